@@ -1,0 +1,82 @@
+"""What a lesson can count on, whatever cluster is under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+Capability = Literal["several nodes", "node shell", "kernel rules", "conntrack", "switch proxy mode", "ingress", "outside client"]
+"""What a lesson may ask for; it never asks for a provider."""
+
+
+class Finished(NamedTuple):
+    """A command that was run to its end."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Node(Protocol):
+    """One node of the cluster."""
+
+    name: str
+
+    def run(self, argv: Sequence[str], *, stdin: str = "", timeout_seconds: float = 30) -> Finished:
+        """Run a command in the node's network: ``iptables-save``, ``conntrack``, ``ip`` …"""
+        ...
+
+
+class Status(NamedTuple):
+    """How a cluster is. ``detail`` is one sentence for people."""
+
+    running: bool
+    detail: str
+
+
+class ClusterError(Exception):
+    """Something about the cluster went wrong. The message is one sentence and says what to do next."""
+
+
+class Cluster(Protocol):
+    """A Kubernetes cluster with the means to look inside."""
+
+    name: str
+    provider: str
+    """``embedded``, ``kind`` or ``existing``: for people; lessons ask for capabilities."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig that works with stock clients."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this cluster can do."""
+        ...
+
+    def nodes(self) -> list[Node]:
+        """The nodes, sorted by name."""
+        ...
+
+    @property
+    def outside(self) -> Node:
+        """A client that stands outside the cluster (the laptop on the street)."""
+        ...
+
+    def up(self) -> None:
+        """Start, or re-attach to what already runs. Raises `ClusterError`."""
+        ...
+
+    def down(self) -> None:
+        """Stop and leave nothing behind; quiet when nothing runs."""
+        ...
+
+    def reset(self) -> None:
+        """Back to an empty cluster, in seconds: the learner's namespaces and objects are gone."""
+        ...
+
+    def status(self) -> Status:
+        """How it is, asked now."""
+        ...

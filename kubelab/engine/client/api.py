@@ -1,0 +1,124 @@
+"""The engine's one small client of the Kubernetes API.
+
+Objects are plain dictionaries, as the API's JSON has them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from kubelab.engine.client.errors import ApiError
+from kubelab.engine.client.resources import Resource
+from kubelab.engine.client.transport import ApiRequest, Query, StreamRefused, Transport
+
+Object = dict[str, Any]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+
+class Client:
+    """Create, read, change, delete and watch, for any `Resource`. Every failure raises `ApiError`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+    async def send(
+        self, method: str, path: str, *, body: Any = None, query: Query = (), content_type: str = JSON
+    ) -> Any:
+        """Any request with a JSON body and a JSON answer, for what the methods below do not cover."""
+        headers = {"accept": JSON}
+        payload = b""
+        if body is not None:
+            payload = json.dumps(body, separators=(",", ":")).encode()
+            headers["content-type"] = content_type
+        response = await self._transport.request(ApiRequest(method, path, query, headers, payload))
+        assert isinstance(response.body, bytes)
+        if response.status >= 400:
+            raise ApiError.from_body(response.status, response.body)
+        return json.loads(response.body) if response.body else None
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """The object, as it is now."""
+        return await self.send("GET", resource.path(namespace, name))
+
+    async def list(self, resource: Resource, namespace: str | None = None, *, query: Query = ()) -> Object:
+        """The List object: ``items`` and ``metadata.resourceVersion``. All namespaces when none is named."""
+        return await self.send("GET", resource.path(namespace), query=query)
+
+    async def create(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
+        """Create; answers the object as stored."""
+        namespace = namespace or obj.get("metadata", {}).get("namespace")
+        return await self.send("POST", resource.path(namespace), body={**_type(resource), **obj})
+
+    async def update(self, resource: Resource, obj: Object, *, subresource: str | None = None) -> Object:
+        """Replace (PUT). With a ``resourceVersion`` in the metadata a stale one is a Conflict."""
+        meta = obj["metadata"]
+        path = resource.path(meta.get("namespace"), meta["name"], subresource)
+        return await self.send("PUT", path, body={**_type(resource), **obj})
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Any,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        content_type: str = MERGE_PATCH,
+    ) -> Object:
+        """Patch the object or its subresource, by default with a JSON merge patch."""
+        path = resource.path(namespace, name, subresource)
+        return await self.send("PATCH", path, body=patch, content_type=content_type)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        grace_seconds: int | None = None,
+        uid: str | None = None,
+        propagation: str | None = None,
+    ) -> Object:
+        """Delete; with ``uid`` only that very object (a precondition; otherwise Conflict)."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        if propagation is not None:
+            options["propagationPolicy"] = propagation
+        return await self.send("DELETE", resource.path(namespace, name), body=options)
+
+    async def watch(
+        self, resource: Resource, namespace: str | None = None, *, resource_version: str, query: Query = ()
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """Yield ``(type, object)`` from ``resource_version`` on: ADDED, MODIFIED, DELETED, BOOKMARK.
+
+        Ends when the server ends the stream. An ERROR event raises `ApiError` (410 when the version is too old).
+        """
+        parameters = [*query, ("watch", "true"), ("resourceVersion", resource_version), ("allowWatchBookmarks", "true")]
+        request = ApiRequest("GET", resource.path(namespace), parameters, {"accept": JSON})
+        try:
+            async for line in self._transport.lines(request):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""), status)
+                yield event["type"], event["object"]
+        except StreamRefused as refused:
+            assert isinstance(refused.response.body, bytes)
+            raise ApiError.from_body(refused.response.status, refused.response.body) from None
+
+
+def _type(resource: Resource) -> Object:
+    return {"apiVersion": resource.api_version, "kind": resource.kind}

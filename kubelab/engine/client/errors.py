@@ -1,0 +1,47 @@
+"""What the API refuses, as exceptions that carry Kubernetes' Status object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class ApiError(Exception):
+    """The API answered with a Status of ``Failure``.
+
+    ``code`` is the HTTP status, ``reason`` Kubernetes' machine-readable word (``NotFound``, ``AlreadyExists``,
+    ``Conflict``, ``Invalid``, ``Expired`` …), ``status`` the whole object.
+    """
+
+    def __init__(self, code: int, reason: str, message: str, status: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{reason} ({code}): {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.status = status or {}
+
+    @classmethod
+    def from_body(cls, code: int, body: bytes) -> ApiError:
+        """Read the Status object in an error answer; anything else is kept as the message."""
+        try:
+            status = json.loads(body)
+        except ValueError:
+            status = None
+        if not isinstance(status, dict):
+            return cls(code, "Unknown", body.decode(errors="replace")[:200])
+        return cls(code, status.get("reason") or "Unknown", status.get("message") or "", status)
+
+
+def is_not_found(error: Exception) -> bool:
+    """Whether the object was not there."""
+    return isinstance(error, ApiError) and error.code == 404
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether somebody else changed the object first (409 Conflict, not AlreadyExists)."""
+    return isinstance(error, ApiError) and error.code == 409 and error.reason == "Conflict"
+
+
+def already_exists(error: Exception) -> bool:
+    """Whether the object was there already (409 AlreadyExists)."""
+    return isinstance(error, ApiError) and error.reason == "AlreadyExists"

@@ -1,0 +1,70 @@
+"""Kubernetes Events: what a component tells the learner about an object (`kubectl describe`, `kubectl events`)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+
+from kubelab.engine.client.api import Client, Object
+from kubelab.engine.client.errors import ApiError, already_exists
+from kubelab.engine.client.resources import EVENTS
+
+log = logging.getLogger(__name__)
+
+
+def now() -> str:
+    """The time as the API writes it: seconds, UTC, ``Z``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class EventRecorder:
+    """Writes Events as one component; the same event again raises its ``count`` instead of adding one."""
+
+    def __init__(self, client: Client, component: str, host: str = "") -> None:
+        self._client = client
+        self._source = {"component": component, **({"host": host} if host else {})}
+
+    async def record(self, obj: Object, reason: str, message: str, *, warning: bool = False) -> None:
+        """Write the event; a failure to do so is logged and never raised."""
+        meta = obj["metadata"]
+        namespace = meta.get("namespace") or "default"
+        same = f"{self._source}{obj.get('kind')}{meta.get('uid')}{reason}{message}"
+        name = f"{meta['name']}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
+        event = {
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": obj.get("apiVersion", "v1"),
+                "kind": obj.get("kind"),
+                "name": meta["name"],
+                "namespace": namespace,
+                "uid": meta.get("uid"),
+                "resourceVersion": meta.get("resourceVersion"),
+            },
+            "reason": reason,
+            "message": message,
+            "type": "Warning" if warning else "Normal",
+            "source": self._source,
+            "reportingComponent": self._source["component"],
+            "reportingInstance": self._source.get("host", ""),
+            "firstTimestamp": now(),
+            "lastTimestamp": now(),
+            "count": 1,
+        }
+        try:
+            await self._client.create(EVENTS, event)
+        except ApiError as error:
+            if already_exists(error):
+                await self._again(namespace, name)
+            else:
+                log.debug("event %s not written: %s", reason, error)
+        except OSError as error:
+            log.debug("event %s not written: %s", reason, error)
+
+    async def _again(self, namespace: str, name: str) -> None:
+        try:
+            known = await self._client.get(EVENTS, name, namespace)
+            again = {"count": known.get("count", 1) + 1, "lastTimestamp": now()}
+            await self._client.patch(EVENTS, name, again, namespace)
+        except (ApiError, OSError) as error:
+            log.debug("event %s not counted: %s", name, error)

@@ -1,0 +1,161 @@
+"""How a request reaches the Kubernetes API: over HTTPS, or straight into a server in the same process.
+
+Both carry the same bytes, so a client cannot tell them apart and cannot lean on a quirk of either.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import aiohttp
+
+Query = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """One HTTP request to the API, read whole."""
+
+    method: str
+    path: str
+    query: Query = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    """Header names in lower case."""
+    body: bytes = b""
+
+
+@dataclass
+class ApiResponse:
+    """The answer: a body read whole, or for a watch or a followed log an iterator of chunks as they come."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Header names in lower case; ``content-type`` is always there when there is a body."""
+
+
+class Handler(Protocol):
+    """A server of the API in this process (``kubelab.engine.apiserver`` has the only one)."""
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        """Answer one request; never raises for a bad request, answers with a Status."""
+        ...
+
+
+class Transport(Protocol):
+    """What a client sends its requests through."""
+
+    async def request(self, request: ApiRequest) -> ApiResponse:
+        """Send, and read the whole answer; ``body`` is bytes."""
+        ...
+
+    def lines(self, request: ApiRequest) -> AsyncIterator[bytes]:
+        """Send, and yield the answer line by line. Raises `StreamRefused` for a status other than 200."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class StreamRefused(Exception):
+    """A stream was asked for and the API answered with an error instead."""
+
+    def __init__(self, response: ApiResponse) -> None:
+        super().__init__(f"status {response.status}")
+        self.response = response
+
+
+async def _split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            if line:
+                yield line
+    if rest:
+        yield rest
+
+
+class InProcessTransport:
+    """Calls a `Handler` in this process: no socket, the same bytes.
+
+    ``user`` is the identity that the request carries; the handler trusts it because nothing outside
+    this process can set it.
+    """
+
+    def __init__(self, handler: Handler, user: str) -> None:
+        self._handler = handler
+        self._headers = {"kubelab-in-process-user": user, "user-agent": user}
+
+    def _signed(self, request: ApiRequest) -> ApiRequest:
+        return ApiRequest(request.method, request.path, request.query, {**request.headers, **self._headers}, request.body)
+
+    async def request(self, request: ApiRequest) -> ApiResponse:
+        response = await self._handler.handle(self._signed(request))
+        if not isinstance(response.body, bytes):
+            response.body = b"".join([chunk async for chunk in response.body])
+        return response
+
+    async def lines(self, request: ApiRequest) -> AsyncIterator[bytes]:
+        response = await self._handler.handle(self._signed(request))
+        if response.status != 200:
+            raise StreamRefused(response)
+        if isinstance(response.body, bytes):
+            for line in response.body.splitlines():
+                yield line
+            return
+        async for line in _split_lines(response.body):
+            yield line
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class HttpsTransport:
+    """HTTPS with a bearer token and a private CA, one connection pool."""
+
+    def __init__(self, server: str, *, ca_file: str, token: str, user_agent: str = "kubelab") -> None:
+        self._server = server.rstrip("/")
+        self._tls = ssl.create_default_context(cafile=ca_file)
+        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": user_agent}
+        self._session: aiohttp.ClientSession | None = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
+        return self._session
+
+    @asynccontextmanager
+    async def _send(self, request: ApiRequest, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with self._open().request(
+            request.method,
+            self._server + request.path,
+            params=list(request.query),
+            headers=request.headers,
+            data=request.body or None,
+            timeout=timeout,
+        ) as response:
+            yield response
+
+    async def request(self, request: ApiRequest) -> ApiResponse:
+        async with self._send(request, aiohttp.ClientTimeout(total=30)) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return ApiResponse(response.status, await response.read(), headers)
+
+    async def lines(self, request: ApiRequest) -> AsyncIterator[bytes]:
+        async with self._send(request, aiohttp.ClientTimeout(total=None, sock_connect=10)) as response:
+            if response.status != 200:
+                raise StreamRefused(ApiResponse(response.status, await response.read()))
+            async for line in _split_lines(response.content.iter_any()):
+                yield line
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
