@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-Capability = Literal["several nodes", "node shell", "kernel rules", "conntrack", "switch proxy mode", "ingress", "outside client"]
+Capability = Literal[
+    "several nodes", "node shell", "kernel rules", "conntrack", "switch proxy mode", "ingress", "outside client"
+]
 """What a lesson may ask for; it never asks for a provider."""
 
 

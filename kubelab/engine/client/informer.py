@@ -77,7 +77,7 @@ class Informer:
                 self._synced.set()
                 retry = FIRST_RETRY_SECONDS
                 await self._follow(listed["metadata"]["resourceVersion"])
-            except (ApiError, OSError, asyncio.TimeoutError, ValueError) as error:
+            except (TimeoutError, ApiError, OSError, ValueError) as error:
                 log.debug("%s: %s; listing again in %.2f s", self.resource.plural, error, retry)
                 await asyncio.sleep(retry)
                 retry = min(retry * 2, LONGEST_RETRY_SECONDS)

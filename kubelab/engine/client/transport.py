@@ -93,7 +93,9 @@ class InProcessTransport:
         self._headers = {"kubelab-in-process-user": user, "user-agent": user}
 
     def _signed(self, request: ApiRequest) -> ApiRequest:
-        return ApiRequest(request.method, request.path, request.query, {**request.headers, **self._headers}, request.body)
+        return ApiRequest(
+            request.method, request.path, request.query, {**request.headers, **self._headers}, request.body
+        )
 
     async def request(self, request: ApiRequest) -> ApiResponse:
         response = await self._handler.handle(self._signed(request))
