@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kubelab.engine.state import AlreadyRunning, StateDir, StateError, check_name, clusters, home, state_of
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDir:
+    state = StateDir(tmp_path / "home" / "demo")
+    state.create()
+    return state
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_home_is_the_first_of_kubelab_home_xdg_and_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.delenv("KUBELAB_HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert home() == Path("/home/someone/.local/state/kubelab")
+    monkeypatch.setenv("XDG_STATE_HOME", "/xdg")
+    assert home() == Path("/xdg/kubelab")
+    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path))
+    assert state_of("demo").root == tmp_path / "demo"
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a/b", "..", "-a", "a-", "a b", "a" * 41, "ä"])
+def test_a_bad_name_is_refused_with_what_is_allowed(name):
+    with pytest.raises(StateError, match="lower-case letters"):
+        check_name(name)
+
+
+def test_directories_and_files_are_the_owners_alone(state):
+    state.write(state.token, "secret")
+    assert mode(state.root) == mode(state.pki) == mode(state.root.parent) == 0o700
+    assert mode(state.token) == 0o600
+    assert sorted(path.name for path in state.root.iterdir()) == ["logs", "pki", "token", "volumes"]
+
+
+def test_a_home_that_cannot_be_written_names_the_variable_that_helps():
+    with pytest.raises(StateError, match=r"^kubelab cannot write .* KUBELAB_HOME") as failure:
+        StateDir(Path("/proc/kubelab/demo")).create()
+    assert "\n" not in str(failure.value)
+
+
+def test_only_one_engine_at_a_time_and_its_pid_is_forgotten_with_it(state):
+    assert state.engine_pid() is None
+    held = state.claim()
+    assert state.engine_pid() == os.getpid()
+    with pytest.raises(AlreadyRunning):
+        state.claim()
+    os.close(held)
+    assert state.engine_pid() is None
+    assert state.pid.read_text() == f"{os.getpid()}\n"
+
+
+def test_the_pid_of_an_engine_that_was_killed_is_not_believed(state):
+    code = (
+        "import sys; from pathlib import Path; from kubelab.engine.state import StateDir;"
+        "StateDir(Path(sys.argv[1])).claim(); print('here', flush=True); sys.stdin.read()"
+    )
+    engine = subprocess.Popen(
+        [sys.executable, "-c", code, state.root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with engine:
+        assert engine.stdout.readline() == "here\n"
+        assert state.engine_pid() == engine.pid
+        engine.kill()
+    assert state.engine_pid() is None
+
+
+def test_the_second_to_change_a_cluster_waits_for_the_first_even_when_that_one_removes_it(state):
+    order = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        waiting.set()
+        with state.changing():
+            order.append("second")
+            assert state.exists()
+
+    with state.changing():
+        thread = threading.Thread(target=second)
+        thread.start()
+        waiting.wait()
+        order.append("first")
+        state.clean()
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_cluster_is_listed_from_its_first_start_until_it_is_cleaned(state, monkeypatch):
+    monkeypatch.setenv("KUBELAB_HOME", str(state.root.parent))
+    assert clusters() == []
+    with state.changing():
+        pass
+    assert clusters() == ["demo"]
+    state.clean()
+    assert clusters() == []
+    state.clean()
+    assert list(state.root.parent.iterdir()) == []
