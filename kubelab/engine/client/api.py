@@ -6,8 +6,9 @@ Objects are plain dictionaries, as the API's JSON has them.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
 
 from kubelab.engine.client.errors import ApiError
 from kubelab.engine.client.resources import Resource
@@ -108,13 +109,14 @@ class Client:
         """
         parameters = [*query, ("watch", "true"), ("resourceVersion", resource_version), ("allowWatchBookmarks", "true")]
         request = ApiRequest("GET", resource.path(namespace), parameters, {"accept": JSON})
+        lines = cast(AsyncGenerator[bytes, None], self._transport.lines(request))
         try:
-            async for line in self._transport.lines(request):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    status = event["object"]
-                    raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""), status)
-                yield event["type"], event["object"]
+            async with aclosing(lines):
+                async for line in lines:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError.from_status(event["object"])
+                    yield event["type"], event["object"]
         except StreamRefused as refused:
             assert isinstance(refused.response.body, bytes)
             raise ApiError.from_body(refused.response.status, refused.response.body) from None

@@ -29,6 +29,12 @@ class ApiError(Exception):
             status = None
         if not isinstance(status, dict):
             return cls(code, "Unknown", body.decode(errors="replace")[:200])
+        return cls.from_status(status, code)
+
+    @classmethod
+    def from_status(cls, status: dict[str, Any], code: int | None = None) -> ApiError:
+        """From a Status object, as a watch sends it in an ERROR event."""
+        code = code or status.get("code") or 500
         return cls(code, status.get("reason") or "Unknown", status.get("message") or "", status)
 
 

@@ -1,6 +1,10 @@
 """A local copy of a resource, kept true by list and watch.
 
 After a lost connection or a 410 the informer lists again and tells its listeners only what really changed.
+
+Resource versions of one resource are compared as numbers, which Kubernetes promises (KEP-5504). That is what lets
+`Informer.wrote` take in the answer to a write before the watch brings it: whoever writes through a shared informer
+never decides on a copy older than its own last word, and needs no list of things it still expects to see.
 """
 
 from __future__ import annotations
@@ -32,6 +36,11 @@ def key_of(obj: Object) -> Key:
     return meta.get("namespace", ""), meta["name"]
 
 
+def version_of(obj: Object) -> int:
+    """The resource version of an object or a list, as a number; 0 when there is none."""
+    return int(obj["metadata"].get("resourceVersion") or 0)
+
+
 class Informer:
     """Objects handed out are shared: read them, copy before changing them."""
 
@@ -40,23 +49,26 @@ class Informer:
         self.resource = resource
         self._namespace = namespace
         self._query = query
-        self._objects: dict[Key, Object] = {}
+        self._objects: dict[str, dict[str, Object]] = {}
+        self._version = 0
         self._listeners: list[Listener] = []
         self._synced = asyncio.Event()
+        self._retry_seconds = FIRST_RETRY_SECONDS
 
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` for every change from now on, and at once for all that is known already."""
         self._listeners.append(listener)
-        for obj in self._objects.values():
+        for obj in self.all():
             listener(None, obj)
 
     def get(self, namespace: str, name: str) -> Object | None:
         """The object, or None."""
-        return self._objects.get((namespace, name))
+        return self._objects.get(namespace, {}).get(name)
 
     def all(self, namespace: str | None = None) -> list[Object]:
         """Every object (of one namespace), sorted by namespace and name."""
-        return [obj for key, obj in sorted(self._objects.items()) if namespace in (None, key[0])]
+        namespaces = sorted(self._objects) if namespace is None else [namespace]
+        return [obj for each in namespaces for _, obj in sorted(self._objects.get(each, {}).items())]
 
     @property
     def has_synced(self) -> bool:
@@ -67,49 +79,76 @@ class Informer:
         """Wait for the first list."""
         await self._synced.wait()
 
+    def wrote(self, obj: Object) -> None:
+        """Take in the answer to a create, update or patch at once, and tell the listeners.
+
+        Older than what the watch has brought already, it is ignored; the watch's own copy later is no change.
+        An informer with a query ignores it too, as it cannot tell whether the object is one of its own.
+        """
+        if version_of(obj) > self._version and not self._query and self._namespace in (None, key_of(obj)[0]):
+            self._learn(obj)
+
     async def run(self) -> None:
         """List and watch until cancelled."""
-        retry = FIRST_RETRY_SECONDS
         while True:
             try:
                 listed = await self._client.list(self.resource, self._namespace, query=self._query)
-                self._replace(listed.get("items") or [])
+                self._replace(listed.get("items") or [], version_of(listed))
                 self._synced.set()
-                retry = FIRST_RETRY_SECONDS
-                await self._follow(listed["metadata"]["resourceVersion"])
-            except (TimeoutError, ApiError, OSError, ValueError) as error:
-                log.debug("%s: %s; listing again in %.2f s", self.resource.plural, error, retry)
-                await asyncio.sleep(retry)
-                retry = min(retry * 2, LONGEST_RETRY_SECONDS)
+                while True:
+                    await self._follow()
+                    await self._pause()
+            except (ApiError, OSError, ValueError) as error:
+                log.debug("%s: %s; listing again", self.resource.plural, error)
+                await self._pause()
 
-    async def _follow(self, version: str) -> None:
-        while True:
-            async for kind, obj in self._client.watch(
-                self.resource, self._namespace, resource_version=version, query=self._query
-            ):
-                version = obj["metadata"]["resourceVersion"]
-                if kind == "DELETED":
-                    self._change(key_of(obj), None, last=obj)
-                elif kind != "BOOKMARK":
-                    self._change(key_of(obj), obj)
+    async def _pause(self) -> None:
+        """Grows as long as no watch brings anything, so that a server that ends them at once is not hammered."""
+        await asyncio.sleep(self._retry_seconds)
+        self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)
 
-    def _replace(self, items: Iterable[Object]) -> None:
+    async def _follow(self) -> None:
+        events = self._client.watch(
+            self.resource, self._namespace, resource_version=str(self._version), query=self._query
+        )
+        async for kind, obj in events:
+            self._retry_seconds = FIRST_RETRY_SECONDS
+            self._version = version_of(obj)
+            if kind == "DELETED":
+                self._forget(key_of(obj), obj)
+            elif kind != "BOOKMARK":
+                self._learn(obj)
+
+    def _replace(self, items: Iterable[Object], version: int) -> None:
+        if version < self._version:  # the server's history began anew: what is known says nothing about it
+            for known in self.all():
+                self._forget(key_of(known), known)
+        self._version = version
         fresh = {key_of(obj): obj for obj in items}
-        for key in [key for key in self._objects if key not in fresh]:
-            self._change(key, None)
-        for key, obj in fresh.items():
-            known = self._objects.get(key)
-            if known is None or known["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
-                self._change(key, obj)
+        for known in self.all():
+            if key_of(known) not in fresh and version_of(known) <= version:
+                self._forget(key_of(known), known)
+        for obj in fresh.values():
+            self._learn(obj)
 
-    def _change(self, key: Key, new: Object | None, last: Object | None = None) -> None:
-        old = self._objects.pop(key, None) if new is None else self._objects.get(key)
-        if new is not None:
-            self._objects[key] = new
-        elif old is None:
+    def _learn(self, new: Object) -> None:
+        namespace, name = key_of(new)
+        old = self.get(namespace, name)
+        if old is not None and version_of(old) >= version_of(new):
             return
+        if old is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
+            self._forget((namespace, name), old)  # another object of the same name: the first one has gone
+            old = None
+        self._objects.setdefault(namespace, {})[name] = new
+        self._tell(old, new)
+
+    def _forget(self, key: Key, last: Object) -> None:
+        if self._objects.get(key[0], {}).pop(key[1], None) is not None:
+            self._tell(last, None)
+
+    def _tell(self, old: Object | None, new: Object | None) -> None:
         for listener in self._listeners:
             try:
-                listener(last or old if new is None else old, new)
+                listener(old, new)
             except Exception:
-                log.exception("a listener of %s failed on %s/%s", self.resource.plural, *key)
+                log.exception("a listener of %s failed on %s/%s", self.resource.plural, *key_of(new or old or {}))

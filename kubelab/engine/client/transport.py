@@ -54,7 +54,10 @@ class Transport(Protocol):
         ...
 
     def lines(self, request: ApiRequest) -> AsyncIterator[bytes]:
-        """Send, and yield the answer line by line. Raises `StreamRefused` for a status other than 200."""
+        """Send, and yield the answer line by line. Raises `StreamRefused` for a status other than 200.
+
+        An asynchronous generator, so that it can be closed by whoever stops reading early.
+        """
         ...
 
     async def close(self) -> None:
@@ -135,15 +138,19 @@ class HttpsTransport:
 
     @asynccontextmanager
     async def _send(self, request: ApiRequest, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
-        async with self._open().request(
-            request.method,
-            self._server + request.path,
-            params=list(request.query),
-            headers=request.headers,
-            data=request.body or None,
-            timeout=timeout,
-        ) as response:
-            yield response
+        try:
+            async with self._open().request(
+                request.method,
+                self._server + request.path,
+                params=list(request.query),
+                headers=request.headers,
+                data=request.body or None,
+                timeout=timeout,
+            ) as response:
+                yield response
+        except aiohttp.ClientError as error:
+            # Not all of them are OSErrors (a broken-off answer is not), and callers should know one kind of failure.
+            raise ConnectionError(f"{request.method} {self._server}{request.path}: {error}") from error
 
     async def request(self, request: ApiRequest) -> ApiResponse:
         async with self._send(request, aiohttp.ClientTimeout(total=30)) as response:
