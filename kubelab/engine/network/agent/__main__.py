@@ -1,0 +1,63 @@
+"""The agent's start. The engine runs it as ``python -I -S -c …`` (`kubelab.engine.network.launch`)."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from kubelab.engine.network.agent import title
+from kubelab.engine.network.agent.backend import Backend, Settings
+
+SHARED_WITH_PODS = ("kubelab.engine.images.agnhost",)
+"""Built-in programs that are loaded before any fork, so that all pods share one copy of their code."""
+
+
+def main(tier: str, channel: int, state: str) -> None:
+    """Be the agent: ``channel`` is the descriptor of its end of the socket pair. Returns when the engine is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a Ctrl-C is for the engine, and its end is ours
+    title.find_area()
+    backend = load_backend(Settings(tier, Path(state)))
+    backend.isolate()
+    title.set_title(["kubelab-network", tier, state])
+    for module in SHARED_WITH_PODS:
+        if importlib.util.find_spec(module):
+            importlib.import_module(module)
+    from kubelab.engine.network.agent.server import Server
+
+    engine = socket.socket(fileno=channel)
+    engine.set_inheritable(False)
+    server = Server(engine, backend, _raise_open_files())
+    gc.collect()
+    gc.freeze()
+    server.serve()
+    os._exit(0)
+
+
+def load_backend(settings: Settings) -> Backend:
+    """The backend of a tier; only its own modules are loaded."""
+    if settings.tier == "interposed":
+        from kubelab.engine.network.agent.interposed import InterposedBackend
+
+        return InterposedBackend(settings)
+    from kubelab.engine.network.agent.namespaces import NamespaceBackend
+
+    return NamespaceBackend(settings)
+
+
+def _raise_open_files() -> tuple[int, int]:
+    """Two descriptors a pod: take all that is allowed. Returns the limits as they were, for the programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft, hard
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
