@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from collections.abc import Sequence
@@ -57,6 +56,8 @@ class Options:
     @classmethod
     def parse(cls, argv: Sequence[str]) -> Options:
         """The options from ``argv``; ends the program with a usage message when they make no sense."""
+        import argparse  # a client that re-attaches needs no parser
+
         parser = argparse.ArgumentParser("python -m kubelab.engine", description="Run one embedded cluster.")
         parser.add_argument("--name", required=True)
         parser.add_argument("--state", required=True, type=Path, dest="root", help="the cluster's state directory")

@@ -93,8 +93,8 @@ class Call:
 
 
 def call(
-    state: StateDir, op: str, *, timeout_seconds: float | None = 5, files: Sequence[int] = (), **arguments: Any
+    state: StateDir, op: str, arguments: dict[str, Any] | None = None, *, timeout_seconds: float | None = 5
 ) -> dict[str, Any]:
     """Ask the engine for something, and wait for its answer. Raises `ControlError`."""
-    with Call(state, op, arguments, files) as pending:
+    with Call(state, op, arguments or {}) as pending:
         return pending.result(timeout_seconds)

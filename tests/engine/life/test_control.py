@@ -34,7 +34,7 @@ async def test_a_call_is_answered_with_what_its_handler_returns(state, server):
         return {"twice": call.arguments["number"] * 2}
 
     server.on("double", double)
-    assert await asyncio.to_thread(call, state, "double", number=21) == {"twice": 42}
+    assert await asyncio.to_thread(call, state, "double", {"number": 21}) == {"twice": 42}
 
 
 async def test_an_answer_may_be_large(state, server):
@@ -43,7 +43,7 @@ async def test_an_answer_may_be_large(state, server):
 
     server.on("echo", echo)
     text = "iptables-save " * 200_000
-    assert (await asyncio.to_thread(call, state, "echo", text=text))["text"] == text
+    assert (await asyncio.to_thread(call, state, "echo", {"text": text}))["text"] == text
 
 
 async def test_a_refusal_an_error_and_an_unknown_call_are_one_sentence_each(state, server, caplog):
@@ -71,8 +71,9 @@ async def test_descriptors_travel_with_a_call_and_are_closed_after_it(state, ser
 
     server.on("write", write)
     mine, theirs = os.pipe()
-    await asyncio.to_thread(call, state, "write", files=[theirs])
-    os.close(theirs)
+    with await asyncio.to_thread(Call, state, "write", {}, [theirs]) as pending:
+        os.close(theirs)
+        await asyncio.to_thread(pending.result, 5)
     assert (os.read(mine, 10), os.read(mine, 10)) == (b"hello", b"")
     os.close(mine)
 

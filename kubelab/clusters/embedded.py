@@ -1,0 +1,201 @@
+"""The embedded cluster: an engine in its own session, which outlives the kernel or shell that started it.
+
+Any number of clients start, find and stop the same engine; the state directory's lock puts them in a row.
+Only the standard library is imported here, because re-attaching must cost nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from kubelab.clusters.base import Capability, ClusterError, Finished, Node, Status
+from kubelab.clusters.process import EngineProcess, StartFailed
+from kubelab.engine import config
+from kubelab.engine.control.client import ControlError, EngineGone, EngineHangs, call
+from kubelab.engine.options import IDLE_SECONDS, Options, Tier
+from kubelab.engine.state import StateDir, StateError, state_of
+
+START_SECONDS = 60.0
+"""How long a start may take on a slow machine (a Binder session begins with a cold disk)."""
+ANSWER_SECONDS = 5.0
+"""An engine that does not say how it is for so long hangs, and is replaced."""
+RESET_SECONDS = 60.0
+STARTING_POLL_SECONDS = 0.1
+
+TIERS: dict[str, str] = {
+    "root": "network namespaces, made as root; the kernel holds the rules",
+    "user": "network namespaces in a user namespace; the kernel holds the rules",
+    "interposed": "loopback addresses, because this machine refuses namespaces; "
+    "every connection is steered by evaluating the same rules",
+}
+"""What carries the packets, in words."""
+
+
+class EmbeddedNode:
+    """A node, or the one client outside (its name is ``outside``)."""
+
+    def __init__(self, state: StateDir, name: str, place: str) -> None:
+        self._state = state
+        self.name = name
+        self.place = place
+
+    def __repr__(self) -> str:
+        return f"Node({self.name})"
+
+    def run(self, argv: Sequence[str], *, stdin: str = "", timeout_seconds: float = 30) -> Finished:
+        """Run a command in this place's network. Raises `ClusterError` when the engine cannot be asked.
+
+        The code is 127 when there is no such command, 124 when the time was up.
+        """
+        with _as_cluster_error():
+            answer = call(
+                self._state,
+                "run",
+                {"place": self.place, "argv": list(argv), "stdin": stdin, "timeout_seconds": timeout_seconds},
+                timeout_seconds=timeout_seconds + ANSWER_SECONDS,
+            )
+        return Finished(answer["code"], answer["stdout"], answer["stderr"])
+
+
+class EmbeddedCluster:
+    """One embedded cluster, by name. Keeps `kubelab.clusters.base.Cluster`."""
+
+    provider = "embedded"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        tier: Tier | None = None,
+        api_port: int = 0,
+        idle_seconds: float = IDLE_SECONDS,
+        engine: Sequence[str] = (sys.executable, "-m", "kubelab.engine"),
+    ) -> None:
+        """``tier`` and ``api_port`` say how to start it; None and 0 let the engine choose. Raises `ClusterError`."""
+        self.name = name
+        with _as_cluster_error():
+            self.state = state_of(name)
+        chosen = tier or cast("Tier | None", os.environ.get("KUBELAB_TIER") or None)
+        if chosen is not None and chosen not in TIERS:
+            raise ClusterError(f"KUBELAB_TIER is {chosen!r}; it can be {', '.join(TIERS)}, or not set.")
+        self._options = Options(name, self.state.root, chosen, api_port, idle_seconds)
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        return f"EmbeddedCluster({self.name})"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig's path; the file is there while the cluster is up."""
+        return self.state.kubeconfig
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the running cluster can do. Raises `ClusterError` when it does not run."""
+        can: set[Capability] = {"several nodes", "node shell", "outside client"}
+        if self.facts()["tier"] != "interposed":
+            can.add("kernel rules")
+            if shutil.which("conntrack", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
+                can.add("conntrack")
+        return frozenset(can)
+
+    def nodes(self) -> list[Node]:
+        """The three nodes."""
+        return [EmbeddedNode(self.state, spec.name, f"node/{spec.name}") for spec in config.nodes(self.name)]
+
+    @property
+    def outside(self) -> Node:
+        """The laptop on the street, 172.18.0.1."""
+        return EmbeddedNode(self.state, "outside", "outside")
+
+    def facts(self) -> dict[str, Any]:
+        """What the engine says of itself: ready, detail, tier, server, nodes, pid. Raises `ClusterError`."""
+        with _as_cluster_error():
+            return call(self.state, "status", timeout_seconds=ANSWER_SECONDS)
+
+    def up(self) -> None:
+        """Start, or re-attach to what already runs. Returns when nodes are Ready and DNS answers."""
+        with _as_cluster_error(), self.state.changing():
+            running = self._attached()
+            if running is None:
+                EngineProcess(self.state).stop()
+                self._start()
+            else:
+                self._refuse_another_shape(running)
+
+    def down(self) -> None:
+        """Stop the engine and remove its state; quiet when there is none."""
+        if not self.state.root.exists():
+            return
+        with _as_cluster_error(), self.state.changing():
+            EngineProcess(self.state).stop()
+            self.state.clean()
+
+    def reset(self) -> None:
+        """Back to an empty cluster."""
+        with _as_cluster_error():
+            call(self.state, "reset", timeout_seconds=RESET_SECONDS)
+
+    def status(self) -> Status:
+        """How it is, asked now."""
+        if not self.state.exists():
+            return Status(False, f"There is no cluster {self.name!r}; `{self._up_command}` makes one.")
+        try:
+            facts = call(self.state, "status", timeout_seconds=ANSWER_SECONDS)
+        except EngineGone:
+            return Status(False, f"The engine of {self.name!r} is not running; `{self._up_command}` starts it again.")
+        except EngineHangs:
+            return Status(False, f"The engine of {self.name!r} does not answer; `{self._up_command}` restarts it.")
+        except ControlError as error:
+            return Status(False, str(error))
+        return Status(bool(facts["ready"]), facts["detail"])
+
+    @property
+    def _up_command(self) -> str:
+        return "kubelab up" if self.name == "kubelab" else f"kubelab up --name {self.name}"
+
+    def _attached(self) -> dict[str, Any] | None:
+        """The facts of a healthy engine, waiting for one that is starting; None when there is none."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                facts = call(self.state, "status", timeout_seconds=ANSWER_SECONDS)
+            except (EngineGone, EngineHangs):
+                return None
+            if facts["ready"]:
+                return facts if self.state.kubeconfig.exists() else None
+            time.sleep(STARTING_POLL_SECONDS)
+        return None
+
+    def _refuse_another_shape(self, facts: dict[str, Any]) -> None:
+        asked, port = self._options, facts["server"].rpartition(":")[2]
+        if asked.api_port and str(asked.api_port) != port:
+            raise ClusterError(
+                f"Cluster {self.name!r} runs already, with its API on port {port}: take it down first to move it."
+            )
+        if asked.tier and asked.tier != facts["tier"]:
+            raise ClusterError(
+                f"Cluster {self.name!r} runs already, on the tier {facts['tier']!r}: take it down first to change that."
+            )
+
+    def _start(self) -> None:
+        try:
+            EngineProcess(self.state).start(self._engine, self._options, timeout_seconds=START_SECONDS)
+        except StartFailed as failure:
+            raise ClusterError(str(failure)) from failure
+
+
+@contextmanager
+def _as_cluster_error() -> Iterator[None]:
+    """The sentences of the parts below are the cluster's own."""
+    try:
+        yield
+    except (StateError, ControlError) as error:
+        raise ClusterError(str(error)) from error
