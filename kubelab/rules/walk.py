@@ -1,0 +1,293 @@
+"""A packet's way through a node's rules: hook by hook, table by table, as the kernel calls them.
+
+A packet that arrives passes PREROUTING and then INPUT (for the node itself) or FORWARD and POSTROUTING. One that a
+process on the node sends passes OUTPUT and POSTROUTING, and when it is for the node itself it comes in again by ``lo``.
+The nat table is asked for the first packet of a connection only, once for the destination and once for the source.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Callable
+from typing import Literal
+
+from kubelab.rules import values
+from kubelab.rules.judge import CannotJudge, Check, checks
+from kubelab.rules.model import Chain, Rule, Table, Target
+from kubelab.rules.packet import Hop, Kind, Memory, Packet, Verdict
+from kubelab.rules.ruleset import Ruleset
+
+Origin = Literal["forwarded", "local"]
+
+DEEPEST_JUMP = 16
+"""How many chains deep the kernel follows jumps (NFT_JUMP_STACK_SIZE)."""
+
+_TABLES_AT = {
+    "PREROUTING": ("raw", "mangle", "nat"),
+    "INPUT": ("mangle", "filter", "security", "nat"),
+    "FORWARD": ("mangle", "filter", "security"),
+    "OUTPUT": ("raw", "mangle", "nat", "filter", "security"),
+    "POSTROUTING": ("mangle", "nat"),
+}
+
+
+def walk(
+    ruleset: Ruleset,
+    packet: Packet,
+    *,
+    origin: Origin,
+    is_local: Callable[[str], bool],
+    draw: Callable[[], float] = random.random,
+    memory: Memory | None = None,
+    out_interface: Callable[[str], str] | None = None,
+    count: bool = False,
+) -> Verdict:
+    """Take a connection's first packet through the rules.
+
+    ``origin``: ``forwarded`` for a packet that arrives from a pod or from outside, ``local`` for one that a process on
+    the node sends. ``is_local`` says whether an address is one of the node's own (127.0.0.0/8 always is).
+    ``draw`` gives numbers in [0, 1) for the ``statistic`` match, ``memory`` holds what ``recent`` remembers between
+    packets, ``out_interface`` names the interface towards an address (without it no ``-o`` matches). With ``count``
+    the counters of rules and chains are raised as the kernel does.
+    """
+    return _Walk(ruleset, packet, is_local, draw, memory or Memory(), out_interface, count).run(origin)
+
+
+class _Decided(Exception):
+    """The packet goes no further."""
+
+    def __init__(self, kind: Kind, reason: str = "") -> None:
+        super().__init__(kind)
+        self.kind: Kind = kind
+        self.reason = reason
+
+
+class _Walk:
+    """One packet under way (see `kubelab.rules.judge.Passing`)."""
+
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        packet: Packet,
+        is_local: Callable[[str], bool],
+        draw: Callable[[], float],
+        memory: Memory,
+        out_interface: Callable[[str], str] | None,
+        count: bool,
+    ) -> None:
+        self._ruleset = ruleset
+        self._first = packet
+        self.proto, self.src, self.sport, self.dst, self.dport = packet[:5]
+        self.in_interface = packet.in_interface
+        self.out_interface = ""
+        self.mark = packet.mark
+        self.states = {packet.ctstate}
+        self.original = (packet.src, packet.dst, packet.dport)
+        self.draw = draw
+        self.memory = memory
+        self.masquerade = False
+        self._is_local = is_local
+        self._towards = out_interface
+        self._count = count
+        self._translated = {"destination": False, "source": False}
+        self._hops: list[Hop] = []
+        self._hook = ""
+        self._table = ""
+
+    def is_local(self, address: str) -> bool:
+        return address.startswith("127.") or address == "::1" or self._is_local(address)
+
+    def run(self, origin: Origin) -> Verdict:
+        kind: Kind = "accept"
+        reason = ""
+        try:
+            if origin == "local":
+                self._at("OUTPUT")
+                self._leave()
+                if self.is_local(self.dst):
+                    self.in_interface, self.out_interface = "lo", ""
+                    self._at("PREROUTING")
+                    self._at("INPUT")
+            else:
+                self._at("PREROUTING")
+                if self.is_local(self.dst):
+                    self._at("INPUT")
+                else:
+                    self._choose_interface()
+                    self._at("FORWARD")
+                    self._leave()
+        except _Decided as decided:
+            kind, reason = decided.kind, decided.reason
+        return Verdict(kind, self._packet(), self.masquerade, self.is_local(self.dst), reason, tuple(self._hops))
+
+    def _choose_interface(self) -> None:
+        self.out_interface = self._towards(self.dst) if self._towards else ""
+
+    def _leave(self) -> None:
+        self._choose_interface()
+        self._at("POSTROUTING")
+
+    def _at(self, hook: str) -> None:
+        self._hook = hook
+        side = "destination" if hook in ("PREROUTING", "OUTPUT") else "source"
+        for name in _TABLES_AT[hook]:
+            table = self._ruleset.tables.get(name)
+            if table is None:
+                continue
+            if name == "nat":
+                if "NEW" not in self.states or self._translated[side]:
+                    continue
+                self._translated[side] = True
+            self._table = name
+            self._built_in(table, table.chains[hook])
+
+    def _built_in(self, table: Table, chain: Chain) -> None:
+        if self._run(table, chain, 1):
+            return
+        if self._count:
+            chain.packets += 1
+            chain.bytes += self._first.length
+        self._note(chain, 0, None, chain.policy.lower())
+        if chain.policy == "DROP":
+            raise _Decided("drop")
+
+    def _run(self, table: Table, chain: Chain, depth: int) -> bool:
+        """Whether a rule ended the walk through this table (otherwise the chain ran out or returned)."""
+        if depth > DEEPEST_JUMP:
+            raise _Decided("drop", f"jumps are nested deeper than {DEEPEST_JUMP} chains at {chain.name}")
+        for number, (asks, rule) in enumerate(_compiled(chain), 1):
+            try:
+                for ask in asks:
+                    if not ask(self):
+                        break
+                else:
+                    if self._count:
+                        rule.packets += 1
+                        rule.bytes += self._first.length
+                    outcome = self._apply(table, chain, number, rule, depth)
+                    if outcome is not None:
+                        return outcome
+            except CannotJudge as unknown:
+                self._note(chain, number, rule, "cannot be judged")
+                raise _Decided("unknown", f"{table.name} {chain.name} rule {number}: {unknown}") from None
+        return False
+
+    def _apply(self, table: Table, chain: Chain, number: int, rule: Rule, depth: int) -> bool | None:
+        """Do what the target says: True ends the table, False leaves the chain, None goes on with the next rule."""
+        target = rule.target
+        if target is None:
+            self._note(chain, number, rule, "count")
+            return None
+        into = table.chains.get(target.name)
+        if into is not None:
+            self._note(chain, number, rule, f"{'goto' if target.goto else 'jump'} {target.name}")
+            ended = self._run(table, into, depth + 1)
+            return ended if ended or target.goto else None
+        act = _TARGETS.get(target.name)
+        if act is None:
+            raise CannotJudge(f"the target '{target.name}' is not part of this model")
+        return act(self, chain, number, rule, target)
+
+    def _note(self, chain: Chain, number: int, rule: Rule | None, did: str) -> None:
+        self._hops.append(Hop(self._hook, self._table, chain.name, number, rule, did, self._packet()))
+
+    def _packet(self) -> Packet:
+        first = self._first
+        ends = (self.proto, self.src, self.sport, self.dst, self.dport)
+        return Packet(*ends, self.in_interface, self.mark, first.ctstate, first.length)
+
+    def _accept(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self._note(chain, number, rule, "accept")
+        return True
+
+    def _drop(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self._note(chain, number, rule, "drop")
+        raise _Decided("drop")
+
+    def _reject(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self._note(chain, number, rule, "reject")
+        raise _Decided("reject", target.get("--reject-with") or "icmp-port-unreachable")
+
+    def _return(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self._note(chain, number, rule, "return")
+        return False
+
+    def _go_on(self, chain: Chain, number: int, rule: Rule, target: Target) -> None:
+        self._note(chain, number, rule, target.name.lower())
+
+    def _set_mark(self, chain: Chain, number: int, rule: Rule, target: Target) -> None:
+        value, mask = values.masked(target.get("--set-xmark") or "0")
+        self.mark = (self.mark & ~mask & values.FULL_MASK) ^ value
+        self._note(chain, number, rule, f"mark {self.mark:#x}")
+
+    def _masquerade(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self.masquerade = True
+        self.states.add("SNAT")
+        self._note(chain, number, rule, "masquerade")
+        return True
+
+    def _dnat(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self.dst, self.dport = self._translate(target.get("--to-destination") or "", self.dst, self.dport)
+        self.states.add("DNAT")
+        self._note(chain, number, rule, f"dnat {_endpoint(self.dst, self.dport)}")
+        return True
+
+    def _snat(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        self.src, self.sport = self._translate(target.get("--to-source") or "", self.src, self.sport)
+        self.states.add("SNAT")
+        self._note(chain, number, rule, f"snat {_endpoint(self.src, self.sport)}")
+        return True
+
+    def _redirect(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
+        if self._hook != "OUTPUT" and not self.is_local(self.dst):
+            raise CannotJudge("REDIRECT needs the address of the interface, which is not part of this model")
+        if self._hook == "OUTPUT":
+            self.dst = "127.0.0.1"
+        if ports := target.get("--to-ports"):
+            self.dport = self._pick_port(ports)
+        self.states.add("DNAT")
+        self._note(chain, number, rule, f"dnat {_endpoint(self.dst, self.dport)}")
+        return True
+
+    def _translate(self, text: str, address: str, port: int) -> tuple[str, int]:
+        addresses, ports = values.split_destination(text)
+        if addresses:
+            low, dash, high = addresses.partition("-")
+            address = _between(low, high, self.draw()) if dash else low
+        return address, self._pick_port(ports) if ports else port
+
+    def _pick_port(self, ports: str) -> int:
+        low, dash, high = ports.partition("-")
+        return int(low) + int(self.draw() * (int(high) - int(low) + 1)) if dash else int(low)
+
+
+def _between(low: str, high: str, share: float) -> str:
+    first, last = ipaddress.ip_address(low), ipaddress.ip_address(high)
+    return str(first + int(share * (int(last) - int(first) + 1)))
+
+
+def _endpoint(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _compiled(chain: Chain) -> tuple[tuple[tuple[Check, ...], Rule], ...]:
+    if chain.compiled is None or chain.compiled[0] is not chain.rules:
+        chain.compiled = (chain.rules, tuple((checks(rule), rule) for rule in chain.rules))
+    program: tuple[tuple[tuple[Check, ...], Rule], ...] = chain.compiled[1]
+    return program
+
+
+_TARGETS: dict[str, Callable[[_Walk, Chain, int, Rule, Target], bool | None]] = {
+    "ACCEPT": _Walk._accept,
+    "DROP": _Walk._drop,
+    "REJECT": _Walk._reject,
+    "RETURN": _Walk._return,
+    "LOG": _Walk._go_on,
+    "TRACE": _Walk._go_on,
+    "MARK": _Walk._set_mark,
+    "MASQUERADE": _Walk._masquerade,
+    "DNAT": _Walk._dnat,
+    "SNAT": _Walk._snat,
+    "REDIRECT": _Walk._redirect,
+}
