@@ -12,8 +12,9 @@ import socket
 import sys
 from pathlib import Path
 
-from kubelab.engine.network.agent import title
-from kubelab.engine.network.agent.backend import Backend, Settings
+from kubelab.engine.network.agent import messages, title
+from kubelab.engine.network.agent.backend import Backend, Settings, TierUnusable
+from kubelab.engine.network.agent.server import Server
 
 SHARED_WITH_PODS = ("kubelab.engine.images.agnhost",)
 """Built-in programs that are loaded before any fork, so that all pods share one copy of their code."""
@@ -23,22 +24,29 @@ def main(tier: str, channel: int, state: str) -> None:
     """Be the agent: ``channel`` is the descriptor of its end of the socket pair. Returns when the engine is gone."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C is for the engine, and its end is ours
+    engine = socket.socket(fileno=channel)
+    engine.set_inheritable(False)
     title.find_area()
-    backend = load_backend(Settings(tier, Path(state)))
+    try:
+        server = _prepare(Settings(tier, Path(state)), engine)
+    except TierUnusable as unusable:
+        messages.send(engine, {"event": "unusable", "reason": unusable.reason, "remedy": unusable.remedy})
+        os._exit(1)
+    server.serve()
+    os._exit(0)
+
+
+def _prepare(settings: Settings, engine: socket.socket) -> Server:
+    backend = load_backend(settings)
     backend.isolate()
-    title.set_title(["kubelab-network", tier, state])
+    title.set_title(["kubelab-network", settings.tier, str(settings.state)])
     for module in SHARED_WITH_PODS:
         if importlib.util.find_spec(module):
             importlib.import_module(module)
-    from kubelab.engine.network.agent.server import Server
-
-    engine = socket.socket(fileno=channel)
-    engine.set_inheritable(False)
     server = Server(engine, backend, _raise_open_files())
     gc.collect()
     gc.freeze()
-    server.serve()
-    os._exit(0)
+    return server
 
 
 def load_backend(settings: Settings) -> Backend:

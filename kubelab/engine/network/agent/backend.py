@@ -40,6 +40,15 @@ class Settings:
     """A private, writable directory that the engine made for the agent and removes after it."""
 
 
+class TierUnusable(Exception):
+    """This tier does not work on this machine: why, in one clause, and what would lift it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
 class Birth:
     """How one program gets into its place.
 
@@ -77,12 +86,15 @@ class Backend(ABC):
     def isolate(self) -> None:
         """Before anything else, single-threaded: become process 1 of a PID namespace, a subreaper, ….
 
-        May fork; the process that returns is the agent.
+        May fork; the process that returns is the agent. Raises `TierUnusable`.
         """
 
     @abstractmethod
     def begin(self, loop: Loop) -> None:
-        """Make the outside place. The loop runs after this returns."""
+        """Try out that this tier works here, and make the outside place. The loop runs after this returns.
+
+        Raises `TierUnusable`.
+        """
 
     def end(self) -> None:  # noqa: B027  (nothing to do where the PID namespace dies with its process 1)
         """The engine is gone: leave nothing behind. The agent's process ends after this."""
@@ -111,9 +123,7 @@ class Backend(ABC):
         """The environment of a tool of the machine."""
         return {"PATH": TOOL_PATH, "LANG": "C.UTF-8", "HOME": "/"}
 
-    def answer_tool(
-        self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int
-    ) -> int | None:
+    def answer_tool(self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int) -> int | None:
         """Answer a tool without starting it: its exit code. None: start the machine's.
 
         The descriptors are ordinary files, ``stdin`` read from its start.

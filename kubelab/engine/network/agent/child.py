@@ -6,6 +6,7 @@ import fcntl
 import gc
 import importlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -46,8 +47,6 @@ def _fail(report: socket.socket, message: str, code: int) -> NoReturn:
 
 
 def _forget_the_agent(open_files: tuple[int, int]) -> None:
-    import resource
-
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
@@ -76,20 +75,23 @@ def _change_directory(path: str) -> None:
 
 def _execute(program: Program) -> NoReturn:
     name = program.argv[0]
-    search = {**program.env, "PATH": program.env.get("PATH") or TOOL_PATH}
-    try:
-        if "/" in name:
-            os.execve(name, list(program.argv), program.env)
-        for folder in search["PATH"].split(":"):
-            try:
-                os.execve(os.path.join(folder or ".", name), list(program.argv), program.env)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-        raise StartFailed(f'exec: "{name}": executable file not found in $PATH', 127)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StartFailed(f'exec: "{name}": {error.strerror.lower()}', 127) from error
-    except OSError as error:
-        raise StartFailed(f'exec: "{name}": {(error.strerror or str(error)).lower()}', 126) from error
+    if "/" in name:
+        candidates = [name]
+    else:
+        path = program.env.get("PATH") or TOOL_PATH
+        candidates = [os.path.join(folder or ".", name) for folder in path.split(":")]
+    refusal: OSError | None = None
+    for candidate in candidates:
+        try:
+            os.execve(candidate, list(program.argv), program.env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise StartFailed(f'exec: "{name}": {os.strerror(refusal.errno or 0).lower()}', 126)
+    missing = "no such file or directory" if "/" in name else "executable file not found in $PATH"
+    raise StartFailed(f'exec: "{name}": {missing}', 127)
 
 
 def _call(program: Program, report: socket.socket) -> NoReturn:

@@ -6,6 +6,7 @@ import os
 import selectors
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class SelectorLoop:
@@ -42,10 +43,8 @@ class SelectorLoop:
 
     def reap(self) -> None:
         """Collect every child that has ended."""
-        try:
+        with suppress(BlockingIOError):
             os.read(self._wake, 4096)
-        except BlockingIOError:
-            pass
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

@@ -24,6 +24,8 @@ class _Child:
 
     place: Place
     birth: Birth
+    failed: bool = False
+    """Whether it could not become its program, so that the engine knows of no process."""
 
 
 @dataclass
@@ -43,7 +45,10 @@ class Server:
     """Serves one engine over ``channel`` until it is gone."""
 
     def __init__(self, channel: socket.socket, backend: Backend, open_files: tuple[int, int]) -> None:
-        """``open_files`` is the RLIMIT_NOFILE that programs get (the agent's own is higher)."""
+        """``open_files`` is the RLIMIT_NOFILE that programs get (the agent's own is higher).
+
+        Raises what `Backend.begin` raises.
+        """
         self._channel = channel
         self._backend = backend
         self._open_files = open_files
@@ -59,10 +64,10 @@ class Server:
             "run": self._run,
             "signal": self._signal,
         }
+        backend.begin(self._loop)
 
     def serve(self) -> None:
         """Say hello, then serve until the engine's end closes."""
-        self._backend.begin(self._loop)
         self._loop.watch(self._channel.fileno(), self._request)
         self._say({"event": "ready", "notes": self._backend.notes})
         self._loop.run()
@@ -150,9 +155,7 @@ class Server:
         self._launch(request["number"], place, program, self._backend.tool_birth(place), fds)
         return _Later(request["number"])
 
-    def _launch(
-        self, number: int, place: Place, program: Program, birth: Birth, stdio: Sequence[int | None]
-    ) -> None:
+    def _launch(self, number: int, place: Place, program: Program, birth: Birth, stdio: Sequence[int | None]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             pid = birth.fork()
@@ -178,6 +181,7 @@ class Server:
         message, fds = received
         if "failed" in message:
             error = {"kind": "StartFailed", "message": message["failed"], "code": message["code"]}
+            self._children[pid].failed = True
             self._started(pid, {"id": number, "error": error})
         else:
             self._children[pid].birth.message(message, fds)
@@ -201,10 +205,12 @@ class Server:
     def _ended(self, pid: int, code: int) -> None:
         while pid in self._starting:  # what it had to say comes before its end
             self._reported(pid)
-        if self._children.pop(pid, None) is None:
+        child = self._children.pop(pid, None)
+        if child is None:
             return  # an orphan of a program, inherited by process 1
         self._backend.forget(pid)
-        self._say({"event": "exit", "pid": pid, "code": code})
+        if not child.failed:
+            self._say({"event": "exit", "pid": pid, "code": code})
         for removal in self._removals:
             removal.pids.discard(pid)
             if not removal.pids:
