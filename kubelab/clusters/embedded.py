@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +26,6 @@ START_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
 """An engine that does not say how it is for so long hangs, and is replaced."""
 RESET_SECONDS = 60.0
-STARTING_POLL_SECONDS = 0.1
 
 TIERS: dict[str, str] = {
     "root": "network namespaces, made as root; the kernel holds the rules",
@@ -108,12 +106,17 @@ class EmbeddedCluster:
 
     def nodes(self) -> list[Node]:
         """The three nodes."""
-        return [EmbeddedNode(self.state, spec.name, f"node/{spec.name}") for spec in config.nodes(self.name)]
+        return [place for place in self.places() if place.name != "outside"]
 
     @property
     def outside(self) -> Node:
         """The laptop on the street, 172.18.0.1."""
-        return EmbeddedNode(self.state, "outside", "outside")
+        return self.places()[-1]
+
+    def places(self) -> list[EmbeddedNode]:
+        """The nodes, and last the outside."""
+        nodes = [EmbeddedNode(self.state, spec.name, f"node/{spec.name}") for spec in config.nodes(self.name)]
+        return [*nodes, EmbeddedNode(self.state, "outside", "outside")]
 
     def facts(self) -> dict[str, Any]:
         """What the engine says of itself: ready, detail, tier, server, nodes, pid. Raises `ClusterError`."""
@@ -163,16 +166,13 @@ class EmbeddedCluster:
 
     def _attached(self) -> dict[str, Any] | None:
         """The facts of a healthy engine, waiting for one that is starting; None when there is none."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                facts = call(self.state, "status", timeout_seconds=ANSWER_SECONDS)
-            except (EngineGone, EngineHangs):
-                return None
-            if facts["ready"]:
-                return facts if self.state.kubeconfig.exists() else None
-            time.sleep(STARTING_POLL_SECONDS)
-        return None
+        try:
+            facts = call(self.state, "status", timeout_seconds=ANSWER_SECONDS)
+            if not facts["ready"]:
+                facts = call(self.state, "status", {"wait": True}, timeout_seconds=START_SECONDS)
+        except (EngineGone, EngineHangs):
+            return None
+        return facts if self.state.kubeconfig.exists() else None
 
     def _refuse_another_shape(self, facts: dict[str, Any]) -> None:
         asked, port = self._options, facts["server"].rpartition(":")[2]

@@ -100,7 +100,8 @@ class StateDir:
     def _make_root(self) -> None:
         try:
             self.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.root.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):  # not exist_ok, which looks again and finds it gone when `clean` runs
+                self.root.mkdir(mode=0o700)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -188,7 +189,7 @@ class StateDir:
 
     def _unusable(self, error: OSError) -> StateError:
         return StateError(
-            f"kubelab cannot write its state to {self.root} ({error.strerror}): "
+            f"The cluster's state cannot be kept in {self.root} ({error.strerror}): "
             f"set KUBELAB_HOME to a directory that you may write to."
         )
 

@@ -37,7 +37,7 @@ async def main(manner: str, options: Options) -> int:
         server = f"https://127.0.0.1:{options.api_port or 40000}"
         return {
             "ready": True,
-            "detail": "All is well.",
+            "detail": "all is well",
             "tier": "root",
             "server": server,
             "nodes": [],

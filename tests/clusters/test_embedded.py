@@ -26,7 +26,7 @@ def test_up_starts_an_engine_that_is_in_a_session_of_its_own(make_cluster):
     cluster.up()
     assert os.getsid(engine_of(cluster)) == engine_of(cluster)
     assert cluster.kubeconfig.read_text() == "a kubeconfig"
-    assert cluster.status() == (True, "All is well.")
+    assert cluster.status() == (True, "all is well")
 
 
 def test_up_twice_is_once(make_cluster):

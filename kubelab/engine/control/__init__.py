@@ -9,7 +9,8 @@ Between   the client may send ``{"signal": 2}``; it ends the call by closing its
 
 What an engine answers to, and what it answers with:
 
-``status``  → ``{"ready": bool, "detail": str, "tier": str, "server": str, "nodes": [str, …], "pid": int}``
+``status``  ``{"wait": bool}``: answer only when it is ready
+            → ``{"ready": bool, "detail": str, "tier": str, "server": str, "nodes": [str, …], "pid": int}``
 ``run``     ``{"place": "node/NAME" | "outside" | "pod/UID", "argv": […], "stdin": str, "timeout_seconds": float}``
             → ``{"code": int, "stdout": str, "stderr": str}``
 ``start``   ``{"place": …, "argv": […], "tty": bool, "env": {…}}`` with stdin, stdout, stderr as descriptors

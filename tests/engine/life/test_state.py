@@ -48,7 +48,7 @@ def test_directories_and_files_are_the_owners_alone(state):
 
 
 def test_a_home_that_cannot_be_written_names_the_variable_that_helps():
-    with pytest.raises(StateError, match=r"^kubelab cannot write .* KUBELAB_HOME") as failure:
+    with pytest.raises(StateError, match=r"^The cluster's state cannot be kept .* KUBELAB_HOME") as failure:
         StateDir(Path("/proc/kubelab/demo")).create()
     assert "\n" not in str(failure.value)
 

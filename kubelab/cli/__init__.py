@@ -1,0 +1,52 @@
+"""The command line. Every failure is one sentence on stderr and an exit status; the commands load when they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from kubelab.cli.doctor import doctor
+from kubelab.cli.lab import lab
+from kubelab.cli.life import down, kubeconfig, reset, status, up
+from kubelab.cli.tools import kubectl, node
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kubelab")
+def cli() -> None:
+    """A Kubernetes cluster on this machine, there in seconds, without Docker and without root."""
+
+
+for command in (up, down, status, reset, kubeconfig, kubectl, node, doctor, lab):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point: turn what went wrong into a sentence and an exit status. Raises SystemExit."""
+    from kubelab.clusters.base import ClusterError
+
+    try:
+        cli.main(prog_name="kubelab", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+    except ClusterError as error:
+        _fail(str(error))
+    except Exception as error:
+        if os.environ.get("KUBELAB_DEBUG"):
+            raise
+        _fail(f"Something unforeseen went wrong: {type(error).__name__}: {error} (KUBELAB_DEBUG=1 shows where).")
+
+
+def _fail(sentence: str) -> None:
+    click.echo(f"kubelab: {sentence}", err=True)
+    sys.exit(1)

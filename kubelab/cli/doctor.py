@@ -1,0 +1,51 @@
+"""doctor: what works on this machine, what does not, and what mends it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from kubelab.engine.doctor import Finding
+
+MARKS = {"good": ("✔", "green"), "limited": ("○", "yellow"), "bad": ("✘", "red")}
+HEADINGS = {"machine": "This machine", "packets": "How packets can travel, best first", "tools": "Tools"}
+
+
+@click.command(short_help="Say what works on this machine, and what mends the rest.")
+def doctor() -> None:
+    """Say what works on this machine and what mends the rest (exit status 1: the engine cannot run)."""
+    from kubelab.engine.doctor import apt_command, can_run, examine
+
+    findings = examine()
+    _show(findings, apt_command(findings))
+    sys.exit(0 if can_run(findings) else 1)
+
+
+def _show(findings: list[Finding], apt: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from kubelab.engine.doctor import can_run
+
+    console = Console(highlight=False)
+    for area, heading in HEADINGS.items():
+        console.print(Text(heading, style="bold"))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for finding in findings:
+            if finding.area == area:
+                mark, colour = MARKS[finding.verdict]
+                text = f"{finding.detail}\n{finding.mend}" if finding.mend else finding.detail
+                table.add_row(Text(f"  {mark}", style=colour), finding.name, Text(text))
+        console.print(table)
+    if apt:
+        console.print(Text("\nOne command gets what is missing:", style="bold"))
+        console.print(Text(f"  {apt}"), soft_wrap=True)
+    verdict = "The engine can run here." if can_run(findings) else "The engine cannot run here; mend what is marked ✘."
+    console.print(Text(f"\n{verdict}", style="bold"))

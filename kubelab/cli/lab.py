@@ -1,0 +1,39 @@
+"""lab: the cluster and JupyterLab, side by side."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from kubelab.cli.options import name_option
+
+SETTINGS = Path(__file__).with_name("lab_settings")
+"""JupyterLab's defaults for this lab only: no question about news, no look for updates."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True}, short_help="Start the cluster and open JupyterLab.")
+@name_option
+@click.option("--browser/--no-browser", default=True, help="Open a browser, or print the URL only.")
+@click.argument("notebook", required=False, type=click.Path(exists=True))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(name: str, browser: bool, notebook: str | None, arguments: tuple[str, ...]) -> None:
+    """Start the cluster and open JupyterLab, on NOTEBOOK if named; further options are JupyterLab's own."""
+    from importlib.util import find_spec
+
+    from kubelab.clusters import attach
+    from kubelab.clusters.base import ClusterError
+
+    if find_spec("jupyterlab") is None:
+        raise ClusterError(f"JupyterLab is not installed; `{sys.executable} -m pip install jupyterlab` gets it.")
+    cluster = attach(name)
+    click.echo(f"Cluster {name} is up; JupyterLab starts.", err=True)
+    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.app_settings_dir={SETTINGS}", *arguments]
+    command += [] if browser else ["--no-browser"]
+    command += ["--allow-root"] if os.getuid() == 0 else []
+    command += [notebook] if notebook else []
+    environment = os.environ | {"KUBELAB_NAME": name, "KUBECONFIG": str(cluster.kubeconfig)}
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)
