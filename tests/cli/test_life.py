@@ -82,9 +82,8 @@ def test_a_home_that_cannot_be_written_is_one_sentence(kubelab):
 def test_what_nobody_foresaw_is_one_sentence_too_and_a_traceback_only_on_demand(kubelab):
     done = kubelab("up", manner="unforeseen")
     assert done.returncode == 1
-    assert done.stderr == (
-        "kubelab: Something unforeseen went wrong: ZeroDivisionError: integer division or modulo by zero (KUBELAB_DEBUG=1 shows where).\n"
-    )
+    assert done.stderr.startswith("kubelab: Something unforeseen went wrong: ZeroDivisionError: ")
+    assert done.stderr.endswith("(KUBELAB_DEBUG=1 shows where).\n")
     assert "Traceback" in kubelab("up", manner="unforeseen", KUBELAB_DEBUG="1").stderr
 
 

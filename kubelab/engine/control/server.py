@@ -34,7 +34,7 @@ class Call:
     op: str
     arguments: dict[str, Any]
     files: list[int] = field(default_factory=list)
-    """Descriptors that the client passed along; the server closes them after the handler."""
+    """Descriptors that the client passed along; the server closes them before it answers."""
     signals: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
     """Signals that the client sends while the handler runs."""
 
@@ -101,13 +101,13 @@ class ControlServer:
             self.last_call = time.monotonic()
             answer = await self._answer(first, lines)
             self.last_call = time.monotonic()
+            lines.close_files()
             if answer is not None:
                 await asyncio.get_running_loop().sock_sendall(connection, json.dumps(answer).encode() + b"\n")
         except OSError as error:
             log.debug("a control connection broke: %s", error)
         finally:
-            for file in lines.files:
-                os.close(file)
+            lines.close_files()
             connection.close()
 
     async def _answer(self, request: dict[str, Any], lines: _Lines) -> dict[str, Any] | None:
@@ -148,6 +148,11 @@ class _Lines:
         self._connection = connection
         self._rest = b""
         self.files: list[int] = []
+
+    def close_files(self) -> None:
+        """Close the descriptors that came along."""
+        while self.files:
+            os.close(self.files.pop())
 
     async def next(self) -> dict[str, Any] | None:
         """The next message; None at the end, or when what comes is no message."""
