@@ -1,0 +1,141 @@
+"""The Kubernetes API as a lesson uses it: plain dicts in, plain dicts out.
+
+The `kubernetes` package does what is hard (kubeconfig, TLS, credentials, the exec stream); its typed models are left
+aside, because lessons show manifests as they are written. It takes a third of a second to import, so it is
+loaded with the first request and not with `kubelab.connect()`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from kubelab.lab.errors import ApiError, LabError
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON has it."""
+
+
+class Stream(Protocol):
+    """A command that runs in a container: lines go in, lines come out."""
+
+    def send(self, text: str) -> None:
+        """Write to the command's standard input."""
+        ...
+
+    def lines(self, timeout_seconds: float) -> Iterator[str]:
+        """Standard output, line by line, to its end. Raises `TimeoutError`."""
+        ...
+
+    @property
+    def stderr(self) -> str:
+        """What the command wrote to standard error."""
+        ...
+
+    @property
+    def code(self) -> int:
+        """The exit code, once `lines` has come to its end."""
+        ...
+
+    def close(self) -> None:
+        """Hang up; the command sees the end of its input."""
+        ...
+
+
+class Api(Protocol):
+    """What the lab needs of an API server; tests bring their own."""
+
+    def request(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
+    ) -> Object:
+        """One request. Raises `ApiError` for an answer that is an error, `LabError` when there is no answer."""
+        ...
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """A GET whose answer is text (a pod's log)."""
+        ...
+
+    def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
+        """Start a command in a pod's container (`kubectl exec -i`). Raises `LabError`."""
+        ...
+
+
+class KubeconfigApi:
+    """The API that a kubeconfig points to."""
+
+    def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._client: Any = None
+        self._loading = threading.Lock()
+
+    def request(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
+    ) -> Object:
+        return json.loads(self._send(method, path, query, body) or b"{}")
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        return self._send("GET", path, query, None).decode("utf-8", "replace")
+
+    def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
+        from kubelab.lab.websocket import WebSocketStream
+
+        query = [("command", word) for word in argv]
+        query += [(channel, "true") for channel in ("stdin", "stdout", "stderr")]
+        if container:
+            query.append(("container", container))
+        client = self._open()
+        url = f"{client.configuration.host}/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        return WebSocketStream(client.configuration, url, query, self._credentials(), pod)
+
+    def _open(self) -> Any:
+        with self._loading:
+            if self._client is None:
+                from kubernetes import config
+                from kubernetes.config.config_exception import ConfigException
+
+                try:
+                    self._client = config.new_client_from_config(str(self._kubeconfig), context=self._context)
+                except (ConfigException, OSError) as error:
+                    raise LabError(f"The kubeconfig {self._kubeconfig} cannot be used: {error}") from error
+            return self._client
+
+    def _credentials(self) -> dict[str, str]:
+        token = self._open().configuration.auth_settings().get("BearerToken")
+        return {"authorization": token["value"]} if token else {}
+
+    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Object | None) -> bytes:
+        from urllib3.exceptions import HTTPError
+
+        client = self._open()
+        headers = {"accept": "application/json", "user-agent": "kubelab-lab", **self._credentials()}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        url = client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            response = client.rest_client.pool_manager.request(
+                method, url, headers=headers, body=json.dumps(body) if body is not None else None, timeout=30, retries=2
+            )
+        except HTTPError as error:
+            raise LabError(
+                f"The cluster's API at {client.configuration.host} does not answer ({type(error).__name__}); "
+                "`kubelab status` says how the cluster is, `kubelab up` starts it."
+            ) from error
+        if response.status >= 400:
+            raise _api_error(response.status, response.data)
+        return response.data
+
+
+def _api_error(status: int, data: bytes) -> ApiError:
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        answer = {}
+    if not isinstance(answer, dict):
+        answer = {}
+    message = answer.get("message") or data.decode("utf-8", "replace")[:200] or f"the API answered with status {status}"
+    return ApiError(status, answer.get("reason", ""), message, answer.get("details"))

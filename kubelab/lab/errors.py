@@ -1,0 +1,39 @@
+"""What goes wrong in a lesson, said in one sentence."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """The message is one sentence that says what happened and what to do next.
+
+    A notebook shows the sentence alone: a traceback through kubelab would say nothing about the learner's cell.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class BadManifest(LabError):
+    """A manifest cannot be applied as it is written."""
+
+
+class TimedOut(LabError):
+    """A wait came to its end. The message says what was last seen."""
+
+
+class CannotRun(LabError):
+    """A command could not be started where it was asked for."""
+
+
+class ApiError(LabError):
+    """The API answered with an error.
+
+    ``status`` is the HTTP code, ``reason`` and ``details`` are those of Kubernetes' Status object
+    (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
+    """
+
+    def __init__(self, status: int, reason: str, message: str, details: dict[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.details = details or {}

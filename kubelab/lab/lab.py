@@ -1,0 +1,249 @@
+"""What a lesson does to a cluster: apply, wait, look, send requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kubelab.lab import kinds, shell, waiting
+from kubelab.lab.api import Api, Object
+from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.events import Events, event_lines
+from kubelab.lab.lifelines import PodLifelines
+from kubelab.lab.manifests import Source
+from kubelab.lab.objects import Applied, Deleted, Objects
+from kubelab.lab.pods import Aliases, Pod, Pods
+from kubelab.lab.probing import Job, Prober, Streaming, Target
+from kubelab.lab.shell import Finished
+from kubelab.lab.traffic import Answer, Traffic
+
+if TYPE_CHECKING:
+    from kubelab.clusters.base import Cluster
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""The annotation that `kubectl rollout restart` sets on the pod template."""
+
+
+class Lab:
+    """One namespace of a cluster, in a lesson's words. Made by `kubelab.connect`."""
+
+    def __init__(self, cluster: Cluster, api: Api, namespace: str) -> None:
+        self.cluster = cluster
+        self.api = api
+        self.namespace = namespace
+        self.objects = Objects(api, namespace)
+        self.aliases = Aliases()
+        self._prober = Prober(self)
+        self._namespace_is_there = False
+
+    def __repr__(self) -> str:
+        return f"Lab({self.namespace})"
+
+    # Objects
+
+    def apply(self, source: Source) -> Applied:
+        """Create or update objects: YAML text (several documents are fine), a path, a dict or a list of dicts.
+
+        Fields that were applied before and are gone now go away. Raises `BadManifest` with the line, `ApiError`.
+        """
+        self._ensure_namespace()
+        return self.objects.apply(source)
+
+    def get(self, what: str) -> Object:
+        """One object as the API has it: ``lab.get("service/web")``. Raises `ApiError` (404)."""
+        kind, name = self._parse(what)
+        return self.objects.get(kind, name)
+
+    def find(self, kind: str, selector: str = "") -> list[Object]:
+        """The objects of a kind, narrowed by labels: ``lab.find("pods", "app=web")``."""
+        return self.objects.find(kinds.named(kind), selector)
+
+    def delete(self, what: str | Pod | Pods, grace_seconds: int | None = None) -> Deleted:
+        """Delete one object (``"service/web"``), pods, or all pods with some labels (``"app=web"``). Does not wait."""
+        if isinstance(what, str) and "/" in what:
+            kind, name = self._parse(what)
+            gone = self.objects.delete(kind, name, grace_seconds)
+            return Deleted((what,) if gone else ())
+        pods = [what] if isinstance(what, Pod) else self.pods(what) if isinstance(what, str) else what
+        return Deleted(
+            tuple(f"pod/{pod.alias}" for pod in pods if self.objects.delete(kinds.POD, pod.name, grace_seconds))
+        )
+
+    def scale(self, what: str, replicas: int) -> None:
+        """Set the number of replicas and wait until it is so: ``lab.scale("deployment/web", 1)``."""
+        kind, name = self._parse(what)
+        self.objects.patch(kind, name, {"spec": {"replicas": replicas}})
+        self.wait(what, "available")
+
+    def restart(self, what: str) -> None:
+        """Roll out every pod anew, as `kubectl rollout restart` does, and wait until that is done."""
+        kind, name = self._parse(what)
+        annotation = {RESTARTED_AT: datetime.now(UTC).isoformat(timespec="microseconds")}
+        self.objects.patch(kind, name, {"spec": {"template": {"metadata": {"annotations": annotation}}}})
+        self.wait(what, "available")
+
+    def reset(self) -> None:
+        """Back to an empty namespace, and aliases from 1 again."""
+        self._ensure_namespace()
+        self.objects.clear()
+        waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are gone:", 60)
+        self.aliases = Aliases()
+
+    # Pods
+
+    def pods(self, selector: str = "") -> Pods:
+        """The pods with some labels (``"app=web"``), in the order of their creation, under their short names."""
+        return self.aliases.view(self.objects.find(kinds.POD, selector))
+
+    def find_pod(self, name: str) -> Pod | None:
+        """A pod by alias, real name or address; None when there is none."""
+        return next((pod for pod in self.pods() if name in (pod.alias, pod.name, pod.ip)), None)
+
+    def pod(self, name: str) -> Pod:
+        """A pod by alias or real name. Raises `LabError` when there is none."""
+        pod = self.find_pod(name)
+        if pod is None:
+            raise LabError(f"There is no pod {name!r} in {self.namespace}; lab.pods() lists those there are.")
+        return pod
+
+    def exec(self, pod: str | Pod, argv: Sequence[str], timeout: float = 30) -> Finished:
+        """Run a command inside a pod: ``lab.exec("web-1", ["cat", "/etc/resolv.conf"])``.
+
+        Raises `CannotRun`, `TimedOut`.
+        """
+        name = pod.name if isinstance(pod, Pod) else self.pod(pod).name
+        return shell.run(self.api, self.namespace, name, argv, timeout)
+
+    def logs(self, pod: str | Pod, *, tail: int | None = None, previous: bool = False) -> str:
+        """What a pod's container has written (``tail``: the last lines only; ``previous``: the container before it)."""
+        name = pod.name if isinstance(pod, Pod) else self.pod(pod).name
+        query = {"tailLines": str(tail)} if tail is not None else {}
+        if previous:
+            query["previous"] = "true"
+        return self.api.text(kinds.POD.path(self.namespace, name) + "/log", query)
+
+    def events(self, about: str = "") -> Events:
+        """What Kubernetes reports of the objects here, oldest first; of one object with ``about="pod/web-1"``."""
+        name = None
+        if about:
+            kind, name = self._parse(about)
+            name = self.pod(name).name if kind is kinds.POD else name
+        return event_lines(self.objects.find(kinds.EVENT), name, self.aliases)
+
+    # Waiting
+
+    def wait(self, target: str, condition: str = "", timeout: float = 60) -> None:
+        """Wait until a condition holds. Raises `TimedOut`, which says what was last seen.
+
+        ``wait("deployment/web", "available")``  a rollout is done and no old pod is left to come
+        ``wait("pod/web-1", "ready")``  or ``"deleted"``; ``wait("app=web", "ready")`` for all pods with these labels
+        ``wait("service/web", "endpoints")``  at least one endpoint is ready
+        ``wait("anything/name", "exists")``, ``"deleted"``, or the type of one of its ``status.conditions``
+        """
+        look, wanted = self._condition(target, condition)
+        waiting.until(look, f"{target} is {wanted}:" if wanted != "endpoints" else f"{target} has endpoints:", timeout)
+
+    def _condition(self, target: str, condition: str) -> tuple[Callable[[], waiting.Seen], str]:
+        if "/" not in target or "=" in target:
+            looks = {"ready": waiting.pods_ready, "deleted": waiting.pods_gone}
+            if (condition or "ready") not in looks:
+                raise LabError(
+                    f"Pods chosen by labels can be waited for as 'ready' or 'deleted', not as {condition!r}."
+                )
+            look = looks[condition or "ready"]
+            return lambda: look(self.pods(target)), condition or "ready"
+        kind, name = self._parse(target)
+        if kind is kinds.POD:
+            name = (self.find_pod(name) or _Named(name)).name
+        usual = {"Deployment": "available", "Pod": "ready", "Service": "endpoints"}.get(kind.kind, "exists")
+        return lambda: self._look(kind, name, condition or usual), condition or usual
+
+    def _look(self, kind: kinds.Kind, name: str, condition: str) -> waiting.Seen:
+        if condition == "endpoints":
+            return waiting.endpoints_ready(self.objects.find(kinds.ENDPOINTSLICE, f"kubernetes.io/service-name={name}"))
+        try:
+            found = self.objects.get(kind, name)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return waiting.Seen(condition == "deleted", f"there is no {kind.kind} {name!r}")
+        if condition in ("exists", "deleted"):
+            return waiting.Seen(condition == "exists", "it is there")
+        if kind is kinds.DEPLOYMENT and condition == "available":
+            labels = (found["spec"]["selector"].get("matchLabels") or {}).items()
+            return waiting.deployment_available(found, self.pods(",".join(f"{key}={value}" for key, value in labels)))
+        if kind is kinds.POD and condition == "ready":
+            return waiting.pods_ready(self.aliases.view([found]))
+        return waiting.condition(found, condition)
+
+    # Requests
+
+    def probe(
+        self,
+        target: Target,
+        n: int = 20,
+        source: str | Pod | None = None,
+        *,
+        path: str = "",
+        keep_alive: bool = False,
+        timeout: float = 2,
+    ) -> Traffic:
+        """Send ``n`` real requests, one after the other, each over a connection of its own.
+
+        ``target``: a Service's name, ``"web:8080/hostname"``, a pod or its alias, an address, a URL.
+        ``source``: a pod to send from; the lab's own client pod when left out; ``"outside"`` for outside the cluster.
+        ``keep_alive``: all requests over one connection. ``timeout``: seconds to wait for each answer.
+        """
+        self._ensure_namespace()
+        job = Job(self._prober.url(target, path), n, timeout=timeout, keep_alive=keep_alive)
+        return self._prober.probe(target, job, source)
+
+    def stream(
+        self,
+        target: Target,
+        *,
+        rate: float = 25,
+        source: str | Pod | None = None,
+        timeout: float = 1,
+        keep_alive: bool = False,
+        heard: Callable[[Answer], None] = lambda _: None,
+    ) -> Streaming:
+        """Send ``rate`` requests a second until its ``stop()``; ``heard`` gets each answer, in another thread."""
+        self._ensure_namespace()
+        job = Job(self._prober.url(target, ""), None, rate, timeout, keep_alive, until_told=True)
+        return self._prober.stream(target, job, source, heard)
+
+    def watch_pods(
+        self, selector: str = "", clients: Mapping[str, Target] | None = None, *, every: float = 0.2, rate: float = 25
+    ) -> PodLifelines:
+        """Record the lives of pods during a ``with`` block, and what ``clients`` (name → target) got meanwhile.
+
+        A client looks its target up once, at the start: a pod becomes that pod's IP, for good.
+        """
+
+        def starter(target: Target) -> Callable[[Callable[[Answer], None]], Streaming]:
+            return lambda heard: self.stream(target, rate=rate, heard=heard)
+
+        starters = {name: starter(target) for name, target in (clients or {}).items()}
+        return PodLifelines(lambda: self.pods(selector), starters, every)
+
+    def _ensure_namespace(self) -> None:
+        if not self._namespace_is_there:
+            self.objects.ensure_namespace()
+            self._namespace_is_there = True
+
+    @staticmethod
+    def _parse(what: str) -> tuple[kinds.Kind, str]:
+        match = re.fullmatch(r"([A-Za-z]+)/([a-z0-9][-a-z0-9.]*)", what)
+        if match is None:
+            raise LabError(f"{what!r} names no object; write it as kind/name, for example 'deployment/web'.")
+        return kinds.named(match[1]), match[2]
+
+
+class _Named:
+    """Stands for a pod that does not exist (yet)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name

@@ -1,0 +1,89 @@
+"""Waiting for the cluster to get somewhere, and saying where it was last seen when it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from kubelab.lab.api import Object
+from kubelab.lab.errors import TimedOut
+from kubelab.lab.pods import Pods
+
+POLL_SECONDS = 0.1
+
+
+class Seen(NamedTuple):
+    """One look: whether the condition holds, and what there was to see, in words."""
+
+    holds: bool
+    words: str
+
+
+def until(
+    look: Callable[[], Seen],
+    what: str,
+    timeout_seconds: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Look again and again until the condition holds. Raises `TimedOut` with the last thing seen."""
+    deadline = clock() + timeout_seconds
+    while True:
+        seen = look()
+        if seen.holds:
+            return
+        if clock() >= deadline:
+            raise TimedOut(f"{what} not within {timeout_seconds:g} s; last seen: {seen.words}.")
+        sleep(POLL_SECONDS)
+
+
+def deployment_available(deployment: Object, pods: Pods) -> Seen:
+    """Whether a rollout is done, as `kubectl rollout status` judges it, and as many pods are ready as wanted."""
+    wanted = deployment["spec"].get("replicas", 1)
+    status = deployment.get("status") or {}
+    observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+    staying = [pod for pod in pods if not pod.terminating]
+    holds = observed and counts == [wanted] * 3 and len(staying) == wanted and all(pod.ready for pod in staying)
+    return Seen(holds, pods_in_words(pods, wanted))
+
+
+def pods_ready(pods: Pods) -> Seen:
+    """Whether there are pods, none is on its way out, and every one is ready."""
+    return Seen(bool(pods) and all(pod.ready and not pod.terminating for pod in pods), pods_in_words(pods))
+
+
+def pods_gone(pods: Pods) -> Seen:
+    """Whether there is no pod any more."""
+    return Seen(not pods, pods_in_words(pods))
+
+
+def endpoints_ready(slices: Sequence[Object]) -> Seen:
+    """Whether a Service has at least one ready endpoint (an EndpointSlice's ``ready`` missing means true)."""
+    endpoints = [endpoint for piece in slices for endpoint in piece.get("endpoints") or ()]
+    ready = sum((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints)
+    return Seen(ready > 0, f"{ready} ready of {len(endpoints)} endpoints")
+
+
+def condition(object_: Object, name: str) -> Seen:
+    """Whether ``status.conditions`` holds a condition of this type (in any case) with status True."""
+    found = (object_.get("status") or {}).get("conditions") or ()
+    for entry in found:
+        if entry["type"].lower() == name.lower():
+            message = entry.get("message") or entry.get("reason") or "no message"
+            return Seen(entry["status"] == "True", f"{entry['type']}={entry['status']} ({message})")
+    listed = ", ".join(entry["type"] for entry in found) or "no conditions at all"
+    return Seen(False, f"no condition {name!r}, but {listed}")
+
+
+def pods_in_words(pods: Pods, wanted: int | None = None) -> str:
+    """``1 of 3 pods ready; web-2: ErrImagePull``."""
+    ready = sum(pod.ready and not pod.terminating for pod in pods)
+    terminating = sum(pod.terminating for pod in pods)
+    words = [f"{ready} of {wanted if wanted is not None else len(pods)} pods ready"]
+    if terminating:
+        words.append(f"{terminating} terminating")
+    problems = [f"{pod.alias}: {pod.problem}" for pod in pods if pod.problem]
+    return "; ".join(words + problems[:3])

@@ -1,0 +1,81 @@
+"""A command in a container, over the exec WebSocket (KEP-4006, subprotocols v4 and v5.channel.k8s.io)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kubelab.lab.errors import CannotRun
+
+_STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
+
+
+class WebSocketStream:
+    """Standard streams of one command. Not to be shared between threads, except for `send` and `close`."""
+
+    def __init__(self, configuration: Any, url: str, query: list[tuple[str, str]], headers: dict[str, str], pod: str):
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.stream import ws_client
+
+        self._pod = pod
+        try:
+            self._socket = ws_client.websocket_call(
+                configuration, "get", url, query_params=query, headers=headers,
+                _preload_content=False, capture_all=False,
+            )  # fmt: skip
+        except ApiException as error:
+            raise CannotRun(f"No command can be run in pod {pod}: {_first_line(error.reason)}.") from error
+        self.stderr = ""
+        self.code = -1
+
+    def send(self, text: str) -> None:
+        self._socket.write_stdin(text)
+
+    def lines(self, timeout_seconds: float) -> Iterator[str]:
+        deadline = time.monotonic() + timeout_seconds
+        rest = ""
+        while self._socket.is_open():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.close()
+                raise TimeoutError(f"the command in pod {self._pod} did not end within {timeout_seconds:g} s")
+            self._socket.update(timeout=min(left, 1))
+            *whole, rest = (rest + self._take(_STDOUT)).split("\n")
+            yield from whole
+        rest += self._take(_STDOUT)
+        if rest:
+            yield from rest.splitlines()
+        self._finish()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _take(self, channel: int) -> str:
+        """What has arrived on a channel, without waiting."""
+        if channel == _STDOUT:
+            self.stderr += self._socket.read_channel(_STDERR)
+        return self._socket.read_channel(channel)
+
+    def _finish(self) -> None:
+        status = self._take(_STATUS)
+        if not status:
+            raise CannotRun(
+                f"The connection to pod {self._pod} broke off before the command ended; run the cell again."
+            )
+        self.code = _exit_code(json.loads(status), self._pod)
+
+
+def _exit_code(status: dict[str, Any], pod: str) -> int:
+    """The exit code in the Status that ends an exec stream."""
+    if status.get("status") == "Success":
+        return 0
+    for cause in status.get("details", {}).get("causes", []):
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise CannotRun(f"No command can be run in pod {pod}: {_first_line(status.get('message', 'no reason given'))}.")
+
+
+def _first_line(text: object) -> str:
+    return str(text).strip().split("\n")[0].rstrip(".")
