@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import gc
 import importlib
-import importlib.util
 import os
 import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from kubelab.engine.network.agent import messages, title
 from kubelab.engine.network.agent.backend import Backend, Settings, TierUnusable
 from kubelab.engine.network.agent.server import Server
 
-SHARED_WITH_PODS = ("kubelab.engine.images.agnhost",)
+SHARED_WITH_PODS = ("kubelab.engine.images.agnhost.netexec", "kubelab.engine.images.pause")
 """Built-in programs that are loaded before any fork, so that all pods share one copy of their code."""
 
 
@@ -32,6 +32,8 @@ def main(tier: str, channel: int, state: str) -> None:
     except TierUnusable as unusable:
         messages.send(engine, {"event": "unusable", "reason": unusable.reason, "remedy": unusable.remedy})
         os._exit(1)
+    server.greet()
+    _load_what_pods_share()
     server.serve()
     os._exit(0)
 
@@ -40,13 +42,15 @@ def _prepare(settings: Settings, engine: socket.socket) -> Server:
     backend = load_backend(settings)
     backend.isolate()
     title.set_title(["kubelab-network", settings.tier, str(settings.state)])
+    return Server(engine, backend, _raise_open_files())
+
+
+def _load_what_pods_share() -> None:
     for module in SHARED_WITH_PODS:
-        if importlib.util.find_spec(module):
+        with suppress(ImportError):  # starting the program will say what is wrong with it
             importlib.import_module(module)
-    server = Server(engine, backend, _raise_open_files())
     gc.collect()
     gc.freeze()
-    return server
 
 
 def load_backend(settings: Settings) -> Backend:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import suppress
+from typing import NoReturn
 
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.agent import rootfs
@@ -65,18 +67,28 @@ def process_one() -> None:
     except OSError as error:
         remedy = "run with CAP_SYS_ADMIN (docker run --privileged), or as a plain user"
         raise TierUnusable(f"namespaces are refused here ({error.strerror})", remedy) from error
-    child = os.fork()
-    if child:
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the channel above all: its end must be seen
-        _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        os._exit(code if code >= 0 else 128 - code)
+    alive, _held_by_process_one = os.pipe()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombie stays, whoever is the parent
+    if os.fork():
+        _guard(alive)
+    os.close(alive)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     die_with_parent(signal.SIGKILL)
     try:
         mount(None, "/", None, MS_REC | MS_SLAVE)
     except OSError as error:
         remedy = "allow mounts: in a container, run it without the AppArmor profile that refuses them"
         raise TierUnusable(f"mounts are refused here ({error.strerror})", remedy) from error
+
+
+def _guard(alive: int) -> NoReturn:
+    """Wait until nobody holds the other end of ``alive``: as a shell, which takes 7 MB less than this interpreter."""
+    os.dup2(alive, 0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the channel above all: its end must be seen
+    with suppress(OSError):
+        os.execv("/bin/sh", ["kubelab-network-guard", "-c", "read -r _"])
+    os.read(0, 1)
+    os._exit(0)
 
 
 class NamespaceBackend(Backend):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from kubelab.engine.network.agent.syscalls import (
     MS_BIND,
@@ -71,7 +72,8 @@ def _machine_files() -> None:
     with os.scandir(_MACHINE) as entries:
         for entry in entries:
             if entry.name not in _OWN:
-                _bind_entry(entry, f"/{entry.name}", read_only=True)
+                with suppress(PermissionError):  # what this user may not reach, a pod cannot either
+                    _bind_entry(entry, f"/{entry.name}", read_only=True)
 
 
 def _own_directories() -> None:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
+_RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWADDR, _RTM_NEWROUTE = 20, 24
 _NLMSG_ERROR = 2
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
@@ -124,9 +124,9 @@ def set_up(index: int, *, master: int | None = None, settings: dict[int, int] | 
     return Request(_RTM_NEWLINK, 0, body, f"set up device {index}")
 
 
-def delete_link(index: int) -> Request:
-    """Delete a device (and its veth peer)."""
-    return Request(_RTM_DELLINK, 0, _ifinfo(index), f"delete device {index}")
+def set_down(index: int) -> Request:
+    """Set a device down; its routes go with that."""
+    return Request(_RTM_NEWLINK, 0, _ifinfo(index, change=_IFF_UP), f"set down device {index}")
 
 
 def address(index: int, interface: str) -> Request:

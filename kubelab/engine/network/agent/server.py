@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +67,13 @@ class Server:
         }
         backend.begin(self._loop)
 
-    def serve(self) -> None:
-        """Say hello, then serve until the engine's end closes."""
-        self._loop.watch(self._channel.fileno(), self._request)
+    def greet(self) -> None:
+        """Tell the engine that all is ready."""
         self._say({"event": "ready", "notes": self._backend.notes})
+
+    def serve(self) -> None:
+        """Serve until the engine's end closes."""
+        self._loop.watch(self._channel.fileno(), self._request)
         self._loop.run()
         self._backend.end()
 
@@ -120,6 +124,8 @@ class Server:
         pids = {pid for pid, child in self._children.items() if child.place == place}
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # not a leader of its group yet
+                os.killpg(pid, signal.SIGKILL)
         self._backend.remove_pod(request["uid"])
         if not pids:
             return {}

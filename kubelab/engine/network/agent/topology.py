@@ -114,6 +114,8 @@ class Topology:
 
     def add_node(self, spec: NodeSpec) -> None:
         """A node on the bridge, with routes between its pods and those of the others."""
+        if spec.name in self.nodes:
+            raise OSError(errno.EEXIST, f"there is a node {spec.name} already")
         with _new_namespace(self.home) as namespace:
             _sysctls(_ROUTER_SYSCTLS | _PLACE_SYSCTLS)
         outer, eth0 = next(self._indexes), next(self._indexes)
@@ -137,13 +139,17 @@ class Topology:
 
     def add_pod(self, uid: str, node_name: str, ip: str) -> None:
         """A pod behind a node: its only neighbour is the node's end of the link, 10.244.x.1."""
+        if uid in self.pods:
+            raise OSError(errno.EEXIST, f"there is a pod {uid} already")
         node = self.nodes[node_name]
         gateway = str(ipaddress.IPv4Network(node.spec.pod_cidr)[1])
         with _new_namespace(self.home) as namespace:
             _sysctls(_PLACE_SYSCTLS)
         outer, eth0 = next(self._indexes), next(self._indexes)
         try:
-            node.namespace.netlink.do([rtnetlink.veth(_device_name(uid), outer, "eth0", eth0, namespace.fd)])
+            node.namespace.netlink.do(
+                [rtnetlink.veth(_device_name(f"{uid} {outer}"), outer, "eth0", eth0, namespace.fd)]
+            )
             namespace.netlink.do(
                 [
                     rtnetlink.set_up(LOOPBACK),
@@ -173,10 +179,11 @@ class Topology:
             self._take_away(pod)
 
     def _take_away(self, pod: _Pod) -> None:
+        """Deleting the link would hold up the agent for 10 to 50 ms; down, it waits for the namespace's end."""
         try:
-            pod.node.namespace.netlink.do([rtnetlink.delete_link(pod.device)])
+            pod.node.namespace.netlink.do([rtnetlink.set_down(pod.device)])
         except OSError as error:
-            if error.errno != errno.ENODEV:  # it has gone with the pod's namespace
+            if error.errno != errno.ENODEV:  # it was never made
                 raise
         finally:
             pod.namespace.close()

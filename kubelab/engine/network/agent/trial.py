@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from contextlib import suppress
 
 from kubelab.engine.config import NodeSpec
@@ -81,6 +79,9 @@ def _attempt(lock_file: str) -> tuple[str, str]:
 
 
 def _load_rules(node: int, lock_file: str) -> tuple[str, str]:
+    import shutil  # here, in a child that ends soon, so that they do not stay in the agent's memory
+    import subprocess
+
     install = "install iptables (apt-get install iptables)"
     tool = shutil.which("iptables-restore", path=TOOL_PATH)
     if tool is None:
