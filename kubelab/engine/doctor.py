@@ -90,7 +90,7 @@ def _machine() -> Iterator[Finding]:
 
 
 def _memory() -> Finding:
-    free = min(filter(None, (_reading() for _reading in _MEMORY_READINGS)), default=None)
+    free = min((found for reading in _MEMORY_READINGS if (found := reading()) is not None), default=None)
     if free is None:
         return Finding("machine", "memory", "good", "unknown")
     scarce = free < MEMORY_NEEDED
@@ -141,16 +141,17 @@ def _loopback() -> Finding:
 
 
 def _packets() -> Iterator[Finding]:
-    from kubelab.engine.network import try_tiers
+    from kubelab.engine.network.tiers import try_tiers
 
-    tries = list(try_tiers())
-    works = [tier for tier, reason in tries if reason is None]
-    for tier, reason in tries:
-        if reason is None:
-            detail = "works, and is what `kubelab up` takes" if tier == works[0] else "works"
-            yield Finding("packets", tier, "good", detail)
+    reports = try_tiers()
+    best = next((report.name for report in reports if report.works), None)
+    for report in reports:
+        if report.works:
+            chosen = "works, and is what `kubelab up` takes" if report.name == best else "works"
+            detail = "\n".join([chosen, *report.notes])
+            yield Finding("packets", report.name, "limited" if report.notes else "good", detail)
         else:
-            yield Finding("packets", tier, "limited" if works else "bad", reason)
+            yield Finding("packets", report.name, "limited" if best else "bad", report.reason, report.remedy)
 
 
 def _tools() -> Iterator[Finding]:
