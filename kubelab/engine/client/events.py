@@ -25,11 +25,16 @@ class EventRecorder:
         self._client = client
         self._source = {"component": component, **({"host": host} if host else {})}
 
-    async def record(self, obj: Object, reason: str, message: str, *, warning: bool = False) -> None:
-        """Write the event; a failure to do so is logged and never raised."""
+    async def record(
+        self, obj: Object, reason: str, message: str, *, warning: bool = False, field_path: str = ""
+    ) -> None:
+        """Write the event; a failure to do so is logged and never raised.
+
+        ``field_path`` says which part of the object it is about: ``spec.containers{web}``.
+        """
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
-        same = f"{self._source}{obj.get('kind')}{meta.get('uid')}{reason}{message}"
+        same = f"{self._source}{obj.get('kind')}{meta.get('uid')}{reason}{message}{field_path}"
         name = f"{meta['name']}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
         event = {
             "metadata": {"name": name, "namespace": namespace},
@@ -40,6 +45,7 @@ class EventRecorder:
                 "namespace": namespace,
                 "uid": meta.get("uid"),
                 "resourceVersion": meta.get("resourceVersion"),
+                **({"fieldPath": field_path} if field_path else {}),
             },
             "reason": reason,
             "message": message,

@@ -139,6 +139,8 @@ class Informer:
         if old is not None and old["metadata"].get("uid") != new["metadata"].get("uid"):
             self._forget((namespace, name), old)  # another object of the same name: the first one has gone
             old = None
+        new.setdefault("apiVersion", self.resource.api_version)  # a list's items come without
+        new.setdefault("kind", self.resource.kind)
         self._objects.setdefault(namespace, {})[name] = new
         self._tell(old, new)
 

@@ -1,0 +1,38 @@
+"""One informer a resource, shared by all controllers: the API is watched once for each kind of object."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from kubelab.engine.client import Client, Informer, Resource
+
+
+class SharedInformers:
+    """``informers[PODS]`` makes the informer at its first use; one that is asked for while running starts at once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._informers: dict[Resource, Informer] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def __getitem__(self, resource: Resource) -> Informer:
+        informer = self._informers.get(resource)
+        if informer is None:
+            informer = self._informers[resource] = Informer(self._client, resource)
+            if self._group is not None:
+                self._group.create_task(informer.run())
+        return informer
+
+    async def synced(self, resources: Iterable[Resource] | None = None) -> None:
+        """Wait until these (by default all that were asked for so far) have read their first list."""
+        for resource in list(self._informers if resources is None else resources):
+            await self[resource].synced()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for informer in self._informers.values():
+                group.create_task(informer.run())
+            group.create_task(asyncio.Event().wait())  # stay, though nobody has asked for anything yet

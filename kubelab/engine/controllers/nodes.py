@@ -1,0 +1,160 @@
+"""The node lifecycle controller: notices nodes that have stopped speaking, and taints those that are not ready.
+
+A node agent renews its Lease; one that has not for 40 s is taken for dead: the node becomes NotReady (Unknown), is
+tainted ``unreachable``, and its pods stop being ready. https://kubernetes.io/docs/concepts/architecture/nodes/#heartbeats
+Pods are not evicted: in 300 s, the default toleration, no lesson waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from kubelab.engine.client import ApiError, Client, Object, WorkQueue, is_not_found
+from kubelab.engine.client.resources import LEASES, NODES, PODS
+from kubelab.engine.controllers.clock import Clock, parse, system_clock, written
+from kubelab.engine.controllers.conditions import find
+from kubelab.engine.controllers.events import BackgroundEvents
+from kubelab.engine.controllers.informers import SharedInformers
+from kubelab.engine.controllers.pods import is_finished, ready_condition
+
+LEASE_NAMESPACE = "kube-node-lease"
+GRACE_SECONDS = 40
+TICK_SECONDS = 5.0
+
+NOT_READY = "node.kubernetes.io/not-ready"
+UNREACHABLE = "node.kubernetes.io/unreachable"
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_OURS = (NOT_READY, UNREACHABLE, UNSCHEDULABLE)
+
+
+class NodeLifecycleController:
+    """Looks at the Leases every five seconds, and at a node whenever it changes."""
+
+    def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._started = clock()
+        self._events = BackgroundEvents(client, "node-controller")
+        self._queue: WorkQueue[str] = WorkQueue("node lifecycle", self._reconcile)
+        self._nodes = informers[NODES]
+        self._leases = informers[LEASES]
+        self._pods = informers[PODS]
+        self._nodes.listen(lambda old, new: self._queue.add((new or old or {})["metadata"]["name"]))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._queue.run())
+            group.create_task(self._events.run())
+            group.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            for node in self._nodes.all():
+                if self._is_silent(node) != (ready_status(node) == "Unknown"):
+                    self._queue.add(node["metadata"]["name"])
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _is_silent(self, node: Object) -> bool:
+        """Whether the grace period is over. Time in which nobody was here to look does not count against a node."""
+        now = self._clock()
+        lease = self._leases.get(LEASE_NAMESPACE, node["metadata"]["name"])
+        heard = max(last_heard(node, lease), self._started)
+        return now - heard > timedelta(seconds=GRACE_SECONDS)
+
+    async def _reconcile(self, name: str) -> None:
+        node = self._nodes.get("", name)
+        if node is None:
+            return
+        if self._is_silent(node) and ready_status(node) != "Unknown":
+            node = await self._declare_unknown(node)
+        taints = taints_for(node, self._clock())
+        if taints != (node["spec"].get("taints") or []):
+            spec = {**node["spec"], "taints": taints}
+            node = await self._client.update(NODES, {**node, "spec": spec})
+            self._nodes.wrote(node)
+        if ready_status(node) == "Unknown":
+            await self._mark_pods(name)
+
+    async def _declare_unknown(self, node: Object) -> Object:
+        status = node.get("status") or {}
+        conditions = [_unknown(each, self._clock()) for each in status.get("conditions") or ()]
+        if not any(each["type"] == "Ready" for each in conditions):
+            conditions.append(_unknown({"type": "Ready"}, self._clock()))
+        changed = await self._client.update(
+            NODES, {**node, "status": {**status, "conditions": conditions}}, subresource="status"
+        )
+        self._nodes.wrote(changed)
+        name = node["metadata"]["name"]
+        self._events.record(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+        return changed
+
+    async def _mark_pods(self, node: str) -> None:
+        for pod in self._pods.all():
+            ready = ready_condition(pod)
+            if pod["spec"].get("nodeName") != node or is_finished(pod) or ready is None or ready["status"] != "True":
+                continue
+            conditions = [
+                {**each, "status": "False", "lastTransitionTime": written(self._clock())} if each is ready else each
+                for each in pod["status"]["conditions"]
+            ]
+            try:
+                changed = await self._client.update(
+                    PODS, {**pod, "status": {**pod["status"], "conditions": conditions}}, subresource="status"
+                )
+            except ApiError as error:
+                if is_not_found(error):
+                    continue
+                raise
+            self._pods.wrote(changed)
+            self._events.record(pod, "NodeNotReady", "Node is not ready", warning=True)
+
+
+def ready_status(node: Object) -> str:
+    """True, False or Unknown; empty before the node has said anything."""
+    condition = find((node.get("status") or {}).get("conditions"), "Ready")
+    return condition["status"] if condition else ""
+
+
+def last_heard(node: Object, lease: Object | None) -> datetime:
+    """The last sign of life: the Lease's renewal, the Ready condition's heartbeat or the node's creation."""
+    condition = find((node.get("status") or {}).get("conditions"), "Ready") or {}
+    signs = [node["metadata"].get("creationTimestamp")]
+    if condition.get("status") != "Unknown":
+        signs.append(condition.get("lastHeartbeatTime"))
+    if lease is not None:
+        signs.append((lease.get("spec") or {}).get("renewTime"))
+    return max(parse(sign) for sign in signs if sign)
+
+
+def taints_for(node: Object, now: datetime) -> list[Object]:
+    """The taints that a node should have: others' as they are, ours from its Ready condition and ``unschedulable``."""
+    wanted = []
+    match ready_status(node):
+        case "False" | "":
+            wanted = [(NOT_READY, "NoSchedule"), (NOT_READY, "NoExecute")]
+        case "Unknown":
+            wanted = [(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]
+    if node["spec"].get("unschedulable"):
+        wanted.append((UNSCHEDULABLE, "NoSchedule"))
+    known = node["spec"].get("taints") or []
+    kept = [each for each in known if each["key"] not in _OURS or (each["key"], each["effect"]) in wanted]
+    there = {(each["key"], each["effect"]) for each in kept}
+    return kept + [
+        {"key": key, "effect": effect, "timeAdded": written(now)}
+        for key, effect in wanted
+        if (key, effect) not in there
+    ]
+
+
+def _unknown(condition: Object, now: datetime) -> Object:
+    if condition.get("status") == "Unknown":
+        return condition
+    return {
+        **condition,
+        "status": "Unknown",
+        "reason": "NodeStatusUnknown",
+        "message": "Kubelet stopped posting node status.",
+        "lastTransitionTime": written(now),
+    }
