@@ -1,0 +1,211 @@
+"""The tier where nothing is allowed: see the package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from kubelab.engine.config import NodeSpec
+from kubelab.engine.network.agent.backend import Backend, Birth, Loop
+from kubelab.engine.network.agent.interposed import abi, census, kernel, tools
+from kubelab.engine.network.agent.interposed.addresses import AddressPlan, is_loopback
+from kubelab.engine.network.agent.interposed.connecting import Connecting
+from kubelab.engine.network.agent.interposed.datagrams import Datagrams
+from kubelab.engine.network.agent.interposed.names import Names
+from kubelab.engine.network.agent.interposed.places import Context, Site
+from kubelab.engine.network.agent.interposed.poller import Poller
+from kubelab.engine.network.agent.interposed.probe import try_supervision
+from kubelab.engine.network.agent.interposed.programs import SupervisedBirth
+from kubelab.engine.network.agent.interposed.routing import Map
+from kubelab.engine.network.agent.interposed.silence import Silence
+from kubelab.engine.network.agent.interposed.sockets import Sockets, occupied
+from kubelab.engine.network.agent.interposed.supervisor import Supervisor
+from kubelab.engine.network.agent.interposed.waiting import Waits
+from kubelab.engine.network.contract import Place, Program, StartFailed
+
+
+class InterposedBackend(Backend):
+    """Places as loopback addresses, programs under a seccomp listener."""
+
+    def isolate(self) -> None:
+        """Behind a guard that ends whatever the agent leaves behind, however the agent ends."""
+        kernel.prctl(abi.PR_SET_CHILD_SUBREAPER, 1)
+        guard = os.getpid()
+        child = os.fork()
+        if child:
+            _guard(child)
+        kernel.prctl(abi.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard:
+            os._exit(1)
+        kernel.prctl(abi.PR_SET_CHILD_SUBREAPER, 1)
+
+    def begin(self, loop: Loop) -> None:
+        """Claim a range of loopback addresses."""
+        ability = try_supervision()
+        self.notes += ability.notes
+        poller = Poller(loop)
+        waits = Waits(poller)
+        self._plan = plan = AddressPlan()
+        self._map = Map(plan, occupied)
+        self._silence = Silence(plan.nobody)
+        self._sockets = Sockets(lambda: self._supervisor.threads(), lendable=ability.lendable)
+        self._connecting = Connecting(plan, self._map, self._sockets, waits, self._silence)
+        names = Names(plan, self._sockets, waits)
+        self._datagrams = Datagrams(self._map, self._sockets, waits, self._connecting, names)
+        memory = kernel.Memory(by_call=ability.memory_by_call)
+        self._supervisor = Supervisor(poller, memory, self._connecting, names, self._datagrams)
+        self._contexts: dict[int, Context] = {}
+
+    def end(self) -> None:
+        """Every program, then the addresses."""
+        for context in set(self._contexts.values()):
+            census.end(context)
+        self._supervisor.close()
+        self._sockets.close()
+        self._silence.close()
+        self._plan.release()
+
+    def add_node(self, spec: NodeSpec) -> None:
+        """An address and empty rules."""
+        self._map.add_node(spec)
+
+    def add_pod(self, uid: str, node: str, ip: str) -> None:
+        """An address."""
+        self._map.add_pod(uid, node, ip)
+
+    def remove_pod(self, uid: str) -> None:
+        """Its address leads nowhere from now on."""
+        site = self._map.remove_pod(uid)
+        if site is None:
+            return
+        for context in {each for each in self._contexts.values() if each.site is site}:
+            census.end(context)
+        self._sockets.sweep()
+        shutil.rmtree(self._folder(site), ignore_errors=True)
+
+    def birth(self, place: Place, program: Program) -> Birth:
+        """A container of its own, or the one of a running program."""
+        if program.join is None:
+            context = self._container(self._map.sites[place], program)
+        else:
+            joined = self._contexts.get(program.join)
+            if joined is None:
+                raise StartFailed(f"process {program.join} is not running")
+            context = joined
+        return self._birth(context)
+
+    def tool_birth(self, place: Place) -> Birth:
+        """The place's addresses, the machine's files."""
+        return self._birth(Context(self._map.sites[place]))
+
+    def answer_tool(self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int) -> int | None:
+        """The tools that look at a node's rules and flows."""
+        host = self._map.hosts.get(place.name) if place.kind == "node" else None
+        if host is None:
+            return None
+        flows = tools.Flows(partial(self._datagrams.flows, place.name), self._datagrams.forget)
+        output = tools.answer(host, flows, argv, stdin)
+        if output is None:
+            return None
+        for fd, text in ((stdout, output.stdout), (stderr, output.stderr)):
+            with open(fd, "w", closefd=False) as file:
+                file.write(text)
+        return output.code
+
+    def listen(self, place: Place, ip: str, port: int, udp: bool) -> socket.socket:
+        """A socket at the place's loopback address."""
+        site = self._map.sites[place]
+        own = site.localhost if is_loopback(ip) else self._plan.outer(site.ip if ip == "0.0.0.0" else ip)
+        made = socket.socket(socket.AF_INET, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((own, self._plan.outer_port(port)))
+            if not udp:
+                made.listen(socket.SOMAXCONN)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def dial(self, place: Place, ip: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
+        """A socket with the source that the server is to see, and where the rules lead."""
+        site = self._map.sites[place]
+        way = self._map.way(site, "tcp", ip, port)
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            if way.kind == "native":
+                return made, (ip, port)
+            end = self._connecting.end(way, "tcp")
+            self._sockets.stale(*end)
+            made.setsockopt(socket.IPPROTO_IP, abi.IP_BIND_ADDRESS_NO_PORT, 1)
+            made.bind((self._connecting.source(way, site), 0))
+        except OSError:
+            made.close()
+            raise
+        return made, end
+
+    def may_signal(self, pid: int, number: int) -> bool:
+        """Process 1 of a pod gets, besides SIGKILL and SIGSTOP, only what it has a handler for."""
+        context = self._contexts.get(pid)
+        if context is None or context.first != pid or context.site.place.kind != "pod":
+            return True
+        return number in (signal.SIGKILL, signal.SIGSTOP) or census.caught(pid, number)
+
+    def forget(self, pid: int) -> None:
+        """With a pod's process 1 ends its container."""
+        context = self._contexts.pop(pid, None)
+        if context is None:
+            return
+        context.programs.discard(pid)
+        if context.first == pid and context.site.place.kind == "pod":
+            census.end(context)
+        self._sockets.sweep()
+
+    def _container(self, site: Site, program: Program) -> Context:
+        redirects = {mount.target.rstrip("/"): (mount.source.rstrip("/"), mount.read_only) for mount in program.mounts}
+        files = dict(program.files)
+        if program.hostname:
+            files["/proc/sys/kernel/hostname"] = f"{program.hostname}\n"
+        for target, content in files.items():
+            redirects.setdefault(target, (self._lay(site, target, content), False))
+        return Context(site, program.hostname or "", redirects)
+
+    def _birth(self, context: Context) -> Birth:
+        pod = context.site.place.kind == "pod"
+        temporary = self._folder(context.site) / "tmp"
+        if pod:
+            temporary.mkdir(parents=True, exist_ok=True)
+        return SupervisedBirth(
+            context,
+            self._supervisor.supervise,
+            self._contexts,
+            make_sockets=not self._sockets.lendable,
+            temporary=str(temporary) if pod else "",
+        )
+
+    def _lay(self, site: Site, target: str, content: str) -> str:
+        path = self._folder(site) / "files" / target.strip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return str(path)
+
+    def _folder(self, site: Site) -> Path:
+        return self.settings.state / site.place.kind / (site.place.name or "outside")
+
+
+def _guard(agent: int) -> NoReturn:
+    """Wait for the agent, then end all that is left of it: its orphans come to this process."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the channel above all: its end must be seen
+    status = 0
+    pid = 0
+    while pid != agent:
+        pid, status = os.waitpid(-1, 0)
+    census.end_descendants()
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)

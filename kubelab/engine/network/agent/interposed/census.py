@@ -1,0 +1,101 @@
+"""Which processes belong to a program, and what becomes of them: there is no PID namespace to ask."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import NamedTuple
+
+from kubelab.engine.network.agent.interposed.places import Context
+
+_ROUNDS = 50
+
+
+class _Entry(NamedTuple):
+    parent: int
+    session: int
+    state: str
+
+
+def members(context: Context) -> set[int]:
+    """The live processes of a program: its sessions, whoever was seen calling, and the children of all these.
+
+    Only descendants of the agent count, so a number that the kernel has given away again harms nobody.
+    """
+    table = _table()
+    children: dict[int, list[int]] = {}
+    for pid, entry in table.items():
+        children.setdefault(entry.parent, []).append(pid)
+    ours = _below(os.getpid(), children)
+    roots = {pid for pid in ours if table[pid].session in context.programs or pid in context.threads}
+    found: set[int] = set()
+    for root in roots:
+        found |= {root} | _below(root, children)
+    return {pid for pid in found if table[pid].state not in "ZX"}
+
+
+def end(context: Context) -> None:
+    """SIGKILL for all of them, again until none is born any more."""
+    for _ in range(_ROUNDS):
+        alive = members(context)
+        if not alive:
+            return
+        for pid in alive:
+            _kill(pid)
+
+
+def end_descendants() -> None:
+    """SIGKILL for everything below this process (a subreaper), and wait for it."""
+    while True:
+        children: dict[int, list[int]] = {}
+        for pid, entry in _table().items():
+            children.setdefault(entry.parent, []).append(pid)
+        for pid in _below(os.getpid(), children):
+            _kill(pid)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def caught(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (SigCgt of proc_pid_status(5))."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"SigCgt:"):
+                    return bool(int(line[7:], 16) >> (number - 1) & 1)
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _table() -> dict[int, _Entry]:
+    table = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        table[int(name)] = _Entry(int(fields[1]), int(fields[3]), fields[0].decode())
+    return table
+
+
+def _below(pid: int, children: dict[int, list[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(children.get(pid, ()))
+    while waiting:
+        child = waiting.pop()
+        if child not in found:
+            found.add(child)
+            waiting += children.get(child, ())
+    return found

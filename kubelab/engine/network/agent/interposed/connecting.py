@@ -1,0 +1,229 @@
+"""``connect``, ``bind``, ``listen`` and ``socket``: where a program's sockets stand and whom they reach."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+
+from kubelab.engine.network.agent.interposed import abi, sockaddr
+from kubelab.engine.network.agent.interposed.addresses import AddressPlan, in_cluster, is_loopback
+from kubelab.engine.network.agent.interposed.notify import CONTINUE, LATER, Answer, Call
+from kubelab.engine.network.agent.interposed.places import Site
+from kubelab.engine.network.agent.interposed.poller import WRITE
+from kubelab.engine.network.agent.interposed.routing import Map, Way
+from kubelab.engine.network.agent.interposed.silence import Silence
+from kubelab.engine.network.agent.interposed.sockets import INTERNET, Held, Sockets
+from kubelab.engine.network.agent.interposed.waiting import Waits
+
+_UNSPECIFIED = struct.pack("H14x", socket.AF_UNSPEC)
+_KIND_MASK = 0xF
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Connecting:
+    """Answers the calls that give a socket its ends."""
+
+    def __init__(self, plan: AddressPlan, places: Map, sockets: Sockets, waits: Waits, silence: Silence) -> None:
+        self._plan, self._map, self._sockets, self._waits, self._silence = plan, places, sockets, waits, silence
+
+    def socket(self, call: Call) -> Answer:
+        """Make the socket here and keep a copy (only where sockets cannot be borrowed)."""
+        family, kind, proto = (call.descriptor(at) for at in range(3))
+        if family not in INTERNET or kind & _KIND_MASK not in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            return CONTINUE
+        sock = socket.socket(family, kind & _KIND_MASK, proto)
+        if kind & socket.SOCK_NONBLOCK:
+            sock.setblocking(False)
+        self._sockets.keep(sock)
+        call.give(sock.fileno(), close_on_exec=bool(kind & socket.SOCK_CLOEXEC))
+        return LATER
+
+    def connect(self, call: Call) -> Answer:
+        """Connect the caller's socket to where the rules lead."""
+        address = self._address(call)
+        if address is None or (address.six and address.ip not in ("::", "::1")):
+            return CONTINUE
+        ip = {"::": "0.0.0.0", "::1": "127.0.0.1"}.get(address.ip, address.ip)
+        with self._sockets.of(call, call.descriptor(0)) as held:
+            if not held.proto:
+                return CONTINUE
+            site = call.context.site
+            way = self._map.way(site, held.proto, ip, address.port, held.sock.getsockname()[1])
+            if way.kind == "native":
+                self._sockets.let_go(held.inode)
+                return CONTINUE
+            end = self.end(way, held.proto)
+            self._sockets.stale(*end)
+            if held.proto == "udp":
+                return self._connect_udp(site, held, way, (address.ip, address.port), end)
+            return self._connect_tcp(call, held, way, (address.ip, address.port), end)
+
+    def end(self, way: Way, proto: str) -> tuple[str, int]:
+        """The kernel's address for a way. Raises the OSError of a refusal that has no address."""
+        if way.kind == "deliver":
+            return way.ip, way.port
+        if way.kind == "drop":
+            return self._silence.address(proto)
+        if way.error == errno.ECONNREFUSED:
+            return self._plan.nobody, 1
+        raise OSError(way.error, os.strerror(way.error))
+
+    def source(self, way: Way, site: Site) -> str:
+        """The kernel address that the server is to see."""
+        if is_loopback(way.source):
+            return site.localhost
+        try:
+            return self._plan.outer(way.source or site.ip)
+        except KeyError:  # rules may set any source; only the cluster's own can be shown
+            return site.outer
+
+    def bind(self, call: Call) -> Answer:
+        """Bind the caller's socket to its place's loopback address."""
+        address = self._address(call)
+        if address is None:
+            return CONTINUE
+        with self._sockets.of(call, call.descriptor(0)) as held:
+            if not held.proto:
+                return CONTINUE
+            everywhere = address.ip in ("0.0.0.0", "::")
+            if everywhere and held.proto == "udp" and not address.port:
+                return CONTINUE  # a client's: its address is chosen with its first packet
+            if address.six and _only_six(held.sock):
+                return self._bind_apart(held, address)
+            ip = self._own_address(call.context.site, address.ip)
+            if ip is None:
+                return CONTINUE
+            self._stand(held, ip, address.port)
+            if everywhere:
+                self._sockets.seeming(held.inode).local_ip = address.ip
+            self._sockets.serves(call, call.descriptor(0), held.inode)
+            return 0
+
+    def listen(self, call: Call) -> Answer:
+        """A socket that was never bound listens on all addresses of its place."""
+        with self._sockets.of(call, call.descriptor(0)) as held:
+            if held.proto == "tcp" and not held.sock.getsockname()[1]:
+                self._stand(held, call.context.site.outer, 0)
+                self._sockets.seeming(held.inode).local_ip = "::" if held.sock.family == socket.AF_INET6 else "0.0.0.0"
+                self._sockets.serves(call, call.descriptor(0), held.inode)
+        return CONTINUE
+
+    def _address(self, call: Call) -> sockaddr.Address | None:
+        length = min(call.arguments[2] & 0xFFFFFFFF, sockaddr.LONGEST)
+        return sockaddr.parse(call.read(call.arguments[1], length)) if length >= 8 else None
+
+    def _own_address(self, site: Site, ip: str) -> str | None:
+        """Where a place's socket stands that is bound to ``ip``; None when the kernel is to judge."""
+        if ip in ("0.0.0.0", "::", site.ip):
+            return site.outer
+        if is_loopback(ip) or ip == "::1":
+            return site.localhost
+        if in_cluster(ip):
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        return None
+
+    def _stand(self, held: Held, ip: str, port: int) -> None:
+        target = sockaddr.for_python(held.sock.family, ip, self._plan.outer_port(port))
+        try:
+            held.sock.bind(target)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            self._sockets.sweep()
+            held.sock.bind(target)
+
+    def _bind_apart(self, held: Held, address: sockaddr.Address) -> Answer:
+        """An IPv6-only server stands beside an IPv4 one; no address of the cluster leads to it."""
+        held.sock.bind(("::1", 0))
+        seeming = self._sockets.seeming(held.inode)
+        seeming.local_ip, seeming.local_port = address.ip, address.port or None
+        return 0
+
+    def _connect_udp(
+        self, site: Site, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]
+    ) -> Answer:
+        sock = held.sock
+        ip, port = sockaddr.from_python(sock.getsockname())
+        if ip in ("0.0.0.0", "::"):
+            _libc.connect(sock.fileno(), _UNSPECIFIED, len(_UNSPECIFIED))  # undoes a bind to all addresses
+            sock.bind(sockaddr.for_python(sock.family, self.source(way, site), port))
+        sock.connect(sockaddr.for_python(sock.family, *end))
+        seeming = self._sockets.seeming(held.inode)
+        seeming.local_ip, seeming.peer = site.ip, peer
+        return 0
+
+    def _connect_tcp(
+        self, call: Call, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]
+    ) -> Answer:
+        sock, site = held.sock, call.context.site
+        seeming = self._sockets.seeming(held.inode)
+        if not sock.getsockname()[1] and seeming.peer is None:
+            sock.setsockopt(socket.IPPROTO_IP, abi.IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind(sockaddr.for_python(sock.family, self.source(way, site), 0))
+        seeming.local_ip, seeming.peer = ("127.0.0.1" if is_loopback(way.source) else site.ip), peer
+        blocking = held.blocking
+        code = _connect_at_once(sock, sockaddr.for_python(sock.family, *end), blocking)
+        if code == errno.EISCONN and seeming.lost:
+            code = 0
+        if code in (errno.EINPROGRESS, errno.EALREADY) and blocking:
+            return self._wait_connected(call, held, seeming_of=held.inode)
+        self._sockets.let_go(held.inode)
+        if code:
+            return _failed(code)
+        seeming.lost = not call.finish(0)
+        return LATER
+
+    def _wait_connected(self, call: Call, held: Held, seeming_of: int) -> Answer:
+        seeming = self._sockets.seeming(seeming_of)
+
+        def ready(sock: socket.socket) -> Answer:
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                return _failed(code)
+            seeming.lost = not call.finish(0)
+            return LATER
+
+        seconds = send_limit(held.sock)
+        answer = self._waits.add(call, held.sock, WRITE, ready, seconds=seconds, late=errno.EINPROGRESS)
+        self._sockets.let_go(held.inode)
+        return answer
+
+
+def send_limit(sock: socket.socket) -> float:
+    """SO_SNDTIMEO in seconds, zero for none."""
+    return _limit(sock, socket.SO_SNDTIMEO)
+
+
+def receive_limit(sock: socket.socket) -> float:
+    """SO_RCVTIMEO in seconds, zero for none."""
+    return _limit(sock, socket.SO_RCVTIMEO)
+
+
+def _limit(sock: socket.socket, option: int) -> float:
+    seconds, micros = struct.unpack("ll", sock.getsockopt(socket.SOL_SOCKET, option, 16))
+    return float(seconds + micros / 1e6)
+
+
+def _connect_at_once(sock: socket.socket, address: tuple[str, int], blocking: bool) -> int:
+    """connect(2) without waiting; the errno. Whether the socket waits is a property that the caller shares."""
+    if blocking:
+        os.set_blocking(sock.fileno(), False)
+    try:
+        code = sock.connect_ex(address)
+        if blocking and code == errno.EINPROGRESS:
+            code = sock.connect_ex(address)  # on loopback the hands are shaken by now
+    finally:
+        if blocking:
+            os.set_blocking(sock.fileno(), True)
+    return code
+
+
+def _failed(code: int) -> Answer:
+    raise OSError(code, os.strerror(code))
+
+
+def _only_six(sock: socket.socket) -> bool:
+    return bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))

@@ -1,0 +1,69 @@
+"""Nodes, pods and the outside, and the programs' view of one."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from kubelab.engine.config import NodeSpec
+from kubelab.engine.network.contract import Place
+from kubelab.rules import Memory, Ruleset
+
+
+@dataclass
+class Site:
+    """A place with its addresses."""
+
+    place: Place
+    ip: str
+    """Its address in the cluster."""
+    outer: str
+    """The loopback address that stands for it."""
+    localhost: str
+    """The loopback address that is its 127.0.0.1."""
+    node: str = ""
+    """The node that a pod is on; a node's own name; empty outside."""
+
+
+@dataclass
+class Host:
+    """What a node adds to its site: its rules and what they remember."""
+
+    spec: NodeSpec
+    rules: Ruleset = field(default_factory=Ruleset)
+    rules6: Ruleset = field(default_factory=Ruleset)
+    """What ``ip6tables`` was told: kept, and never asked, for no address here is an IPv6 one."""
+    memory: Memory = field(default_factory=Memory)
+    dice: random.Random = field(default_factory=random.Random)
+
+
+@dataclass(eq=False)
+class Context:
+    """One container: where its programs are, which files they see elsewhere, and who they are."""
+
+    site: Site
+    hostname: str = ""
+    redirects: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    """Path as the program names it → (path on the machine, read-only)."""
+    first: int = 0
+    """The process that is ``kill 1`` inside."""
+    programs: set[int] = field(default_factory=set)
+    """The running programs that were started here, each the leader of a session."""
+    threads: set[int] = field(default_factory=set)
+    """Threads that were seen making calls."""
+    prefixes: tuple[bytes, ...] = ()
+    """The redirects' paths, for a quick look."""
+
+    def __post_init__(self) -> None:
+        self.prefixes = tuple(path.encode() for path in self.redirects)
+
+    def redirect(self, path: str) -> tuple[str, bool] | None:
+        """Where ``path`` is on the machine and whether it is read-only; None when it is no other path."""
+        best = ""
+        for target in self.redirects:
+            if len(target) > len(best) and (path == target or path.startswith(f"{target}/")):
+                best = target
+        if not best:
+            return None
+        source, read_only = self.redirects[best]
+        return source + path[len(best) :], read_only

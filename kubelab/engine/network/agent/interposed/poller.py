@@ -1,0 +1,59 @@
+"""Readable, writable, timed out: an epoll of the backend's own, nested in the agent's loop as one descriptor."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import struct
+from collections.abc import Callable
+
+from kubelab.engine.network.agent.backend import Loop
+
+READ, WRITE, HUNG_UP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
+_ROUNDS = 64
+"""How often the poller asks again before it lets the agent's loop look at its other descriptors."""
+
+
+class Poller:
+    """Calls back with the events of the descriptors it was given."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        loop.watch(self._epoll.fileno(), self._turn)
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Call ``callback(events)`` for every turn in which ``fd`` is ready or hung up."""
+        self._epoll.register(fd, events)
+        self._callbacks[fd] = callback
+
+    def unwatch(self, fd: int) -> None:
+        """Stop; do it before closing the descriptor."""
+        self._epoll.unregister(fd)
+        del self._callbacks[fd]
+
+    def _turn(self) -> None:
+        for _ in range(_ROUNDS):
+            ready = self._epoll.poll(0)
+            if not ready:
+                return
+            for fd, events in ready:
+                callback = self._callbacks.get(fd)
+                if callback is not None:  # else an earlier callback of this round took it away
+                    callback(events)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def timer(seconds: float) -> int:
+    """A descriptor that becomes readable after ``seconds``; the caller's to close. Raises OSError."""
+    monotonic, close_on_exec = 1, os.O_CLOEXEC
+    fd = int(_libc.timerfd_create(monotonic, close_on_exec))
+    whole = int(seconds)
+    setting = struct.pack("qqqq", 0, 0, whole, max(1, int((seconds - whole) * 1e9)))
+    if fd < 0 or _libc.timerfd_settime(fd, 0, setting, None) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return fd

@@ -1,0 +1,196 @@
+"""Where a connection from a place ends: the routes between nodes, and each node's rules on the way.
+
+The routes are those of the namespace carriers (``topology.py``): a pod's only neighbour is its node, nodes know each
+other's pod ranges, everything else goes to the outside, which knows only the nodes.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import zlib
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from kubelab.engine.config import OUTSIDE_IP, NodeSpec
+from kubelab.engine.network.agent.interposed.addresses import LOCALHOST, AddressPlan, in_cluster, is_loopback
+from kubelab.engine.network.agent.interposed.places import Host, Site
+from kubelab.engine.network.contract import OUTSIDE, Place, node, pod
+from kubelab.rules import Packet, Verdict, walk
+
+_MOST_HOPS = 8
+_REJECTIONS = {
+    "icmp-net-unreachable": errno.ENETUNREACH,
+    "icmp-host-unreachable": errno.EHOSTUNREACH,
+    "icmp-proto-unreachable": errno.ENOPROTOOPT,
+    "icmp-net-prohibited": errno.ENETUNREACH,
+    "icmp-host-prohibited": errno.EHOSTUNREACH,
+    "icmp-admin-prohibited": errno.EHOSTUNREACH,
+}
+"""What connect(2) returns for a refusal, where it is not ECONNREFUSED (the kernel's icmp_err_convert)."""
+
+
+class Way(NamedTuple):
+    """What becomes of a connection.
+
+    ``deliver``: the kernel connects to ``ip``:``port``, and the server sees ``source`` (a cluster address).
+    ``refuse``: it ends with ``error``. ``drop``: nobody answers. ``native``: the address is none of the cluster's.
+    """
+
+    kind: Literal["deliver", "refuse", "drop", "native"]
+    ip: str = ""
+    port: int = 0
+    source: str = ""
+    error: int = 0
+
+
+NATIVE = Way("native")
+DROP = Way("drop")
+
+
+def refuse(error: int) -> Way:
+    """The connection ends with an errno."""
+    return Way("refuse", error=error)
+
+
+class Map:
+    """The places of a cluster and the ways between them."""
+
+    def __init__(self, plan: AddressPlan, occupied: Callable[[str, str, int], bool]) -> None:
+        """``occupied(proto, ip, port)``: whether a socket stands at this address of the kernel."""
+        self._plan, self._occupied = plan, occupied
+        self.sites: dict[Place, Site] = {OUTSIDE: self._site(OUTSIDE, OUTSIDE_IP, "")}
+        self.hosts: dict[str, Host] = {}
+        self._pods: dict[str, Site] = {}
+        self._by_ip: dict[str, Host] = {}
+
+    def add_node(self, spec: NodeSpec) -> None:
+        """A node with empty rules."""
+        self.sites[node(spec.name)] = self._site(node(spec.name), spec.ip, spec.name)
+        self.hosts[spec.name] = host = Host(spec)
+        self._by_ip[spec.ip] = self._by_ip[_gateway(spec)] = host
+
+    def add_pod(self, uid: str, node_name: str, ip: str) -> None:
+        """A pod on a node. KeyError for an unknown node."""
+        assert self.hosts[node_name]
+        self.sites[pod(uid)] = self._pods[ip] = self._site(pod(uid), ip, node_name)
+
+    def remove_pod(self, uid: str) -> Site | None:
+        """The pod that was removed, or None."""
+        site = self.sites.pop(pod(uid), None)
+        if site is not None and self._pods.get(site.ip) is site:
+            del self._pods[site.ip]
+        return site
+
+    def way(self, site: Site, proto: str, ip: str, port: int, source_port: int = 0) -> Way:
+        """Where a packet from ``site`` to an IPv4 address ends."""
+        if ip == "0.0.0.0":
+            ip = LOCALHOST
+        if site.place.kind == "node":
+            return self._from_node(site, proto, ip, port, source_port)
+        if is_loopback(ip):
+            return self._to_localhost(site, proto, port)
+        if ip == site.ip:
+            return self._deliver(site.outer, port, site.ip)
+        packet = Packet(proto, site.ip, source_port, ip, port)
+        if site.place.kind == "pod":
+            return self._through(self.hosts[site.node], packet._replace(in_interface=_device(site.place.name)))
+        host = self._by_ip.get(ip)
+        if host is not None and ip == host.spec.ip:
+            return self._through(host, packet._replace(in_interface="eth0"))
+        return self._nowhere(ip)
+
+    def _from_node(self, site: Site, proto: str, ip: str, port: int, source_port: int) -> Way:
+        host = self.hosts[site.node]
+        source = LOCALHOST if is_loopback(ip) else self._address_towards(host, ip)
+        packet = Packet(proto, source, source_port, ip, port)
+        return self._onwards(host, self._walk(host, packet, "local"), _MOST_HOPS)
+
+    def _through(self, host: Host, packet: Packet, hops: int = _MOST_HOPS) -> Way:
+        return self._onwards(host, self._walk(host, packet, "forwarded"), hops)
+
+    def _walk(self, host: Host, packet: Packet, origin: Literal["local", "forwarded"]) -> Verdict:
+        return walk(
+            host.rules,
+            packet,
+            origin=origin,
+            is_local=lambda ip: self._by_ip.get(ip) is host,
+            draw=host.dice.random,
+            memory=host.memory,
+            out_interface=self._interface_towards,
+            count=True,
+        )
+
+    def _onwards(self, host: Host, verdict: Verdict, hops: int) -> Way:
+        """From the end of a node's rules to the next place."""
+        if verdict.kind == "reject":
+            return refuse(_REJECTIONS.get(verdict.reason, errno.ECONNREFUSED))
+        if verdict.kind != "accept" or not hops:
+            return DROP
+        packet = verdict.packet
+        site = self.sites[node(host.spec.name)]
+        if verdict.local:
+            if is_loopback(packet.dst):
+                return self._to_localhost(site, packet.proto, packet.dport)
+            return self._deliver(site.outer, packet.dport, packet.src)
+        if verdict.masquerade or is_loopback(packet.src):
+            packet = packet._replace(src=self._address_towards(host, packet.dst))
+        target = self._pods.get(packet.dst)
+        if target is not None and target.node == host.spec.name:
+            return self._deliver(target.outer, packet.dport, packet.src)
+        if packet.dst == OUTSIDE_IP:
+            return self._deliver(self.sites[OUTSIDE].outer, packet.dport, packet.src)
+        neighbour = self._neighbour(host, packet.dst)
+        if neighbour is not None:
+            return self._through(neighbour, packet._replace(in_interface="eth0", mark=0), hops - 1)
+        return self._nowhere(packet.dst)
+
+    def _neighbour(self, host: Host, ip: str) -> Host | None:
+        """The other node that an address is routed to."""
+        other = self._by_ip.get(ip)
+        if other is None and in_cluster(ip):
+            other = next((each for each in self.hosts.values() if _in_range(ip, each.spec.pod_cidr)), None)
+        return other if other is not host else None
+
+    def _nowhere(self, ip: str) -> Way:
+        """No place has the address: on the nodes' wire nobody answers for it, elsewhere there is no route."""
+        if not in_cluster(ip):
+            return NATIVE
+        on_wire = _in_range(ip, f"{OUTSIDE_IP}/16")
+        return refuse(errno.EHOSTUNREACH if on_wire else errno.ENETUNREACH)
+
+    def _to_localhost(self, site: Site, proto: str, port: int) -> Way:
+        """A place's 127.0.0.1: its own range, or the address where those stand that listen on all addresses."""
+        private = self._deliver(site.localhost, port, LOCALHOST)
+        if self._occupied(proto, private.ip, private.port):
+            return private
+        return self._deliver(site.outer, port, LOCALHOST)
+
+    def _deliver(self, ip: str, port: int, source: str) -> Way:
+        return Way("deliver", ip, self._plan.outer_port(port), source)
+
+    def _interface_towards(self, ip: str) -> str:
+        if is_loopback(ip) or ip in self._by_ip:
+            return "lo"
+        target = self._pods.get(ip)
+        return _device(target.place.name) if target else "eth0"
+
+    def _address_towards(self, host: Host, ip: str) -> str:
+        """The node's address on the interface by which ``ip`` is reached: its own pods see the gateway's."""
+        target = self._pods.get(ip)
+        return _gateway(host.spec) if target and target.node == host.spec.name else host.spec.ip
+
+    def _site(self, place: Place, ip: str, node_name: str) -> Site:
+        return Site(place, ip, self._plan.outer(ip), self._plan.localhost(ip), node_name)
+
+
+def _gateway(spec: NodeSpec) -> str:
+    return spec.pod_cidr.rpartition(".")[0] + ".1"
+
+
+def _in_range(ip: str, cidr: str) -> bool:
+    return ipaddress.IPv4Address(ip) in ipaddress.IPv4Network(cidr, strict=False)
+
+
+def _device(uid: str) -> str:
+    return f"veth{zlib.crc32(uid.encode()):08x}"
