@@ -64,6 +64,10 @@ class Birth:
     def enter(self, report: socket.socket) -> None:
         """In the child: go to the place. ``report`` leads to `message`; no other descriptor above 2 may be kept."""
 
+    def adapt(self, program: Program) -> Program:
+        """In the child, after `enter`: the program as it is to be started, where paths are not what they seem."""
+        return program
+
     def seal(self, report: socket.socket) -> None:
         """In the child, the last thing before the program: for what would hinder the steps before."""
 
@@ -140,6 +144,10 @@ class Backend(ABC):
 
         Raises OSError when the place's rules or routes refuse, with the errno that ``connect`` would give.
         """
+
+    def may_signal(self, pid: int, number: int) -> bool:
+        """Whether the engine's signal reaches a program: a PID namespace shields its process 1 by itself."""
+        return True
 
     def forget(self, pid: int) -> None:  # noqa: B027  (only some backends keep something for a process)
         """A program that was started by `birth` has ended and been reaped."""

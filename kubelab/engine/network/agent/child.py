@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import importlib
+import io
 import os
 import resource
 import signal
@@ -30,6 +31,7 @@ def become(
         birth.enter(report)
         os.closerange(3, report.fileno())
         os.closerange(report.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        program = birth.adapt(program)
         _change_directory(program.cwd)
         birth.seal(report)
         if program.entry is None:
@@ -104,6 +106,8 @@ def _call(program: Program, report: socket.socket) -> NoReturn:
     os.environ.update(program.env)
     sys.argv = list(program.argv)
     title.set_title(program.argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log is read line by line
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.unfreeze()
     gc.freeze()  # what is shared with the agent stays shared: the collector does not write to it

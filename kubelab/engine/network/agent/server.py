@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -134,10 +135,13 @@ class Server:
 
     def _pass_socket(self, number: int, operation: str, request: Message) -> None:
         place, ip, port = Place(*request["place"]), request["ip"], request["port"]
-        if operation == "listen":
-            made, address = self._backend.listen(place, ip, port, request["udp"]), (ip, port)
-        else:
-            made, address = self._backend.dial(place, ip, port)
+        try:
+            if operation == "listen":
+                made, address = self._backend.listen(place, ip, port, request["udp"]), (ip, port)
+            else:
+                made, address = self._backend.dial(place, ip, port)
+        except KeyError as error:
+            raise OSError(errno.ENETUNREACH, f"{place} has no network") from error
         with made:
             self._say({"id": number, "result": {"address": address}}, [made.fileno()])
 
@@ -148,7 +152,11 @@ class Server:
         program = program_of(request["program"])
         descriptors = iter(fds)
         stdio = [next(descriptors) if given else None for given in request["stdio"]]
-        self._launch(request["number"], place, program, self._backend.birth(place, program), stdio)
+        try:
+            birth = self._backend.birth(place, program)
+        except KeyError as error:
+            raise StartFailed(f"{place} has no network") from error
+        self._launch(request["number"], place, program, birth, stdio)
         return _Later(request["number"])
 
     def _run(self, request: Message, fds: list[int]) -> Message | _Later:
@@ -204,7 +212,7 @@ class Server:
         if pid in self._children:  # a child keeps its pid until it is reaped here
             if request["group"]:
                 os.killpg(pid, request["signal"])
-            else:
+            elif self._backend.may_signal(pid, request["signal"]):
                 os.kill(pid, request["signal"])
         return {}
 
