@@ -37,7 +37,7 @@ def _show(findings: list[Finding], apt: str) -> None:
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
-        table.add_column()
+        table.add_column(overflow="fold")
         for finding in findings:
             if finding.area == area:
                 mark, colour = MARKS[finding.verdict]
