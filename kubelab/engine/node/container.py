@@ -1,0 +1,315 @@
+"""One container of a pod: started, watched, started again, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from kubelab.engine.client import ApiError, Object
+from kubelab.engine.network.contract import Process, StartFailed
+from kubelab.engine.node import execution
+from kubelab.engine.node.actions import Actions, Failure
+from kubelab.engine.node.backoff import BackOff, go_duration
+from kubelab.engine.node.clock import Deadline, cancel, first
+from kubelab.engine.node.execution import Running
+from kubelab.engine.node.health import Health
+from kubelab.engine.node.host import Host
+from kubelab.engine.node.log_file import LogFile
+from kubelab.engine.node.pipes import Streams
+from kubelab.engine.node.preparation import CannotStart, Prepared, prepare
+from kubelab.engine.node.records import ContainerRecord, new_container_id
+from kubelab.engine.node.status import PodRecord, restart_policy
+from kubelab.engine.node.volumes import Volumes
+
+START_FAILED = 128
+"""The exit code that runtimes give a container whose program could not be started."""
+CONFIG_RETRY_SECONDS = 10.0
+PULL_ERROR_SHOWN_SECONDS = 2.0
+LONGEST_HOOK_SECONDS = 3600.0
+"""kubelet sets postStart no limit."""
+LEAST_TERM_SECONDS = 2.0
+"""What SIGTERM gets at least when preStop has used the grace period up, as in kubelet."""
+
+
+class Container:
+    """Call `run` once; it returns when the container has ended for good."""
+
+    def __init__(
+        self, host: Host, pod: PodRecord, record: ContainerRecord, volumes: Volumes, publish: Callable[[], None]
+    ) -> None:
+        self.record = record
+        self._host = host
+        self._pod = pod
+        self._volumes = volumes
+        self._publish = publish
+        self._restarts = BackOff()
+        self._pulls = BackOff(first_is_free=False)
+        self._deadline: Deadline | None = None
+        self._stopping = asyncio.Event()
+        self._poked = asyncio.Event()
+        self.started = asyncio.Event()
+        """Set when it has started once, by its startup probe if it has one."""
+        self.running: Running | None = None
+        self.streams: Streams | None = None
+        self.log: LogFile | None = None
+        self._ended: asyncio.Future[int] | None = None
+        self._killing: Deadline | None = None
+
+    # What others ask of it
+
+    def poke(self) -> None:
+        """Something it waits for may have changed: try again now."""
+        self._poked.set()
+
+    def changed(self, spec: Object) -> None:
+        """Take in a new spec; another image restarts the container."""
+        old, self.record.spec = self.record.spec, spec
+        if old.get("image") == spec.get("image"):
+            return
+        self.poke()
+        if self.running is not None and not self._stopping.is_set():
+            self._change = asyncio.ensure_future(
+                self._kill(self._grace(), f"Container {self.record.name} definition changed, will be restarted")
+            )
+
+    async def stop(self, deadline: Deadline) -> None:
+        """End it for good: preStop, SIGTERM, and SIGKILL at the deadline."""
+        self._deadline = deadline
+        self._stopping.set()
+        await self._kill(deadline, f"Stopping container {self.record.name}")
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Tell of something that happened to this container."""
+        part = "initContainers" if self.record.init else "containers"
+        path = f"spec.{part}{{{self.record.name}}}"
+        self._host.events.record(self._pod.pod, reason, message, warning=warning, field_path=path)
+
+    # Its life
+
+    async def run(self) -> None:
+        """Start it as often as its restart policy wants, until it is stopped."""
+        while not self._stopping.is_set():
+            prepared = await self._prepared()
+            if prepared is None:
+                return
+            code = await self._live(prepared)
+            if not self._wants_restart(code):
+                return
+            await self._back_off()
+
+    def _wants_restart(self, code: int) -> bool:
+        if self._stopping.is_set():
+            return False
+        policy = self.record.spec.get("restartPolicy") or restart_policy(self._pod.pod)
+        if self.record.init and not self.record.sidecar:
+            return code != 0 and policy != "Never"
+        return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+    async def _wait(self, seconds: float) -> None:
+        self._poked.clear()
+        await first(self._host.clock.sleep(seconds), self._stopping.wait(), self._poked.wait())
+
+    async def _prepared(self) -> Prepared | None:
+        """Everything resolved, however long that takes; None when told to stop meanwhile."""
+        while not self._stopping.is_set():
+            try:
+                return await prepare(self._host, self._pod, self.record.spec, self._volumes)
+            except CannotStart as error:
+                await self._tell_why(error)
+            except ApiError as error:
+                await self._tell_why(CannotStart("CreateContainerConfigError", str(error)))
+        return None
+
+    async def _tell_why(self, error: CannotStart) -> None:
+        image, reason = self.record.spec.get("image", ""), error.reason
+        if reason == "ErrImagePull":
+            self.event("Pulling", f'Pulling image "{image}"')
+            self.event("Failed", f'Failed to pull image "{image}": {error}', warning=True)
+        elif reason == "InvalidImageName":
+            self.event("InspectFailed", str(error), warning=True)
+        elif reason == "ErrImageNeverPull":
+            self.event("ErrImageNeverPull", str(error), warning=True)
+        detail = reason if reason in ("ErrImagePull", "InvalidImageName", "ErrImageNeverPull") else str(error)
+        self.event("Failed", f"Error: {detail}", warning=True)
+        self.record.waiting(reason, str(error))
+        self._publish()
+        if reason != "ErrImagePull":
+            await self._wait(CONFIG_RETRY_SECONDS)
+            return
+        seconds = self._pulls.next(self._host.clock.now())
+        await self._wait(PULL_ERROR_SHOWN_SECONDS)
+        if not self._stopping.is_set() and not self._poked.is_set():
+            self.event("BackOff", f'Back-off pulling image "{image}"')
+            self.event("Failed", "Error: ImagePullBackOff", warning=True)
+            self.record.waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {error}')
+            self._publish()
+            await self._wait(seconds - PULL_ERROR_SHOWN_SECONDS)
+
+    async def _back_off(self) -> None:
+        seconds = self._restarts.next(self._host.clock.now())
+        if not seconds:
+            return
+        meta = self._pod.pod["metadata"]
+        pod = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+        name = self.record.name
+        self.event("BackOff", f"Back-off restarting failed container {name} in pod {pod}", warning=True)
+        message = f"back-off {go_duration(seconds)} restarting failed container={name} pod={pod}"
+        self.record.waiting("CrashLoopBackOff", message)
+        self._publish()
+        await self._wait(seconds)
+
+    async def _live(self, prepared: Prepared) -> int:
+        """One run, from start to end; answers the exit code."""
+        record, recipe, clock = self.record, prepared.recipe, self._host.clock
+        image = record.spec["image"]
+        self.event("Pulled", f'Container image "{image}" already present on machine and can be accessed by the pod')
+        record.created(recipe.image, recipe.image_id, new_container_id())
+        self.event("Created", "Container created")
+        folder = self._host.logs / self._pod.pod["metadata"]["uid"] / record.name
+        self.log = LogFile(folder / f"{record.restarts}.log")
+        streams = Streams(self.log.write, tty=prepared.program.tty, stdin=bool(record.spec.get("stdin")))
+        self.streams = streams
+        try:
+            process = await self._start(prepared, streams)
+            if process is None:
+                return START_FAILED
+            self.event("Started", "Container started")
+            code = await self._watch(process)
+            await execution.drain(streams)
+        finally:
+            self.running = self.streams = None
+            streams.close()
+            self.log.close()
+        record.terminated(code, clock.now())
+        self._publish()
+        return code
+
+    async def _start(self, prepared: Prepared, streams: Streams) -> Process | None:
+        host, place = self._host, self._host.place_of(self._pod)
+        try:
+            process = await host.network.start(
+                place, prepared.program, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
+            )
+        except StartFailed as error:
+            self.event("Failed", f"Error: {error}", warning=True)
+            self.record.terminated(START_FAILED, host.clock.now(), reason="StartError", message=str(error))
+            self._publish()
+            return None
+        streams.give_away()
+        self.running = Running(place, self.record.spec["image"], prepared.program, process)
+        return process
+
+    async def _watch(self, process: Process) -> int:
+        """Hooks and probes beside the process; answers its exit code."""
+        ended: asyncio.Future[int] = asyncio.ensure_future(process.wait())
+        self._ended = ended
+        beside = asyncio.ensure_future(self._beside())
+        try:
+            await first(ended, beside, cancel=False)
+            if beside.done():
+                beside.result()  # it goes on for ever; if it does not, the network is lost
+            return await asyncio.shield(ended)
+        finally:
+            await cancel(beside)
+            if not ended.done():
+                await cancel(ended)
+
+    async def _beside(self) -> None:
+        assert self.running is not None
+        actions = self._actions()
+        if self._stopping.is_set() and self._deadline is not None:  # told to stop while it was being started
+            await self._kill(self._deadline, f"Stopping container {self.record.name}")
+        if not await self._post_start(actions, self.running):
+            return
+        self.record.running(self._host.clock.now())
+        self._publish()
+        await Health(self, actions, self._host.clock).run()
+
+    async def _post_start(self, actions: Actions, running: Running) -> bool:
+        hook = (self.record.spec.get("lifecycle") or {}).get("postStart")
+        if not hook:
+            return True
+        try:
+            await actions.run(hook, running, LONGEST_HOOK_SECONDS)
+        except Failure as failure:
+            self.event("FailedPostStartHook", f"PostStartHook failed: {failure}", warning=True)
+            await self._kill(self._grace(), f"FailedPostStartHook: container {self.record.name} will be killed")
+            return False
+        return True
+
+    def _actions(self) -> Actions:
+        host = self._host
+        return Actions(host.network, host.clock, host.place, self.record.spec, self._pod.ip)
+
+    def _grace(self, seconds: float | None = None) -> Deadline:
+        if seconds is None:
+            seconds = self._pod.pod["spec"].get("terminationGracePeriodSeconds", 30)
+        return Deadline(self._host.clock, seconds)
+
+    # What `Health` tells
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to end for good."""
+        return self._stopping.is_set()
+
+    def has_started(self) -> None:
+        """Its startup probe has succeeded, or it has none."""
+        self.record.started = True
+        self.started.set()
+        self._publish()
+
+    def is_ready(self, ready: bool) -> None:
+        """Its readiness is another one."""
+        self.record.ready = ready
+        self._publish()
+
+    async def failed(self, probe: str, grace_seconds: float | None) -> None:
+        """A liveness or startup probe has failed for good: kill it; its restart policy decides on."""
+        message = f"Container {self.record.name} failed {probe.lower()} probe, will be restarted"
+        await self._kill(self._grace(grace_seconds), message)
+
+    # Its end
+
+    async def _kill(self, deadline: Deadline, message: str) -> None:
+        running, ended = self.running, self._ended
+        if running is None or ended is None:
+            return
+        if self._killing is not None:  # by a probe, say, and now the pod is deleted as well
+            self._killing.shorten(deadline.seconds_left)
+            await asyncio.wait([ended])
+            return
+        self.event("Killing", message)
+        self._killing = deadline
+        try:
+            await self._terminate(running, ended, deadline)
+        finally:
+            self._killing = None
+
+    async def _terminate(self, running: Running, ended: asyncio.Future[int], deadline: Deadline) -> None:
+        await self._pre_stop(running, ended, deadline)
+        await running.process.signal(self._stop_signal())
+        await first(ended, deadline.passed(), cancel=False)
+        if not ended.done():
+            await running.process.signal(signal.SIGKILL)
+        await asyncio.wait([ended])
+
+    async def _pre_stop(self, running: Running, ended: asyncio.Future[Any], deadline: Deadline) -> None:
+        hook = (self.record.spec.get("lifecycle") or {}).get("preStop")
+        if not hook or deadline.seconds_left <= 0:
+            return
+        working = asyncio.ensure_future(self._actions().run(hook, running, deadline.seconds_left))
+        await first(working, ended, deadline.passed(), cancel=False)
+        if not working.done():
+            await cancel(working)
+        elif isinstance(error := working.exception(), Failure):
+            self.event("FailedPreStopHook", f"PreStopHook failed: {error}", warning=True)
+        elif error is not None:
+            raise error
+        deadline.at_least(LEAST_TERM_SECONDS)
+
+    def _stop_signal(self) -> int:
+        name = (self.record.spec.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
+        return getattr(signal, name, signal.SIGTERM)

@@ -1,0 +1,280 @@
+"""One pod on its node, from the moment it is bound until it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Sequence
+
+from kubelab.engine.client import ApiError, Object, is_conflict, is_not_found
+from kubelab.engine.client.resources import PODS
+from kubelab.engine.node.addresses import OutOfAddresses
+from kubelab.engine.node.clock import Deadline, cancel, first, stamp
+from kubelab.engine.node.container import Container
+from kubelab.engine.node.host import Host
+from kubelab.engine.node.records import records_of
+from kubelab.engine.node.sources import Reference
+from kubelab.engine.node.status import PodRecord, phase
+from kubelab.engine.node.status_writer import StatusWriter
+from kubelab.engine.node.volumes import VolumeFailed, Volumes
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 122.0
+FORCED_GRACE_SECONDS = 1.0
+"""What the containers of a pod get that was deleted by force, as in kubelet."""
+
+
+class PodWorker:
+    """Call `run` once; feed it with `update` and `gone`."""
+
+    def __init__(self, host: Host, pod: Object, writer: StatusWriter) -> None:
+        self._host = host
+        self._writer = writer
+        status = pod.get("status") or {}
+        now = host.clock.now()
+        self._finished = status.get("phase") in ("Succeeded", "Failed")
+        self.record = PodRecord(
+            pod,
+            records_of(pod, now) if not self._finished else [],
+            host.spec.ip,
+            ip=status.get("podIP") or "",
+            started_at=status.get("startTime") or stamp(now),
+        )
+        self._volumes = Volumes(host.volumes / self.uid, host.sources, host.machine, host.clock)
+        self.containers = {
+            each.name: Container(host, self.record, each, self._volumes, self.publish)
+            for each in self.record.containers
+        }
+        self._setting_up = True
+        self._gone = False
+        self._deadline: Deadline | None = None
+        self._stopping = asyncio.Event()
+        self._poked = asyncio.Event()
+        self.update(pod)
+
+    @property
+    def uid(self) -> str:
+        """The pod's UID."""
+        return str(self.record.pod["metadata"]["uid"])
+
+    # What the API says
+
+    def update(self, pod: Object) -> None:
+        """The pod's object has changed."""
+        self.record.pod = pod
+        for spec in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]:
+            if spec["name"] in self.containers:
+                self.containers[spec["name"]].changed(spec)
+        meta = pod["metadata"]
+        if meta.get("deletionTimestamp"):
+            seconds = meta.get("deletionGracePeriodSeconds")
+            self._stop_within(30.0 if seconds is None else max(float(seconds), FORCED_GRACE_SECONDS))
+        self._poked.set()
+        self.publish()
+
+    def gone(self) -> None:
+        """The object is not there any more: end the pod without telling of it."""
+        self._gone = True
+        self._stop_within(FORCED_GRACE_SECONDS)
+
+    def _stop_within(self, seconds: float) -> None:
+        if self._deadline is None:
+            self._deadline = Deadline(self._host.clock, seconds)
+        self._deadline.shorten(seconds)
+        self._stopping.set()
+
+    def publish(self) -> None:
+        """Have the status written soon."""
+        if not self._finished and not self._gone:
+            self._writer.publish(self.uid)
+
+    def _event(self, reason: str, message: str, *, warning: bool = True) -> None:
+        self._host.events.record(self.record.pod, reason, message, warning=warning)
+
+    # Its life
+
+    async def run(self) -> None:
+        """Run the pod to its end, and take it away when it is deleted."""
+        self._host.sources.listen(self._source_changed)
+        try:
+            if not self._finished:
+                await self._live_or_stop()
+                await self._tear_down()
+                await self._tell_end()
+            await self._stopping.wait()
+            await self._take_away()
+        finally:
+            self._host.sources.unlisten(self._source_changed)
+
+    def _source_changed(self, reference: Reference) -> None:
+        if reference.namespace != self.record.pod["metadata"]["namespace"]:
+            return
+        self._poked.set()
+        for container in self.containers.values():
+            container.poke()
+
+    async def _live_or_stop(self) -> None:
+        living = asyncio.ensure_future(self._live())
+        try:
+            await first(living, self._stopping.wait(), cancel=False)
+            if not living.done() and self._setting_up:
+                await cancel(living)
+            elif not living.done():
+                await self._stop_all()
+                await living
+            else:
+                living.result()
+        finally:
+            await cancel(living)
+        self.record.ended = self.record.ended or self._stopping.is_set()
+
+    async def _live(self) -> None:
+        if self._stopping.is_set():
+            return
+        await self._make_sandbox()
+        await self._make_volumes()
+        self._setting_up = False
+        fresh = asyncio.ensure_future(self._keep_fresh())
+        try:
+            await self._run_containers()
+        finally:
+            await cancel(fresh)
+
+    async def _make_sandbox(self) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._connect()
+                break
+            except (OSError, OutOfAddresses) as error:
+                self._event("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+                await self._host.clock.sleep(retry)
+                retry = min(retry * 2, LONGEST_RETRY_SECONDS)
+        self.record.sandbox = True
+        self.publish()
+
+    async def _connect(self) -> None:
+        host = self._host
+        if self.record.pod["spec"].get("hostNetwork"):
+            self.record.ip = host.spec.ip
+            return
+        again = bool(self.record.ip)
+        self.record.ip = host.addresses.take(self.uid)
+        if again:
+            await host.network.remove_pod(self.uid)  # what an agent before this one may have left
+        await host.network.add_pod(self.uid, host.spec.name, self.record.ip)
+
+    async def _make_volumes(self) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while True:
+            self._poked.clear()
+            try:
+                await self._volumes.write(self._pod_with_addresses())
+                return
+            except VolumeFailed as error:
+                self._event("FailedMount", f'MountVolume.SetUp failed for volume "{error.volume}" : {error}')
+            except (ApiError, OSError) as error:
+                self._event("FailedMount", f"Unable to attach or mount volumes: {error}")
+            await first(self._host.clock.sleep(retry), self._poked.wait())
+            retry = min(retry * 2, LONGEST_RETRY_SECONDS)
+
+    def _pod_with_addresses(self) -> Object:
+        ips = {"podIP": self.record.ip, "podIPs": [{"ip": self.record.ip}], "hostIP": self.record.host_ip}
+        return {**self.record.pod, "status": {**(self.record.pod.get("status") or {}), **ips}}
+
+    async def _keep_fresh(self) -> None:
+        """Rewrite the volumes when a ConfigMap, a Secret or the pod changes, and before a token runs out."""
+        while True:
+            seconds = self._volumes.seconds_until_renewal
+            waiting = [self._poked.wait()]
+            if seconds is not None:
+                waiting.append(self._host.clock.sleep(seconds))  # type: ignore[arg-type]
+            await first(*waiting)
+            self._poked.clear()
+            try:
+                await self._volumes.write(self._pod_with_addresses())
+            except (VolumeFailed, ApiError, OSError) as error:
+                log.info("pod %s: volumes stay as they are: %s", self.record.pod["metadata"]["name"], error)
+                await self._host.clock.sleep(FIRST_RETRY_SECONDS)
+
+    async def _run_containers(self) -> None:
+        """Init containers one after the other, sidecars among them stay; then the containers proper, all at once."""
+        async with asyncio.TaskGroup() as group:
+            for each in self.record.inits:
+                container = self.containers[each.name]
+                if each.sidecar:
+                    group.create_task(container.run())
+                    await first(container.started.wait(), self._stopping.wait())
+                else:
+                    await container.run()
+                if self._stopping.is_set() or (not each.sidecar and each.exit_code != 0):
+                    break
+            else:
+                await asyncio.gather(*(self.containers[each.name].run() for each in self.record.mains))
+            await self._stop_sidecars()
+
+    async def _stop_sidecars(self) -> None:
+        deadline = self._deadline or Deadline(
+            self._host.clock, self.record.pod["spec"].get("terminationGracePeriodSeconds", 30)
+        )
+        for each in reversed([each for each in self.record.inits if each.sidecar]):
+            await self.containers[each.name].stop(deadline)
+
+    async def _stop_all(self) -> None:
+        assert self._deadline is not None
+        self.publish()
+        await self._stop(self.record.mains)
+        await self._stop([each for each in self.record.inits if not each.sidecar])
+
+    async def _stop(self, records: Sequence[object]) -> None:
+        assert self._deadline is not None
+        names = [getattr(each, "name", "") for each in records]
+        await asyncio.gather(*(self.containers[name].stop(self._deadline) for name in names))
+
+    # Its end
+
+    async def _tear_down(self) -> None:
+        if not self.record.pod["spec"].get("hostNetwork"):
+            await self._host.network.remove_pod(self.uid)
+            self._host.addresses.release(self.uid)
+        self.record.sandbox = False
+
+    async def _tell_end(self) -> None:
+        if self._gone:
+            return
+        for each in self.record.containers:  # those that never came to run
+            if "waiting" in each.state and self._stopping.is_set() and each.exit_code is not None:
+                each.state = each.last_state
+        await self._until_done(self._write)
+        self._finished = phase(self.record) in ("Succeeded", "Failed")
+
+    async def _write(self) -> None:
+        await self._writer.write(self.record)
+
+    async def _take_away(self) -> None:
+        if not self._gone:
+            await self._until_done(self._delete)
+        self._volumes.remove()
+        shutil.rmtree(self._host.logs / self.uid, ignore_errors=True)
+
+    async def _delete(self) -> None:
+        meta = self.record.pod["metadata"]
+        try:
+            await self._host.client.delete(PODS, meta["name"], meta["namespace"], grace_seconds=0, uid=meta["uid"])
+        except ApiError as error:
+            if not (is_not_found(error) or is_conflict(error)):
+                raise
+
+    async def _until_done(self, work: object) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while not self._gone:
+            try:
+                await work()  # type: ignore[operator]
+                return
+            except (ApiError, OSError) as error:
+                log.warning("pod %s: %s; trying again", self.record.pod["metadata"]["name"], error)
+                await self._host.clock.sleep(retry)
+                retry = min(retry * 2, 10.0)

@@ -1,0 +1,79 @@
+"""From a container's spec to a program: its image, environment, command, files and mounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubelab.engine import images
+from kubelab.engine.client import Object
+from kubelab.engine.network.contract import Program
+from kubelab.engine.node import fields
+from kubelab.engine.node.environment import environment
+from kubelab.engine.node.expansion import expand
+from kubelab.engine.node.host import Host
+from kubelab.engine.node.pod_files import pod_files
+from kubelab.engine.node.sources import MissingSource
+from kubelab.engine.node.status import PodRecord
+from kubelab.engine.node.volumes import Volumes
+
+
+class CannotStart(Exception):
+    """A container cannot be started now. ``reason`` is kubelet's word for the state ``waiting``."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A container ready to start."""
+
+    recipe: images.Recipe
+    program: Program
+
+
+def recipe_of(host: Host, container: Object) -> images.Recipe:
+    """What the image says. Raises `CannotStart`."""
+    image = container.get("image") or ""
+    try:
+        return images.resolve(image, links=host.settings.links)
+    except images.InvalidImageName as error:
+        raise CannotStart("InvalidImageName", str(error)) from error
+    except images.UnknownImage as error:
+        if container.get("imagePullPolicy") == "Never":
+            message = f'Container image "{image}" is not present with pull policy of Never'
+            raise CannotStart("ErrImageNeverPull", message) from error
+        raise CannotStart("ErrImagePull", str(error)) from error
+
+
+async def prepare(host: Host, record: PodRecord, container: Object, volumes: Volumes) -> Prepared:
+    """Resolve everything that the container names. Raises `CannotStart` and `ApiError`."""
+    recipe_of(host, container)
+    # The record's addresses, not the API's: the status that tells them may not be written yet.
+    ips = {"podIP": record.ip, "podIPs": [{"ip": record.ip}], "hostIP": record.host_ip}
+    ips["hostIPs"] = [{"ip": record.host_ip}]
+    pod = {**record.pod, "status": {**(record.pod.get("status") or {}), **ips}}
+    try:
+        values = await environment(pod, container, host.sources, host.machine)
+        mounts = volumes.mounts(container)
+    except (MissingSource, fields.UnknownField) as error:
+        raise CannotStart("CreateContainerConfigError", str(error)) from error
+    command = [expand(word, values) for word in container.get("command") or ()]
+    args = [expand(word, values) for word in container.get("args") or ()]
+    recipe = images.resolve(container["image"], command, args, links=host.settings.links)
+    if not recipe.argv:
+        raise CannotStart("CreateContainerError", "no command specified")
+    hostname = fields.hostname(pod)
+    terminal = {"TERM": "xterm"} if container.get("tty") else {}
+    program = Program(
+        argv=recipe.argv,
+        env={**recipe.env, "HOSTNAME": hostname, "HOME": "/", **terminal, **values},
+        cwd=container.get("workingDir") or recipe.cwd,
+        entry=recipe.entry,
+        hostname=hostname,
+        files=pod_files(pod, record.ip),
+        mounts=mounts,
+        tty=bool(container.get("tty")),
+    )
+    return Prepared(recipe, program)

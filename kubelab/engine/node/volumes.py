@@ -1,0 +1,163 @@
+"""A pod's volumes: emptyDir, configMap, secret, downwardAPI, projected."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+from kubelab.engine.client import Object
+from kubelab.engine.network.contract import Mount
+from kubelab.engine.node import atomic_folder, fields
+from kubelab.engine.node.atomic_folder import File
+from kubelab.engine.node.clock import Clock, parse
+from kubelab.engine.node.machine import Machine
+from kubelab.engine.node.sources import MissingSource, Reference, Sources
+
+TOKEN_SHARE = 0.8
+"""A token is renewed when this share of its life has passed, as kubelet does."""
+LONGEST_TOKEN_SECONDS = 24 * 3600.0
+
+
+class VolumeFailed(Exception):
+    """A volume cannot be set up. ``volume`` is its name."""
+
+    def __init__(self, volume: str, message: str) -> None:
+        super().__init__(message)
+        self.volume = volume
+
+
+class Volumes:
+    """The folders of one pod, below ``root``."""
+
+    def __init__(self, root: Path, sources: Sources, machine: Machine, clock: Clock) -> None:
+        self._root = root
+        self._sources = sources
+        self._machine = machine
+        self._clock = clock
+        self._references: set[Reference] = set()
+        self._tokens: dict[tuple[str, str], tuple[bytes, float]] = {}
+
+    def uses(self, reference: Reference) -> bool:
+        """Whether a volume shows this ConfigMap or Secret."""
+        return reference in self._references
+
+    @property
+    def seconds_until_renewal(self) -> float | None:
+        """When the first token wants renewal; None when there is none."""
+        if not self._tokens:
+            return None
+        now = self._clock.now().timestamp()
+        return max(min(due for _, due in self._tokens.values()) - now, 0.0)
+
+    async def write(self, pod: Object) -> None:
+        """Make every volume, or bring it up to date. Raises `VolumeFailed` and `ApiError`."""
+        for volume in pod["spec"].get("volumes") or ():
+            try:
+                await self._write(pod, volume)
+            except (MissingSource, fields.UnknownField) as error:
+                raise VolumeFailed(volume["name"], str(error)) from error
+
+    async def _write(self, pod: Object, volume: Object) -> None:
+        folder = self._root / volume["name"]
+        kind = next((key for key in volume if key != "name"), "emptyDir")
+        match kind:
+            case "emptyDir":
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o777)
+            case "configMap" | "secret" | "downwardAPI":
+                source = volume[kind]
+                files = await self._files(pod, kind, source, source.get("defaultMode", 0o644))
+                atomic_folder.write(folder, files, self._clock.now())
+            case "projected":
+                mode = volume[kind].get("defaultMode", 0o644)
+                files = {}
+                for each in volume[kind].get("sources") or ():
+                    part = next(iter(each))
+                    files |= await self._files(pod, part, each[part], mode)
+                atomic_folder.write(folder, files, self._clock.now())
+            case _:
+                raise VolumeFailed(
+                    volume["name"],
+                    f"kubelab has no {kind} volumes: use emptyDir, configMap, secret, downwardAPI or projected",
+                )
+
+    async def _files(self, pod: Object, kind: str, source: Object, mode: int) -> dict[str, File]:
+        match kind:
+            case "configMap" | "secret":
+                return await self._keys(pod, kind, source, mode)
+            case "downwardAPI":
+                return {item["path"]: self._item(pod, item, mode) for item in source.get("items") or ()}
+            case "serviceAccountToken":
+                return {source["path"]: File(await self._token(pod, source), 0o644 if mode == 0o644 else mode)}
+            case _:
+                raise fields.UnknownField(f"kubelab has no projected source {kind}")
+
+    async def _keys(self, pod: Object, kind: str, source: Object, mode: int) -> dict[str, File]:
+        name = source.get("name") or source.get("secretName") or ""
+        kind_name = "ConfigMap" if kind == "configMap" else "Secret"
+        reference = Reference(kind_name, pod["metadata"]["namespace"], name)
+        self._references.add(reference)
+        optional = source.get("optional", False)
+        try:
+            data = await self._sources.data(reference)
+        except MissingSource:
+            if optional:
+                return {}
+            raise
+        items = source.get("items")
+        if not items:
+            return {key: File(value, mode) for key, value in data.items()}
+        missing = [item["key"] for item in items if item["key"] not in data]
+        if missing and not optional:
+            raise MissingSource(f"references non-existent {kind.lower()} key: {missing[0]}", reference)
+        return {
+            _inside(item["path"]): File(data[item["key"]], item.get("mode", mode))
+            for item in items
+            if item["key"] in data
+        }
+
+    def _item(self, pod: Object, item: Object, mode: int) -> File:
+        if "fieldRef" in item:
+            text = fields.field(pod, item["fieldRef"]["fieldPath"])
+        else:
+            selector = item["resourceFieldRef"]
+            about = next(each for each in pod["spec"]["containers"] if each["name"] == selector["containerName"])
+            text = fields.resource(about, selector["resource"], str(selector.get("divisor") or "1"), self._machine)
+        return File(text.encode(), item.get("mode", mode))
+
+    async def _token(self, pod: Object, source: Object) -> bytes:
+        audience, seconds = source.get("audience") or "", int(source.get("expirationSeconds") or 3600)
+        known = self._tokens.get((audience, source["path"]))
+        now = self._clock.now()
+        if known is not None and known[1] > now.timestamp():
+            return known[0]
+        token = await self._sources.token(pod, audience, seconds)
+        life = (parse(token.expires) - now).total_seconds()
+        due = now.timestamp() + min(max(life * TOKEN_SHARE, 1.0), LONGEST_TOKEN_SECONDS)
+        self._tokens[audience, source["path"]] = (token.token.encode(), due)
+        return token.token.encode()
+
+    def mounts(self, container: Object) -> list[Mount]:
+        """What the container sees, and where."""
+        return [self._mount(each) for each in container.get("volumeMounts") or ()]
+
+    def _mount(self, mount: Object) -> Mount:
+        source = self._root / mount["name"]
+        below = mount.get("subPath") or ""
+        if below:
+            source = source / _inside(below)
+            if not source.exists():
+                source.mkdir(parents=True)
+            source = source.resolve()
+        return Mount(str(source), mount["mountPath"], bool(mount.get("readOnly")))
+
+    def remove(self) -> None:
+        """Take all of it away."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if ".." in parts or path.startswith("/"):
+        raise fields.UnknownField(f"the path {path!r} leaves its volume")
+    return path
