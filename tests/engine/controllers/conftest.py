@@ -75,9 +75,7 @@ class Make:
         spec = {
             "clusterIP": "10.96.0.7",
             "selector": {"app": name} if selector is None else selector,
-            "ports": ports
-            if ports is not None
-            else [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
+            "ports": ports or [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
             **more,
         }
         return {"metadata": meta, "spec": spec}
