@@ -169,15 +169,21 @@ class Connecting:
         if code == errno.EISCONN and seeming.lost:
             code = 0
         if code in (errno.EINPROGRESS, errno.EALREADY) and blocking:
-            return self._wait_connected(call, held, seeming_of=held.inode)
-        self._sockets.let_go(held.inode)
+            return self._wait_connected(call, held)
+        self._remember(held)
         if code:
             return _failed(code)
         seeming.lost = not call.finish(0)
         return LATER
 
-    def _wait_connected(self, call: Call, held: Held, seeming_of: int) -> Answer:
-        seeming = self._sockets.seeming(seeming_of)
+    def _remember(self, held: Held) -> None:
+        """A connecting socket goes its own way: a copy here would hold back its end."""
+        seeming = self._sockets.seeming(held.inode)
+        seeming.family, seeming.local_port = held.sock.family, held.sock.getsockname()[1]
+        self._sockets.let_go(held.inode)
+
+    def _wait_connected(self, call: Call, held: Held) -> Answer:
+        seeming = self._sockets.seeming(held.inode)
 
         def ready(sock: socket.socket) -> Answer:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -188,7 +194,7 @@ class Connecting:
 
         seconds = send_limit(held.sock)
         answer = self._waits.add(call, held.sock, WRITE, ready, seconds=seconds, late=errno.EINPROGRESS)
-        self._sockets.let_go(held.inode)
+        self._remember(held)
         return answer
 
 
