@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from kubelab.engine.client import Object
-from kubelab.engine.proxy.http import Answer, Handler, Listen, serve
+from kubelab.engine.plain_http import Answer, Handler, Listen, serve
 from kubelab.engine.proxy.state import ProxyState
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Small HTTP answers on a node's sockets: health checks, the proxy's mode, metrics."""
+"""Small HTTP answers on sockets that somebody else opened: health checks, metrics. No dependencies, GET only."""
 
 from __future__ import annotations
 

@@ -1,0 +1,102 @@
+"""The name server as objects of the API, named and labelled as kubeadm does it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.engine.config import DNS_SERVICE_IP
+
+Object = dict[str, Any]
+
+NAMESPACE = "kube-system"
+IMAGE = "registry.k8s.io/coredns/coredns:v1.14.2"
+
+_LABELS = {"k8s-app": "kube-dns"}
+
+
+def manifests() -> list[Object]:
+    """ServiceAccount, Service ``kube-dns`` and Deployment ``coredns``, in the order in which to create them."""
+    return [_service_account(), _service(), _deployment()]
+
+
+def _service_account() -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "coredns", "namespace": NAMESPACE},
+    }
+
+
+def _service() -> Object:
+    labels = {**_LABELS, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    annotations = {"prometheus.io/port": "9153", "prometheus.io/scrape": "true"}
+    ports = (("dns", 53, "UDP"), ("dns-tcp", 53, "TCP"), ("metrics", 9153, "TCP"))
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": labels, "annotations": annotations},
+        "spec": {
+            "clusterIP": DNS_SERVICE_IP,
+            "selector": dict(_LABELS),
+            "ports": [
+                {"name": name, "port": port, "protocol": protocol, "targetPort": port} for name, port, protocol in ports
+            ],
+        },
+    }
+
+
+def _deployment() -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "coredns", "namespace": NAMESPACE, "labels": dict(_LABELS)},
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+            "selector": {"matchLabels": dict(_LABELS)},
+            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod()},
+        },
+    }
+
+
+def _pod() -> Object:
+    return {
+        "serviceAccountName": "coredns",
+        "priorityClassName": "system-cluster-critical",
+        "dnsPolicy": "Default",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [
+            {"key": "CriticalAddonsOnly", "operator": "Exists"},
+            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+        ],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_near_control_plane()]}},
+        "containers": [
+            {
+                "name": "coredns",
+                "image": IMAGE,
+                "imagePullPolicy": "IfNotPresent",
+                "ports": [
+                    {"containerPort": 53, "name": "dns", "protocol": "UDP"},
+                    {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
+                    {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
+                ],
+                "livenessProbe": {
+                    "httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"},
+                    "initialDelaySeconds": 60,
+                    "timeoutSeconds": 5,
+                    "failureThreshold": 5,
+                },
+                "readinessProbe": {
+                    "httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"},
+                    "periodSeconds": 1,
+                },
+                "resources": {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}},
+            }
+        ],
+    }
+
+
+def _near_control_plane() -> Object:
+    """The control plane's node when there is room: it is there first, and learners drain the others."""
+    key = "node-role.kubernetes.io/control-plane"
+    return {"weight": 100, "preference": {"matchExpressions": [{"key": key, "operator": "Exists"}]}}

@@ -1,0 +1,149 @@
+"""Between the wire format (RFC 1035, by dnslib) and the records of this package."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+from dnslib import (
+    AAAA,
+    CLASS,
+    CNAME,
+    EDNS0,
+    NS,
+    OPCODE,
+    PTR,
+    QTYPE,
+    RCODE,
+    RR,
+    SOA,
+    SRV,
+    TXT,
+    A,
+    DNSError,
+    DNSHeader,
+    DNSRecord,
+)
+
+from kubelab.engine.dns.records import Answer, Question, Record, Soa, Srv
+
+PLAIN_UDP_SIZE = 512
+LARGEST_UDP_SIZE = 1232
+"""What a datagram carries without being cut to pieces on any path (DNS flag day 2020)."""
+
+
+class Malformed(ValueError):
+    """Not a question that can be answered."""
+
+
+def parse(data: bytes) -> tuple[DNSRecord, Question]:
+    """The request and its one question. Raises `Malformed`."""
+    try:
+        request = DNSRecord.parse(data)
+    except (DNSError, ValueError, IndexError) as error:
+        raise Malformed(str(error)) from None
+    if request.header.qr or len(request.questions) != 1:
+        raise Malformed("not a request with one question")
+    question = request.questions[0]
+    type_ = QTYPE.forward.get(question.qtype, str(question.qtype))
+    return request, Question(str(question.qname).rstrip("."), type_)
+
+
+def refusable(request: DNSRecord) -> str | None:
+    """The rcode for a request of a kind that is not served, or None."""
+    if request.header.opcode != OPCODE.QUERY:
+        return "NOTIMP"
+    return None if request.questions[0].qclass == CLASS.IN else "REFUSED"
+
+
+def reply(request: DNSRecord, answer: Answer, *, udp: bool) -> bytes:
+    """The cluster's own answer: authoritative, addresses in changing order, cut to size for UDP."""
+    message = _empty(request, answer.rcode, authoritative=True)
+    for record in _shuffled(answer.answers):
+        message.add_answer(_to_wire(record))
+    for record in answer.authority:
+        message.add_auth(_to_wire(record))
+    for record in answer.additional:
+        message.add_ar(_to_wire(record))
+    return _fitted(message, request, udp)
+
+
+def failure(request: DNSRecord, rcode: str) -> bytes:
+    """An answer without records."""
+    return bytes(_empty(request, rcode, authoritative=False).pack())
+
+
+def appended(request: DNSRecord, answer: Answer, found: bytes, *, udp: bool) -> bytes:
+    """The cluster's aliases, and behind them what another name server found under the last one."""
+    other = DNSRecord.parse(found)
+    message = _empty(request, RCODE.get(other.header.rcode), authoritative=True)
+    for record in answer.answers:
+        message.add_answer(_to_wire(record))
+    message.add_answer(*other.rr)
+    message.add_auth(*other.auth)
+    return _fitted(message, request, udp)
+
+
+def request_for(name: str, type_: str) -> bytes:
+    """A question of our own to another name server."""
+    return bytes(DNSRecord.question(name, type_).pack())
+
+
+def rcode_of(message: bytes) -> str:
+    """``NOERROR``, ``NXDOMAIN`` …"""
+    return str(RCODE.forward.get(message[3] & 0x0F, str(message[3] & 0x0F)))
+
+
+def _empty(request: DNSRecord, rcode: str, *, authoritative: bool) -> DNSRecord:
+    code = RCODE.reverse[rcode]
+    header = DNSHeader(id=request.header.id, qr=1, aa=int(authoritative), rd=request.header.rd, ra=0, rcode=code)
+    message = DNSRecord(header, q=request.questions[0])
+    if _edns(request) is not None:
+        message.add_ar(EDNS0(udp_len=LARGEST_UDP_SIZE))
+    return message
+
+
+def _edns(request: DNSRecord) -> RR | None:
+    return next((record for record in request.ar if record.rtype == QTYPE.OPT), None)
+
+
+def _fitted(message: DNSRecord, request: DNSRecord, udp: bool) -> bytes:
+    packed = bytes(message.pack())
+    if not udp:
+        return packed
+    edns = _edns(request)
+    limit = PLAIN_UDP_SIZE if edns is None else max(PLAIN_UDP_SIZE, min(edns.edns_len, LARGEST_UDP_SIZE))
+    if len(packed) <= limit:
+        return packed
+    message.ar = [record for record in message.ar if record.rtype == QTYPE.OPT]
+    while message.rr and len(message.pack()) > limit:
+        message.rr.pop()
+        message.header.tc = 1
+    return bytes(message.pack())
+
+
+def _shuffled(records: Iterable[Record]) -> list[Record]:
+    """Aliases first, as they lead on; addresses behind them in any order, so that clients spread."""
+    in_order = list(records)
+    addresses = [record for record in in_order if record.type in ("A", "AAAA")]
+    random.shuffle(addresses)
+    return [record for record in in_order if record.type not in ("A", "AAAA")] + addresses
+
+
+def _to_wire(record: Record) -> RR:
+    return RR(record.name, QTYPE.reverse[record.type], ttl=record.ttl, rdata=_data(record))
+
+
+def _data(record: Record) -> object:
+    data = record.data
+    if isinstance(data, Srv):
+        return SRV(data.priority, data.weight, data.port, data.target)
+    if isinstance(data, Soa):
+        times = (_serial(), data.refresh, data.retry, data.expire, data.minimum)
+        return SOA(data.primary, data.mailbox, times)
+    return {"A": A, "AAAA": AAAA, "CNAME": CNAME, "PTR": PTR, "NS": NS, "TXT": TXT}[record.type](data)
+
+
+def _serial() -> int:
+    """Names change with the cluster, not with a zone file; nobody transfers the zone."""
+    return 1
