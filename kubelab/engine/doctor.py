@@ -126,7 +126,10 @@ def _state_directory() -> Finding:
         probe.create()
         probe.clean()
     except StateError as error:
-        return Finding("machine", "state", "bad", str(error), "export KUBELAB_HOME=/tmp/kubelab")
+        why = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error
+        return Finding(
+            "machine", "state", "bad", f"cannot be kept below {home()} ({why})", "export KUBELAB_HOME=/tmp/kubelab"
+        )
     return Finding("machine", "state", "good", f"kept below {home()}")
 
 
