@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+
+from kubelab.engine.node import fields
+from kubelab.engine.node.addresses import OutOfAddresses, PodAddresses
+from kubelab.engine.node.environment import service_variables
+from kubelab.engine.node.expansion import expand
+from kubelab.engine.node.pod_files import hosts, resolv_conf
+
+
+def test_references_expand_and_unknown_ones_stay():
+    assert expand("$(A)-$(B)-$$(A)-$(", {"A": "1"}) == "1-$(B)-$(A)-$("
+
+
+def test_services_become_variables_as_docker_links_did():
+    ports = [{"name": "http", "port": 80, "protocol": "TCP"}, {"name": "dns-udp", "port": 53, "protocol": "UDP"}]
+    service = {"metadata": {"name": "my-web"}, "spec": {"clusterIP": "10.96.0.7", "ports": ports}}
+    headless = {"metadata": {"name": "none"}, "spec": {"clusterIP": "None", "ports": ports}}
+    assert service_variables([service, headless]) == {
+        "MY_WEB_SERVICE_HOST": "10.96.0.7",
+        "MY_WEB_SERVICE_PORT": "80",
+        "MY_WEB_SERVICE_PORT_HTTP": "80",
+        "MY_WEB_SERVICE_PORT_DNS_UDP": "53",
+        "MY_WEB_PORT": "tcp://10.96.0.7:80",
+        "MY_WEB_PORT_80_TCP": "tcp://10.96.0.7:80",
+        "MY_WEB_PORT_80_TCP_PROTO": "tcp",
+        "MY_WEB_PORT_80_TCP_PORT": "80",
+        "MY_WEB_PORT_80_TCP_ADDR": "10.96.0.7",
+        "MY_WEB_PORT_53_UDP": "udp://10.96.0.7:53",
+        "MY_WEB_PORT_53_UDP_PROTO": "udp",
+        "MY_WEB_PORT_53_UDP_PORT": "53",
+        "MY_WEB_PORT_53_UDP_ADDR": "10.96.0.7",
+    }
+
+
+async def test_every_source_of_a_variable(lab):
+    async with lab.agent():
+        lab.configmap("settings", colour="blue", size="9")
+        lab.secret("keys", password="geheim")
+        env = [
+            {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+            {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "password"}}},
+            {"name": "MAYBE", "valueFrom": {"secretKeyRef": {"name": "no", "key": "no", "optional": True}}},
+            {"name": "URL", "value": "http://$(NAME)/$(S_colour)"},
+        ]
+        limits = {"limits": {"cpu": "250m"}}
+        source = [{"prefix": "S_", "configMapRef": {"name": "settings"}}]
+        lab.make(container={"env": env, "envFrom": source, "resources": limits})
+        got = (await lab.running()).program.env
+        wanted = {"NAME": "web", "IP": "10.244.1.2", "NODE": "lab-worker", "CPU": "250", "PASSWORD": "geheim"}
+        wanted |= {"URL": "http://web/blue", "S_size": "9"}
+        assert {name: got.get(name) for name in wanted} == wanted
+        assert "MAYBE" not in got
+
+
+@pytest.mark.parametrize(("text", "number"), [("250m", 0.25), ("1Gi", 2**30), ("2", 2), ("1e3", 1000), ("5k", 5000)])
+def test_quantities_are_read(text, number):
+    assert fields.quantity(text) == pytest.approx(number)
+
+
+def test_the_resolver_file_follows_policy_and_config(tmp_path):
+    machine = tmp_path / "resolv.conf"
+    machine.write_text("nameserver 192.0.2.1\nsearch example.org\n")
+    pod = {"metadata": {"namespace": "shop"}, "spec": {"dnsPolicy": "Default"}}
+    assert resolv_conf(pod, machine) == "search example.org\nnameserver 192.0.2.1\n"
+    config = {"nameservers": ["192.0.2.9"], "options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}
+    pod["spec"] = {"dnsPolicy": "None", "dnsConfig": config}
+    assert resolv_conf(pod, machine) == "nameserver 192.0.2.9\noptions ndots:1 edns0\n"
+    pod["spec"] = {"dnsPolicy": "ClusterFirst", "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}
+    assert resolv_conf(pod, machine).endswith("nameserver 10.96.0.10\noptions ndots:2\n")
+
+
+def test_the_hosts_file_knows_the_subdomain_and_the_aliases():
+    aliases = [{"ip": "192.0.2.7", "hostnames": ["a", "b"]}]
+    spec = {"subdomain": "web", "hostAliases": aliases}
+    text = hosts({"metadata": {"name": "web-0", "namespace": "shop"}, "spec": spec}, "10.244.1.2")
+    assert "10.244.1.2\tweb-0.web.shop.svc.cluster.local\tweb-0\n" in text
+    assert text.endswith("\n# Entries added by HostAliases.\n192.0.2.7\ta\tb\n")
+
+
+def test_addresses_are_handed_out_in_turn_and_not_used_again_soon():
+    addresses = PodAddresses("10.244.1.0/29")
+    assert [addresses.take(uid) for uid in "abc"] == ["10.244.1.2", "10.244.1.3", "10.244.1.4"]
+    addresses.release("a")
+    assert addresses.take("b") == "10.244.1.3"
+    assert [addresses.take(uid) for uid in "de"] == ["10.244.1.5", "10.244.1.6"]
+    assert addresses.take("f") == "10.244.1.2"
+    with pytest.raises(OutOfAddresses, match="delete pods"):
+        addresses.take("g")
+    assert not addresses.keep("g", "10.244.9.9")
