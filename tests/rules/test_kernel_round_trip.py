@@ -15,7 +15,8 @@ EVERYTHING = r"""*nat
 :KUBE-A - [0:0]
 :kube-b - [0:0]
 :ZED - [0:0]
--A KUBE-SVC -m comment --comment simple -m comment --comment "it's a \"q\" back\\slash" -m tcp -p tcp -d 10.96.0.1 --dport 443 ! -s 10.244.0.0/16 -j ZED
+-A KUBE-SVC -m comment --comment simple -m comment --comment "it's a \"q\" back\\slash" -j ZED
+-A KUBE-SVC -m tcp -p tcp -d 10.96.0.1 --dport 443 ! -s 10.244.0.0/16 -j ZED
 -A KUBE-A -m statistic --mode random --probability 0.3333333333 -j KUBE-SVC
 -A KUBE-A -m statistic --mode random --probability 0.1428571429 -j KUBE-SVC
 -A KUBE-A -m statistic --mode nth --every 3 --packet 0 -j RETURN

@@ -114,7 +114,8 @@ def test_listing_a_table_prints_policies_new_chains_and_rules():
 
 
 def test_saved_text_with_counters_is_read_back_with_them():
-    text = "*filter\n:INPUT ACCEPT [3:180]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n[2:120] -A INPUT -j DROP\nCOMMIT\n"
+    chains = ":INPUT ACCEPT [3:180]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+    text = f"*filter\n{chains}[2:120] -A INPUT -j DROP\nCOMMIT\n"
     assert parse(text).save(counters=True) == text
 
 

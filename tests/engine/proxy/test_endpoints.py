@@ -1,0 +1,126 @@
+"""Which endpoints a Service's port may use."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubelab.engine.proxy.endpoints import usable
+from kubelab.engine.proxy.services import PortName, service_ports
+
+
+@pytest.fixture
+def choose(make):
+    def choose(*endpoints, zone="", **spec):
+        service = make.service("svc1", "10.96.0.1", **spec)
+        state = make.state([service], [make.slice("svc1", *endpoints)], zone=zone)
+        (name,) = state.services
+        return usable(state.services[name], state.endpoints_of(name), state.node)
+
+    return choose
+
+
+def ips(endpoints):
+    return [each.ip for each in endpoints]
+
+
+def test_ready_endpoints_are_used_in_the_order_of_their_text(choose):
+    assert ips(choose("10.0.0.2", "10.0.0.10").cluster) == ["10.0.0.10", "10.0.0.2"]
+
+
+def test_terminating_endpoints_that_serve_are_the_last_resort(choose, make):
+    leaving = make.endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
+    gone = make.endpoint("10.0.0.2", ready=False, serving=False, terminating=True)
+    assert ips(choose(leaving, gone).cluster) == ["10.0.0.1"]
+    assert ips(choose(leaving, gone, "10.0.0.3").cluster) == ["10.0.0.3"]
+
+
+def test_conditions_that_are_not_set_mean_ready(choose):
+    assert choose({"addresses": ["10.0.0.1"]}).any
+
+
+def test_internal_policy_local_uses_this_nodes_endpoints_only(choose, make):
+    here = make.endpoint("10.0.0.1", node=make.node)
+    found = choose(here, "10.0.0.2", internalTrafficPolicy="Local")
+    assert (ips(found.cluster), ips(found.local), ips(found.reachable)) == ([], ["10.0.0.1"], ["10.0.0.1"])
+
+
+def test_external_policy_local_keeps_both_lists(choose, make):
+    here = make.endpoint("10.0.0.1", node=make.node)
+    found = choose(here, "10.0.0.2", type="NodePort", node_port=30001, externalTrafficPolicy="Local")
+    assert (ips(found.cluster), ips(found.local)) == (["10.0.0.1", "10.0.0.2"], ["10.0.0.1"])
+
+
+def test_a_local_endpoint_that_terminates_joins_what_is_reachable(choose, make):
+    here = make.endpoint("10.0.0.9", node=make.node, ready=False, terminating=True)
+    found = choose(here, "10.0.0.2", type="NodePort", node_port=30001, externalTrafficPolicy="Local")
+    assert (ips(found.cluster), ips(found.local), ips(found.reachable)) == (
+        ["10.0.0.2"], ["10.0.0.9"], ["10.0.0.2", "10.0.0.9"],
+    )  # fmt: skip
+
+
+def zone_hint(*zones):
+    return {"forZones": [{"name": zone} for zone in zones]}
+
+
+def test_zone_hints_count_when_every_ready_endpoint_has_one(choose, make):
+    a, b = make.endpoint("10.0.0.1", hints=zone_hint("a")), make.endpoint("10.0.0.2", hints=zone_hint("b"))
+    assert ips(choose(a, b, zone="a").cluster) == ["10.0.0.1"]
+    assert ips(choose(a, b, zone="c").cluster) == ["10.0.0.1", "10.0.0.2"]
+    assert ips(choose(a, b, "10.0.0.3", zone="a").cluster) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+
+def test_a_hint_for_this_node_goes_before_one_for_its_zone(choose, make):
+    here = {**zone_hint("a"), "forNodes": [{"name": make.node}]}
+    there = {**zone_hint("a"), "forNodes": [{"name": "elsewhere"}]}
+    found = choose(make.endpoint("10.0.0.1", hints=here), make.endpoint("10.0.0.2", hints=there), zone="a")
+    assert ips(found.cluster) == ["10.0.0.1"]
+
+
+def test_of_two_slices_with_one_address_the_endpoint_that_stays_wins(make):
+    leaving = make.endpoint("10.0.0.1", ready=False, terminating=True)
+    slices = [make.slice("svc1", "10.0.0.1", name="new"), make.slice("svc1", leaving, name="old")]
+    for order in (slices, slices[::-1]):
+        (found,) = make.state([make.service("svc1", "10.96.0.1")], order).endpoints[
+            PortName("ns1", "svc1", "p80", "tcp")
+        ]
+        assert found.ready and not found.terminating
+
+
+def test_slices_of_headless_services_and_of_other_families_are_not_seen(make):
+    headless, other = make.slice("svc1", "10.0.0.1"), make.slice("svc1", "10.0.0.2")
+    headless["metadata"]["labels"]["service.kubernetes.io/headless"] = ""
+    other["addressType"] = "IPv6"
+    assert make.state([], [headless, other]).endpoints == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"clusterIP": "None", "clusterIPs": ["None"]}, {"type": "ExternalName"}, {"clusterIP": "", "clusterIPs": []}],
+)
+def test_services_without_an_address_of_their_own_have_no_ports_here(make, changes):
+    assert service_ports(make.service("svc1", "10.96.0.1", **changes), 4) == []
+
+
+def test_a_service_of_another_proxy_is_left_alone(make):
+    service = make.service("svc1", "10.96.0.1")
+    service["metadata"]["labels"] = {"service.kubernetes.io/service-proxy-name": "other"}
+    assert service_ports(service, 4) == []
+
+
+def test_addresses_are_normalised_and_load_balancers_that_proxy_are_left_out(make):
+    service = make.service(
+        "svc1", "10.96.0.1", type="LoadBalancer", externalIPs=["010.1.2.3", "fd00::1"],
+        loadBalancerSourceRanges=[" 203.0.113.0/24 "],
+    )  # fmt: skip
+    service["status"]["loadBalancer"]["ingress"] = [
+        {"ip": "1.2.3.4"}, {"ip": "1.2.3.5", "ipMode": "Proxy"}, {"hostname": "lb.example.com"},
+    ]  # fmt: skip
+    (port,) = service_ports(service, 4)
+    assert port.external_ips == ("10.1.2.3",)
+    assert port.load_balancer_vips == ("1.2.3.4",)
+    assert port.source_ranges == ("203.0.113.0/24",)
+
+
+def test_a_source_range_that_holds_everything_restricts_nothing(make):
+    service = make.service("svc1", "10.96.0.1", loadBalancerSourceRanges=["203.0.113.0/24", "0.0.0.0/0"])
+    assert service_ports(service, 4)[0].source_ranges == ()
