@@ -52,8 +52,13 @@ class Client:
         return await self.send("GET", resource.path(namespace, name))
 
     async def list(self, resource: Resource, namespace: str | None = None, *, query: Query = ()) -> Object:
-        """The List object: ``items`` and ``metadata.resourceVersion``. All namespaces when none is named."""
-        return await self.send("GET", resource.path(namespace), query=query)
+        """The List object: ``items`` and ``metadata.resourceVersion``. All namespaces when none is named.
+
+        Items of a list do not say their type on the wire; here they do.
+        """
+        listed = await self.send("GET", resource.path(namespace), query=query)
+        listed["items"] = [{**_type(resource), **item} for item in listed.get("items") or []]
+        return listed
 
     async def create(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
         """Create; answers the object as stored."""

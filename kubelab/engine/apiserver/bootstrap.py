@@ -1,0 +1,37 @@
+"""What is there before anybody writes: the namespaces and the ``kubernetes`` Service that leads to this server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.resources import ResourceType
+from kubelab.engine.config import API_PORT, KUBERNETES_SERVICE_IP, nodes
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def objects() -> Iterator[tuple[ResourceType, Object]]:
+    """Each object with its resource, in the order in which they can be created."""
+    for name in NAMESPACES:
+        yield r.NAMESPACES, {"metadata": {"name": name}}
+    meta = {"name": "kubernetes", "namespace": "default"}
+    component = {"component": "apiserver", "provider": "kubernetes"}
+    port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}
+    yield r.SERVICES, {
+        "metadata": {**meta, "labels": dict(component)},
+        "spec": {"clusterIP": KUBERNETES_SERVICE_IP, "ports": [port], "type": "ClusterIP", "sessionAffinity": "None"},
+    }
+    address = next(node.ip for node in nodes() if node.control_plane)
+    there = {"name": "https", "port": API_PORT, "protocol": "TCP"}
+    yield r.ENDPOINTS, {
+        "metadata": {**meta, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": [{"addresses": [{"ip": address}], "ports": [there]}],
+    }
+    yield r.ENDPOINTSLICES, {
+        "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [there],
+    }

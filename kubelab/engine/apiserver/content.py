@@ -1,0 +1,143 @@
+"""What is in a request's body, and what the client wants to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from kubelab.engine.apiserver.status import (
+    bad_request,
+    not_acceptable,
+    too_large,
+    unsupported_media_type,
+)
+
+LARGEST_BODY = 3 * 1024 * 1024
+DEEPEST_BODY = 100
+JSON = "application/json"
+YAML = "application/yaml"
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Duplicates(list[str]):
+    """Names of fields that one object of a body has twice."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to answer: ``kind`` is what the object becomes, ``yaml`` how it is written."""
+
+    kind: str = ""
+    """Empty for the object itself, or ``Table``, ``PartialObjectMetadata``, ``APIGroupDiscoveryList``."""
+    group_version: str = ""
+    yaml: bool = False
+
+    @property
+    def content_type(self) -> str:
+        """For the answer's header."""
+        return YAML if self.yaml else JSON
+
+
+def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = None) -> Any:
+    """The data in a JSON or YAML body. Raises a Status for what cannot be read."""
+    if len(body) > LARGEST_BODY:
+        raise too_large()
+    media = content_type.partition(";")[0].strip().lower()
+    if media in ("", JSON) or media.endswith("+json"):
+        return _json(body, duplicates)
+    if media == YAML or media.endswith("+yaml"):
+        return _yaml(body)
+    raise unsupported_media_type((JSON, YAML))
+
+
+def _json(body: bytes, duplicates: Duplicates | None) -> Any:
+    def noting(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            names = [name for name, _ in pairs]
+            duplicates.extend(name for name in made if names.count(name) > 1)  # type: ignore[union-attr]
+        return made
+
+    if not body.strip():
+        raise bad_request("unable to decode: the request has no body")
+    try:
+        if nesting(body) > DEEPEST_BODY:
+            raise bad_request(f"the body nests deeper than {DEEPEST_BODY} levels")
+        text = body.decode()
+        return json.loads(text, object_pairs_hook=noting if duplicates is not None else None, parse_constant=_refuse)
+    except UnicodeDecodeError:
+        raise bad_request("the body is not valid UTF-8") from None
+    except RecursionError:
+        raise bad_request("the body nests too deeply") from None
+    except json.JSONDecodeError as error:
+        raise bad_request(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
+
+
+def _refuse(constant: str) -> Any:
+    raise bad_request(f"couldn't get version/kind; json parse error: invalid character '{constant[0]}' looking for value")
+
+
+def _go_json_error(error: json.JSONDecodeError) -> str:
+    if error.pos >= len(error.doc.rstrip()):
+        return "unexpected end of JSON input"
+    return f"invalid character '{error.doc[error.pos]}' at offset {error.pos}"
+
+
+def nesting(body: bytes) -> int:
+    """An upper bound of how deeply a JSON body nests, found without parsing it."""
+    most = min(body.count(b"{") + body.count(b"["), len(body))
+    if most <= DEEPEST_BODY:
+        return most
+    depth = deepest = 0
+    for byte in body:
+        if byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def _yaml(body: bytes) -> Any:
+    try:
+        if body.count(b"&") and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(body, Loader=_Loader)):
+            raise bad_request("error converting YAML to JSON: aliases are not read here")
+        return json.loads(json.dumps(yaml.load(body, Loader=_Loader), default=str))
+    except RecursionError:
+        raise bad_request("the body nests too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise bad_request(f"error converting YAML to JSON: yaml: {reason}") from None
+
+
+def wanted(headers: Mapping[str, str], *kinds: str) -> Wanted:
+    """The best of what the Accept header asks for; only the ``kinds`` named are offered beside the object itself.
+
+    Raises a 406 Status when there is nothing.
+    """
+    accept = headers.get("accept") or "*/*"
+    for clause in accept.split(","):
+        media, *parameters = [part.strip() for part in clause.split(";")]
+        if media not in (JSON, YAML, "*/*", "application/*"):
+            continue
+        options = dict(part.partition("=")[::2] for part in parameters)
+        kind = options.get("as", "")
+        if not kind:
+            return Wanted(yaml=media == YAML)
+        if kind in kinds:
+            group_version = f"{options.get('g', '')}/{options.get('v', '')}"
+            return Wanted(kind, group_version, media == YAML)
+    raise not_acceptable()
+
+
+def to_yaml(body: bytes) -> bytes:
+    """JSON as YAML."""
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return yaml.dump(json.loads(body), Dumper=dumper, default_flow_style=False, allow_unicode=True).encode()
+
+

@@ -1,0 +1,121 @@
+"""Deleting: at once, gracefully (pods), or when the last finalizer is gone.
+
+Sources: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination and
+https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.admission import namespace_may_go
+from kubelab.engine.apiserver.bodies import read_options
+from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.encoding import Object, copy, encode_object
+from kubelab.engine.apiserver.registry import Registry
+from kubelab.engine.apiserver.status import bad_request, conflict
+from kubelab.engine.apiserver.storage import Stored
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_POLICIES = {"Background": None, "Foreground": FOREGROUND, "Orphan": ORPHAN}
+_SCHEMA = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+
+
+def delete_options(call: Call) -> Object:
+    """DeleteOptions from the body, else from the query."""
+    options = read_options(call, _SCHEMA)
+    for name in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds"):
+        if name in call.query and name not in options:
+            value: Any = call.query[name]
+            if name == "orphanDependents":
+                value = call.flag(name)
+            options[name] = call.number(name) if name == "gracePeriodSeconds" else value
+    policy = options.get("propagationPolicy")
+    if policy is not None and policy not in _POLICIES:
+        raise bad_request(
+            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{policy}": '
+            'supported values: "Foreground", "Background", "Orphan", nil'
+        )
+    if options.get("dryRun"):
+        call.request = type(call.request)(
+            call.request.method, call.request.path, [*call.request.query, ("dryRun", "All")],
+            call.request.headers, call.request.body,
+        )  # fmt: skip
+    return options
+
+
+def delete(registry: Registry, call: Call, old: Stored, options: Object) -> tuple[Stored, bool]:
+    """Delete one object: how it looks now, and whether it is gone already."""
+    _check_preconditions(call, old, options)
+    if call.target.rtype is r.NAMESPACES:
+        return _delete_namespace(registry, call, old)
+    obj = copy(old.obj)
+    meta = obj["metadata"]
+    _set_propagation(meta, options)
+    grace = _grace_seconds(call, old.obj, options)
+    if grace == 0 and not meta.get("finalizers"):
+        return registry.remove(call, old), True
+    was = meta.get("deletionGracePeriodSeconds")
+    if "deletionTimestamp" in meta and was is not None and grace >= was:
+        return _commit(registry, call, old, obj), False
+    meta["deletionTimestamp"] = rfc3339(call.now + grace)
+    meta["deletionGracePeriodSeconds"] = grace
+    if "generation" in meta:
+        meta["generation"] += 1
+    return _commit(registry, call, old, obj), False
+
+
+def _commit(registry: Registry, call: Call, old: Stored, obj: Object) -> Stored:
+    if obj == old.obj:
+        return old
+    kind, api_version = obj["kind"], obj["apiVersion"]
+    if call.dry_run:
+        return Stored(old.key, old.revision, obj, encode_object(obj, kind, api_version))
+    return registry.store.put(call.target.rtype.storage_key, old.key, obj, kind, api_version)
+
+
+def _check_preconditions(call: Call, old: Stored, options: Object) -> None:
+    asked = options.get("preconditions") or {}
+    rtype, (_, name), meta = call.target.rtype, old.key, old.obj["metadata"]
+    for member, what, have in (("uid", "UID", meta["uid"]), ("resourceVersion", "ResourceVersion", str(old.revision))):
+        want = asked.get(member)
+        if want and want != have:
+            text = f"Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}"
+            raise conflict(rtype, name, text)
+
+
+def _grace_seconds(call: Call, obj: Object, options: Object) -> int:
+    if call.target.rtype is not r.PODS:
+        return 0
+    asked = options.get("gracePeriodSeconds")
+    grace = obj["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else max(0, asked)
+    if not obj["spec"].get("nodeName") or (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return 0
+    return grace
+
+
+def _set_propagation(meta: Object, options: Object) -> None:
+    policy = options.get("propagationPolicy")
+    if policy is None and options.get("orphanDependents") is not None:
+        policy = "Orphan" if options["orphanDependents"] else "Background"
+    if policy is None:
+        return
+    wanted = _POLICIES[policy]
+    finalizers = [name for name in meta.get("finalizers") or [] if name not in (FOREGROUND, ORPHAN)]
+    if wanted:
+        finalizers.append(wanted)
+    if finalizers:
+        meta["finalizers"] = finalizers
+    else:
+        meta.pop("finalizers", None)
+
+
+def _delete_namespace(registry: Registry, call: Call, old: Stored) -> tuple[Stored, bool]:
+    namespace_may_go(old.key[1])
+    if not old.obj["spec"].get("finalizers") and not old.obj["metadata"].get("finalizers"):
+        return registry.remove(call, old), True
+    obj = copy(old.obj)
+    obj["metadata"].setdefault("deletionTimestamp", call.timestamp)
+    obj.setdefault("status", {})["phase"] = "Terminating"
+    return _commit(registry, call, old, obj), False

@@ -1,0 +1,134 @@
+"""What the API has to offer: /api, /apis, one list a group version, and all of it at once (aggregated)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.resources import ALL, GROUP_VERSIONS, ResourceType
+
+AGGREGATED = "apidiscovery.k8s.io"
+_SCOPES = {True: "Namespaced", False: "Cluster"}
+
+
+def of_group_version(group: str, version: str) -> list[ResourceType]:
+    """The resources of a group version, by name."""
+    return sorted((one for one in ALL if (one.group, one.version) == (group, version)), key=lambda one: one.plural)
+
+
+def groups() -> list[str]:
+    """The named groups, in the order in which they are listed."""
+    return [group for group, _ in GROUP_VERSIONS if group]
+
+
+def api_versions() -> Object:
+    """/api"""
+    address = {"clientCIDR": "0.0.0.0/0", "serverAddress": "172.18.0.2:6443"}
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
+
+
+def api_group(group: str) -> Object | None:
+    """/apis/GROUP, without its type; None when there is no such group."""
+    versions = [version for name, version in GROUP_VERSIONS if name == group]
+    if not versions:
+        return None
+    listed = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+    return {"name": group, "versions": listed, "preferredVersion": listed[0]}
+
+
+def api_group_list() -> Object:
+    """/apis"""
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [api_group(group) for group in groups()]}
+
+
+@cache
+def api_resource_list(group: str, version: str) -> Object | None:
+    """/api/v1 or /apis/GROUP/VERSION; None when there is no such group version."""
+    if (group, version) not in GROUP_VERSIONS:
+        return None
+    listed: list[Object] = []
+    for rtype in of_group_version(group, version):
+        entry: Object = {
+            "name": rtype.plural,
+            "singularName": rtype.singular,
+            "namespaced": rtype.namespaced,
+            "kind": rtype.kind,
+            "verbs": sorted(rtype.verbs),
+        }
+        if rtype.short_names:
+            entry["shortNames"] = list(rtype.short_names)
+        if rtype.categories:
+            entry["categories"] = list(rtype.categories)
+        listed.append(entry)
+        for sub in rtype.subresources:
+            kind: Object = {"kind": rtype.kind}
+            if sub.kind:
+                kind = {"group": sub.kind[0], "version": sub.kind[1], "kind": sub.kind[2]}
+                if (sub.kind[0], sub.kind[1]) == (group, version):
+                    kind = {"kind": sub.kind[2]}
+            listed.append(
+                {
+                    "name": f"{rtype.plural}/{sub.name}",
+                    "singularName": "",
+                    "namespaced": rtype.namespaced,
+                    **kind,
+                    "verbs": sorted(sub.verbs),
+                }
+            )
+    group_version = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
+
+
+@cache
+def aggregated(core: bool, version: str) -> Object:
+    """APIGroupDiscoveryList for /api (``core``) or /apis."""
+    names = [""] if core else groups()
+    items = []
+    for group in names:
+        versions = [one for name, one in GROUP_VERSIONS if name == group]
+        items.append(
+            {
+                "metadata": {"name": group} if group else {},
+                "versions": [
+                    {
+                        "version": one,
+                        "resources": [_discovered(rtype) for rtype in of_group_version(group, one)],
+                        "freshness": "Current",
+                    }
+                    for one in versions
+                ],
+            }
+        )
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": f"{AGGREGATED}/{version}",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def _discovered(rtype: ResourceType) -> Object:
+    entry: dict[str, Any] = {
+        "resource": rtype.plural,
+        "responseKind": {"group": rtype.group, "version": rtype.version, "kind": rtype.kind},
+        "scope": _SCOPES[rtype.namespaced],
+        "singularResource": rtype.singular,
+        "verbs": sorted(rtype.verbs),
+    }
+    if rtype.short_names:
+        entry["shortNames"] = list(rtype.short_names)
+    if rtype.categories:
+        entry["categories"] = list(rtype.categories)
+    if rtype.subresources:
+        entry["subresources"] = [
+            {
+                "subresource": sub.name,
+                "responseKind": dict(
+                    zip(("group", "version", "kind"), sub.kind or (rtype.group, rtype.version, rtype.kind), strict=True)
+                ),
+                "verbs": sorted(sub.verbs),
+            }
+            for sub in rtype.subresources
+        ]
+    return entry

@@ -1,0 +1,129 @@
+"""HTTPS: sockets to requests, answers to bytes on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from kubelab.engine.apiserver.auth import ANONYMOUS, IN_PROCESS_HEADER
+from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.content import LARGEST_BODY
+from kubelab.engine.apiserver.routing import parse
+from kubelab.engine.apiserver.status import StatusError, too_large, unauthorized
+from kubelab.engine.client.transport import ApiRequest, ApiResponse
+
+if TYPE_CHECKING:
+    from kubelab.engine.apiserver.server import ApiServer
+
+KEEPALIVE_SECONDS = 75.0
+SHUTDOWN_SECONDS = 1.0
+
+
+class Serving:
+    """A server on its sockets, until `close`."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._web = web.Server(self._handle, keepalive_timeout=KEEPALIVE_SECONDS, access_log=None)
+        self._listening: list[asyncio.Server] = []
+
+    @classmethod
+    async def start(cls, server: ApiServer, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> Serving:
+        """Listen on every socket."""
+        serving = cls(server)
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            sock.setblocking(False)
+            serving._listening.append(await loop.create_server(serving._web, sock=sock, ssl=tls, backlog=512))
+        return serving
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        for listening in self._listening:
+            listening.close()
+        await self._web.shutdown(SHUTDOWN_SECONDS)
+        for listening in self._listening:
+            await listening.wait_closed()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _read(request)
+        if isinstance(asked, ApiResponse):
+            return await _send(request, asked)
+        if "websocket" in asked.headers.get("upgrade", "").lower():
+            refused = await self._websocket(request, asked)
+            if isinstance(refused, web.StreamResponse):
+                return refused
+            return await _send(request, refused)
+        return await _send(request, await self._server.handle(asked))
+
+    async def _websocket(self, request: web.BaseRequest, asked: ApiRequest) -> web.StreamResponse | ApiResponse:
+        try:
+            user = self._server.authenticate(_with_protocol_token(asked))
+            if user is None or user is ANONYMOUS:
+                raise unauthorized()
+            target = parse(asked.path)
+            if target is None or target.subresource not in ("exec", "attach", "portforward"):
+                return await self._server.handle(asked)
+            call = Call(asked, target, user, self._server.settings.clock())
+            return await self._server.relay.relay(request, call)  # type: ignore[arg-type]
+        except StatusError as error:
+            return error.response()
+
+
+_TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
+
+
+def _with_protocol_token(asked: ApiRequest) -> ApiRequest:
+    """Browsers cannot set headers on a websocket: they send the token as a protocol's name."""
+    for name in asked.headers.get("sec-websocket-protocol", "").split(","):
+        text = name.strip()
+        if text.startswith(_TOKEN_PROTOCOL):
+            encoded = text.removeprefix(_TOKEN_PROTOCOL)
+            with contextlib.suppress(ValueError):
+                token = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+                return ApiRequest(
+                    asked.method, asked.path, asked.query, {**asked.headers, "authorization": f"Bearer {token}"}
+                )
+    return asked
+
+
+async def _read(request: web.BaseRequest) -> ApiRequest | ApiResponse:
+    """The request, read whole; an answer when it is too large to be read."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        return too_large().response()
+    body = b""
+    if request.can_read_body:
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in request.content.iter_any():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                return too_large().response()
+        body = b"".join(parts)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers.pop(IN_PROCESS_HEADER, None)
+    query = list(request.rel_url.query.items())
+    return ApiRequest(request.method, request.rel_url.raw_path, query, headers, body)
+
+
+async def _send(request: web.BaseRequest, answer: ApiResponse) -> web.StreamResponse:
+    if isinstance(answer.body, bytes):
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.enable_chunked_encoding()
+    try:
+        await response.prepare(request)
+        async for chunk in answer.body:
+            await response.write(chunk)
+        await response.write_eof()
+    except (ConnectionError, asyncio.CancelledError):
+        pass
+    return response

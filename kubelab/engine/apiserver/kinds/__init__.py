@@ -1,0 +1,45 @@
+"""What each kind brings: a class a kind, chosen here."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.kinds.base import Kind
+from kubelab.engine.apiserver.kinds.core import (
+    DataKind,
+    EndpointsKind,
+    EndpointSliceKind,
+    LeaseKind,
+    NamespaceKind,
+    NodeKind,
+)
+from kubelab.engine.apiserver.kinds.event import EventKind
+from kubelab.engine.apiserver.kinds.pod import PodKind
+from kubelab.engine.apiserver.kinds.service import ServiceKind
+from kubelab.engine.apiserver.kinds.workloads import DeploymentKind, ReplicaSetKind
+
+_KINDS: dict[r.ResourceType, type[Kind]] = {
+    r.NAMESPACES: NamespaceKind,
+    r.NODES: NodeKind,
+    r.PODS: PodKind,
+    r.SERVICES: ServiceKind,
+    r.ENDPOINTS: EndpointsKind,
+    r.ENDPOINTSLICES: EndpointSliceKind,
+    r.CONFIGMAPS: DataKind,
+    r.SECRETS: DataKind,
+    r.DEPLOYMENTS: DeploymentKind,
+    r.REPLICASETS: ReplicaSetKind,
+    r.LEASES: LeaseKind,
+    r.EVENTS: EventKind,
+    r.EVENTS_V1: EventKind,
+}
+
+
+@cache
+def kind_of(rtype: r.ResourceType) -> Kind:
+    """The behaviour of a resource; the plain one when it has no class of its own."""
+    return _KINDS.get(rtype, Kind)(rtype)
+
+
+__all__ = ["Kind", "kind_of"]

@@ -1,0 +1,87 @@
+"""Pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.kinds.base import Kind
+from kubelab.engine.apiserver.kinds.pod_defaults import containers, default_pod_spec, default_requests
+from kubelab.engine.apiserver.quantity import value as quantity_value
+from kubelab.engine.apiserver.validation.fields import FieldError, forbidden
+from kubelab.engine.apiserver.validation.pod import pod_spec
+
+_ONLY = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+class PodKind(Kind):
+    """The life of a pod: born Pending, its spec all but frozen."""
+
+    def default(self, obj: Object) -> None:
+        spec = obj.setdefault("spec", {})
+        default_pod_spec(spec)
+        default_requests(spec)
+        spec.setdefault("enableServiceLinks", True)
+
+    def prepare_create(self, obj: Object) -> None:
+        obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+        obj["metadata"]["generation"] = 1
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        super().prepare_update(new, old)
+        spec, was = new["spec"], old["spec"]
+        for member in ("nodeName", "serviceAccount", "serviceAccountName", "priority", "preemptionPolicy"):
+            if member in was:
+                spec.setdefault(member, was[member])
+
+    def prepare_status(self, new: Object, old: Object) -> None:
+        super().prepare_status(new, old)
+        qos = (old.get("status") or {}).get("qosClass")
+        if qos:
+            new.setdefault("status", {})["qosClass"] = qos
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return pod_spec(obj["spec"], "spec")
+
+    def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        if _frozen(new["spec"]) == _frozen(old["spec"]) and _only_added(new["spec"], old["spec"]):
+            return []
+        return [forbidden("spec", _ONLY)]
+
+
+def _frozen(spec: dict[str, Any]) -> dict[str, Any]:
+    rest = {
+        name: value
+        for name, value in spec.items()
+        if name not in ("activeDeadlineSeconds", "tolerations", "containers", "initContainers", "ephemeralContainers")
+    }
+    for member in ("containers", "initContainers"):
+        rest[member] = [{**container, "image": ""} for container in spec.get(member) or []]
+    return rest
+
+
+def _only_added(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    return all(toleration in (new.get("tolerations") or []) for toleration in old.get("tolerations") or [])
+
+
+def qos_class(spec: dict[str, Any]) -> str:
+    """Guaranteed, Burstable or BestEffort.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
+    """
+    guaranteed, any_set = True, False
+    for path, container in containers(spec):
+        if path.startswith("ephemeral"):
+            continue
+        resources = container.get("resources") or {}
+        requests = {name: amount for name, amount in (resources.get("requests") or {}).items() if quantity_value(amount)}
+        limits = {name: amount for name, amount in (resources.get("limits") or {}).items() if quantity_value(amount)}
+        any_set = any_set or any(name in ("cpu", "memory") for name in (*requests, *limits))
+        for name in ("cpu", "memory"):
+            if name not in limits or limits[name] != requests.get(name, limits[name]):
+                guaranteed = False
+    return "BestEffort" if not any_set else "Guaranteed" if guaranteed else "Burstable"

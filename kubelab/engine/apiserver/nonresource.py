@@ -1,0 +1,105 @@
+"""Paths that are no resource: discovery, OpenAPI, health, version."""
+
+from __future__ import annotations
+
+from kubelab.engine.apiserver import discovery, openapi
+from kubelab.engine.apiserver.content import JSON, Wanted, wanted
+from kubelab.engine.apiserver.encoding import Object, dumps
+from kubelab.engine.apiserver.reads import respond
+from kubelab.engine.apiserver.status import method_not_allowed, not_acceptable
+from kubelab.engine.client.transport import ApiRequest, ApiResponse
+from kubelab.engine.config import KUBERNETES_VERSION
+
+HEALTH = ("/healthz", "/readyz", "/livez")
+PUBLIC = frozenset((*HEALTH, "/version", "/version/"))
+"""What may be asked without a token."""
+
+_DISCOVERY = "APIGroupDiscoveryList"
+
+
+def version() -> Object:
+    """/version"""
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
+        "gitVersion": KUBERNETES_VERSION,
+        "gitCommit": "kubelab",
+        "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z",
+        "goVersion": "kubelab",
+        "compiler": "cpython",
+        "platform": "linux/amd64",
+    }
+
+
+def answer(request: ApiRequest) -> ApiResponse:
+    """The answer to a path that names no resource; 404 when it names nothing at all."""
+    parts = request.path.strip("/").split("/")
+    found = _answer(request, parts)
+    if found is None:
+        return ApiResponse(404, b"404 page not found\n", {"content-type": "text/plain; charset=utf-8"})
+    if request.method not in ("GET", "HEAD"):
+        raise method_not_allowed()
+    return found
+
+
+def _answer(request: ApiRequest, parts: list[str]) -> ApiResponse | None:
+    match parts:
+        case ["healthz" | "readyz" | "livez", *_]:
+            return ApiResponse(200, b"ok", {"content-type": "text/plain; charset=utf-8"})
+        case ["version"]:
+            return respond(200, dumps(version()), wanted(request.headers))
+        case ["api"] | ["apis"]:
+            return _root(request, core=parts == ["api"])
+        case ["api", v]:
+            return _found(request, discovery.api_resource_list("", v))
+        case ["apis", group]:
+            listed = discovery.api_group(group)
+            return _found(request, listed and {"kind": "APIGroup", "apiVersion": "v1", **listed})
+        case ["apis", group, v]:
+            return _found(request, discovery.api_resource_list(group, v))
+        case ["openapi", "v3"]:
+            return respond(200, dumps(openapi.index()), wanted(request.headers))
+        case ["openapi", "v3", "api", v]:
+            return _document(request, "", v)
+        case ["openapi", "v3", "apis", group, v]:
+            return _document(request, group, v)
+        case ["openapi", "v2"]:
+            return _swagger(request)
+        case [""]:
+            return respond(200, dumps({"paths": ["/api", "/apis", *HEALTH, "/openapi/v2", "/openapi/v3", "/version"]}),
+                           Wanted())  # fmt: skip
+    return None
+
+
+def _root(request: ApiRequest, *, core: bool) -> ApiResponse:
+    form = wanted(request.headers, _DISCOVERY)
+    if form.kind:
+        v = form.group_version.rpartition("/")[2]
+        content_type = f"{form.content_type};g={discovery.AGGREGATED};v={v};as={_DISCOVERY}"
+        response = respond(200, dumps(discovery.aggregated(core, v)), form)
+        response.headers["content-type"] = content_type
+        return response
+    return respond(200, dumps(discovery.api_versions() if core else discovery.api_group_list()), form)
+
+
+def _found(request: ApiRequest, body: Object | None) -> ApiResponse | None:
+    return None if body is None else respond(200, dumps(body), wanted(request.headers))
+
+
+def _document(request: ApiRequest, group: str, v: str) -> ApiResponse | None:
+    if discovery.api_resource_list(group, v) is None:
+        return None
+    return ApiResponse(200, openapi.document(group, v), {"content-type": JSON})
+
+
+def _swagger(request: ApiRequest) -> ApiResponse:
+    accepted = request.headers.get("accept", "*/*")
+    if "json" not in accepted and "*/*" not in accepted:
+        raise not_acceptable()
+    return ApiResponse(200, openapi.swagger(), {"content-type": JSON})

@@ -1,0 +1,184 @@
+"""The API's own description: OpenAPI v3 by group version, and OpenAPI v2 in one piece.
+
+Made from Kubernetes' published definitions when first asked for; only what the served resources reach is included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from kubelab.engine.apiserver.discovery import of_group_version
+from kubelab.engine.apiserver.encoding import Object, dumps
+from kubelab.engine.apiserver.resources import GROUP_VERSIONS, ResourceType
+from kubelab.engine.apiserver.schema import definitions
+from kubelab.engine.config import KUBERNETES_VERSION
+
+_V3, _V2, _PUBLISHED = "#/components/schemas/", "#/definitions/", "#/$defs/"
+_LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
+_VERBS = {"get": "get", "put": "update", "patch": "patch", "delete": "delete", "post": "create"}
+_WRITES = ("post", "put", "patch")
+_MEDIA = ("application/json", "application/yaml")
+_PATCH_MEDIA = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
+                "application/strategic-merge-patch+json")  # fmt: skip
+
+
+def _path_of(group: str, version: str) -> str:
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+def index() -> Object:
+    """/openapi/v3"""
+    paths = {}
+    for group, version in GROUP_VERSIONS:
+        path = _path_of(group, version)
+        digest = hashlib.sha256(document(group, version)).hexdigest().upper()
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+    return {"paths": paths}
+
+
+@cache
+def document(group: str, version: str) -> bytes:
+    """/openapi/v3/apis/GROUP/VERSION"""
+    rtypes = of_group_version(group, version)
+    paths: Object = {}
+    for rtype in rtypes:
+        paths.update(_paths(rtype, _V3, _operation_v3))
+    body = {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
+        "paths": paths,
+        "components": {"schemas": _schemas(rtypes, _V3)},
+    }
+    return dumps(body)
+
+
+@cache
+def swagger() -> bytes:
+    """/openapi/v2"""
+    rtypes = [rtype for group, version in GROUP_VERSIONS for rtype in of_group_version(group, version)]
+    paths: Object = {}
+    for rtype in rtypes:
+        paths.update(_paths(rtype, _V2, _operation_v2))
+    body = {
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": KUBERNETES_VERSION},
+        "paths": paths,
+        "definitions": _schemas(rtypes, _V2),
+    }
+    return dumps(body)
+
+
+# -- schemas -----------------------------------------------------------------------------------
+
+
+def _schemas(rtypes: Iterable[ResourceType], base: str) -> Object:
+    found: Object = {}
+    waiting = [_LIST_META, "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+               "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"]  # fmt: skip
+    for rtype in rtypes:
+        waiting += [rtype.schema]
+        if f"{rtype.schema}List" in definitions():
+            waiting.append(f"{rtype.schema}List")
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = _rewritten(definitions()[name], base, waiting)
+    return dict(sorted(found.items()))
+
+
+def _rewritten(value: Any, base: str, waiting: list[str]) -> Any:
+    """A published definition in OpenAPI's words: no null types, references of its own kind."""
+    if isinstance(value, list):
+        return [_rewritten(item, base, waiting) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for key, item in value.items():
+        if key == "type" and isinstance(item, list):
+            result[key] = next(name for name in item if name != "null")
+        elif key == "$ref" and isinstance(item, str):
+            name = item.removeprefix(_PUBLISHED)
+            waiting.append(name)
+            result[key] = base + name
+        elif key == "enum" and isinstance(item, list):
+            if None not in item and len(item) > 1:
+                result[key] = item
+        elif key == "oneOf" and base == _V2:
+            result["type"] = "string"
+        else:
+            result[key] = _rewritten(item, base, waiting)
+    if base == _V3 and "$ref" in result and len(result) > 1:
+        reference = result.pop("$ref")
+        result["allOf"] = [{"$ref": reference}]
+    return result
+
+
+# -- paths -------------------------------------------------------------------------------------
+
+
+def _paths(rtype: ResourceType, base: str, operation: Any) -> Object:
+    root = f"/{_path_of(rtype.group, rtype.version)}"
+    if rtype.namespaced:
+        root += "/namespaces/{namespace}"
+    collection, single = f"{root}/{rtype.plural}", f"{root}/{rtype.plural}/{{name}}"
+    paths: Object = {}
+    if "create" in rtype.verbs:
+        paths[collection] = {"post": operation(rtype, "post", base)}
+    if "list" in rtype.verbs:
+        paths.setdefault(collection, {})["get"] = operation(rtype, "get", base, listed=True)
+    methods = {method: verb for method, verb in _VERBS.items() if method != "post"}
+    item = {method: operation(rtype, method, base) for method, verb in methods.items() if verb in rtype.verbs}
+    if item:
+        paths[single] = item
+    return paths
+
+
+def _parameter(name: str, description: str, base: str, kind: str = "string") -> Object:
+    typed: Object = {"schema": {"type": kind, "uniqueItems": True}} if base == _V3 else {"type": kind, "uniqueItems": True}
+    return {"name": name, "in": "query", "description": description, **typed}
+
+
+def _parameters(method: str, base: str, listed: bool) -> list[Object]:
+    if method in _WRITES:
+        return [
+            _parameter("dryRun", "All: go through every stage and keep nothing.", base),
+            _parameter("fieldManager", "The name of who makes this change.", base),
+            _parameter("fieldValidation", "What to do with unknown or duplicate fields: Ignore, Warn or Strict.", base),
+        ]
+    if listed:
+        names = ("continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "timeoutSeconds", "watch")
+        return [_parameter(name, "", base) for name in names]
+    return []
+
+
+def _common(rtype: ResourceType, method: str, base: str, listed: bool) -> Object:
+    action = {"get": "list" if listed else "get", "post": "post", "put": "put", "patch": "patch", "delete": "delete"}[method]
+    return {
+        "operationId": f"{action}{rtype.group.title().replace('.', '')}{rtype.version.title()}{rtype.kind}",
+        "parameters": _parameters(method, base, listed),
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": {"group": rtype.group, "version": rtype.version, "kind": rtype.kind},
+    }
+
+
+def _operation_v3(rtype: ResourceType, method: str, base: str, *, listed: bool = False) -> Object:
+    schema = {"$ref": base + (f"{rtype.schema}List" if listed else rtype.schema)}
+    operation = _common(rtype, method, base, listed)
+    operation["responses"] = {"200": {"description": "OK", "content": {media: {"schema": schema} for media in _MEDIA}}}
+    if method == "patch":
+        operation["requestBody"] = {"content": {media: {"schema": {"type": "object"}} for media in _PATCH_MEDIA}}
+    elif method in _WRITES:
+        operation["requestBody"] = {"content": {"*/*": {"schema": schema}}, "required": True}
+    return operation
+
+
+def _operation_v2(rtype: ResourceType, method: str, base: str, *, listed: bool = False) -> Object:
+    schema = {"$ref": base + (f"{rtype.schema}List" if listed else rtype.schema)}
+    operation = _common(rtype, method, base, listed)
+    operation["responses"] = {"200": {"description": "OK", "schema": schema}}
+    operation["consumes"] = list(_PATCH_MEDIA if method == "patch" else _MEDIA)
+    operation["produces"] = list(_MEDIA)
+    return operation

@@ -1,0 +1,45 @@
+"""JSON patches (RFC 6902) and JSON merge patches (RFC 7386)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+
+from kubelab.engine.apiserver.encoding import copy
+from kubelab.engine.apiserver.status import StatusError, bad_request
+
+MOST_OPERATIONS = 10_000
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """``target`` with a merge patch laid over it; neither is changed."""
+    if not isinstance(patch, dict):
+        return copy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge_patch(result.get(name), value)
+    return result
+
+
+def json_patch(target: Any, patch: Any) -> Any:
+    """``target`` after a list of operations. Raises a Status for one that cannot be done."""
+    if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
+        raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    if len(patch) > MOST_OPERATIONS:
+        why = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(patch)}"
+        raise StatusError(413, "RequestEntityTooLarge", why)
+    try:
+        return jsonpatch.apply_patch(copy(target), patch)
+    except jsonpatch.JsonPatchTestFailed as error:
+        raise _invalid(f"testing value failed: {' '.join(str(error).split())}") from None
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, ValueError) as error:
+        raise _invalid(str(error)) from None
+
+
+def _invalid(why: str) -> StatusError:
+    return StatusError(422, "Invalid", f"the server rejected our request due to an error in our request: {why}", {})

@@ -1,0 +1,76 @@
+"""Resource quantities (``500m``, ``64Mi``) in the one spelling that the API gives back.
+
+Source: the serialisation rules in the documentation of ``resource.Quantity``: no precision lost, no fraction,
+the largest suffix possible.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+
+_FORM = re.compile(r"^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?[0-9]+)?$")
+_BINARY = {suffix: 1024**power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
+_DECIMAL = {
+    "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),
+    "k": Fraction(10**3), "M": Fraction(10**6), "G": Fraction(10**9),
+    "T": Fraction(10**12), "P": Fraction(10**15), "E": Fraction(10**18),
+}  # fmt: skip
+
+
+class BadQuantity(ValueError):
+    """Not a quantity."""
+
+
+PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+
+
+def _parts(text: str) -> tuple[Fraction, str]:
+    match = _FORM.match(text)
+    if match is None:
+        raise BadQuantity(f"quantities must match the regular expression '{PATTERN}'")
+    number, suffix = Fraction(match[1].rstrip(".") or "0"), match[2] or ""
+    if suffix in _BINARY:
+        return number * _BINARY[suffix], suffix
+    if suffix in _DECIMAL:
+        return number * _DECIMAL[suffix], suffix
+    return number * Fraction(10) ** int(suffix[1:]), "e"
+
+
+def value(text: str) -> Fraction:
+    """The number that a quantity stands for. Raises `BadQuantity`."""
+    return _parts(str(text))[0]
+
+
+@lru_cache(maxsize=1024)
+def canonical(text: str) -> str:
+    """The spelling that the API answers with. Raises `BadQuantity`."""
+    number, suffix = _parts(text)
+    if suffix in _BINARY and number.denominator == 1 and abs(number) >= 1024:
+        for name, factor in reversed(_BINARY.items()):
+            if number % factor == 0:
+                return f"{number // factor}{name}"
+        return str(number)
+    if number.denominator == 1 and suffix in _BINARY:
+        return str(number)
+    return _exponent(number) if suffix == "e" else _decimal(number)
+
+
+def _decimal(number: Fraction) -> str:
+    if number == 0:
+        return "0"
+    for name, factor in reversed(_DECIMAL.items()):
+        if (number / factor).denominator == 1:
+            return f"{number / factor}{name}"
+    up = -(-abs(number) // _DECIMAL["n"])
+    return f"{'-' if number < 0 else ''}{up}n"
+
+
+def _exponent(number: Fraction) -> str:
+    if number.denominator != 1 or number == 0:
+        return _decimal(number)
+    power = 0
+    while number % 1000 == 0:
+        number, power = number / 1000, power + 3
+    return f"{number}e{power}" if power else str(number)

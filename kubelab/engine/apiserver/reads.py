@@ -1,0 +1,213 @@
+"""Get, list and watch: stored bytes go out as they are; tables and metadata are made when asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable
+
+from kubelab.engine.apiserver import tables
+from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.content import JSON, Wanted, to_yaml, wanted
+from kubelab.engine.apiserver.encoding import Object, dumps, encode_object, type_prefix
+from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.resources import ResourceType
+from kubelab.engine.apiserver.selectors import Predicate, both, field_selector, label_selector
+from kubelab.engine.apiserver.status import StatusError, bad_request, expired
+from kubelab.engine.apiserver.storage import Shelf, Store, Stored
+from kubelab.engine.apiserver.watch import WatchHub, WatchStream, introduce, lifetime, replay, wanted_by
+from kubelab.engine.client.transport import ApiResponse
+
+KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+
+
+class Reader:
+    """Answers reads from the store."""
+
+    def __init__(self, store: Store, hub: WatchHub) -> None:
+        self._store = store
+        self._hub = hub
+
+    # -- one object ------------------------------------------------------------------------------
+
+    def answer(self, call: Call, stored: Stored, status: int = 200) -> ApiResponse:
+        """One object, in the form that the client wants."""
+        form = wanted(call.request.headers, *KINDS)
+        body = self._one(call, stored, form)
+        return respond(status, body, form)
+
+    def _one(self, call: Call, stored: Stored, form: Wanted) -> bytes:
+        rtype = call.target.rtype
+        if form.kind == "Table":
+            return dumps(self._table(call, [stored], form, str(stored.revision)))
+        if form.kind:
+            return dumps(tables.partial(stored.obj, form.group_version))
+        return raw(rtype, stored)
+
+    def _table(self, call: Call, items: Iterable[Stored], form: Wanted, version: str, *, columns: bool = True,
+               more: Object | None = None) -> Object:  # fmt: skip
+        rtype, include = call.target.rtype, call.query.get("includeObject", "Metadata")
+        rows = [tables.row(rtype, stored.obj, call.now, include) for stored in items]
+        return {
+            "kind": "Table",
+            "apiVersion": form.group_version,
+            "metadata": {"resourceVersion": version, **(more or {})},
+            "columnDefinitions": tables.definitions(rtype) if columns else [],
+            "rows": rows,
+        }
+
+    # -- lists -----------------------------------------------------------------------------------
+
+    def selection(self, call: Call) -> Predicate | None:
+        """What the call's selectors (and the name in its path) ask for."""
+        labels = label_selector(call.query.get("labelSelector", ""))
+        fields = field_selector(call.query.get("fieldSelector", ""), call.target.rtype.kind)
+        return both(labels, fields)
+
+    def list(self, call: Call) -> ApiResponse:
+        """A list, in the form that the client wants."""
+        form = wanted(call.request.headers, *KINDS)
+        rtype, shelf = call.target.rtype, self._store.shelf(call.target.rtype.storage_key)
+        revision, after = self._as_of(call, shelf)
+        objects = shelf.sorted() if revision == self._store.revision else shelf.as_of(revision)
+        matches = wanted_by(call.target.namespace, self.selection(call))
+        items = [stored for stored in objects if matches(stored)]
+        items, meta = _page(items, call.number("limit"), after, revision)
+        version = str(revision)
+        if form.kind == "Table":
+            body = dumps(self._table(call, items, form, version, more=meta))
+        elif form.kind:
+            listed = [tables.partial(stored.obj, form.group_version) for stored in items]
+            body = dumps(
+                {"kind": "PartialObjectMetadataList", "apiVersion": form.group_version,
+                 "metadata": {"resourceVersion": version, **meta}, "items": listed}
+            )  # fmt: skip
+        else:
+            body = list_body(rtype, items, {"resourceVersion": version, **meta})
+        return respond(200, body, form)
+
+    def _as_of(self, call: Call, shelf: Shelf) -> tuple[int, str]:
+        """The revision that a list shows, and the key after which it goes on. Raises 400, 410 or 504."""
+        token, match = call.query.get("continue", ""), call.query.get("resourceVersionMatch", "")
+        asked = call.query.get("resourceVersion", "")
+        if token:
+            if asked not in ("", "0"):
+                raise bad_request("specifying resource version is not allowed when using continue")
+            revision, after = _read_continue(token)
+            if revision < shelf.floor:
+                raise expired("The provided continue parameter is too old to display a consistent list result. You can "
+                              "start a new list without the continue parameter.")  # fmt: skip
+            return min(revision, self._store.revision), after
+        revision = _revision(asked)
+        if match and not asked:
+            raise bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
+        if revision > self._store.revision:
+            raise _too_large(revision, self._store.revision)
+        if match == "Exact" or (revision and call.number("limit") and not match):
+            if revision < shelf.floor:
+                raise expired(f"The resourceVersion for the provided list is too old: {revision} ({shelf.floor})")
+            return revision, ""
+        return self._store.revision, ""
+
+    # -- watches ---------------------------------------------------------------------------------
+
+    def watch(self, call: Call) -> ApiResponse:
+        """A stream of the changes."""
+        form = wanted(call.request.headers, *KINDS)
+        rtype, shelf = call.target.rtype, self._store.shelf(call.target.rtype.storage_key)
+        revision = _revision(call.query.get("resourceVersion", ""))
+        matches = wanted_by(call.target.namespace, self.selection(call))
+        first = True
+
+        def render(kind: str, stored: Stored) -> bytes:
+            nonlocal first
+            if form.kind == "Table":
+                obj = dumps(self._table(call, [stored], form, str(stored.revision), columns=first))
+                first = False
+            else:
+                obj = self._one(call, stored, form)
+            return b'{"type":"%s","object":%s}\n' % (kind.encode(), obj)
+
+        bookmarks = call.flag("allowWatchBookmarks")
+        bookmark = (lambda: self._bookmark(rtype)) if bookmarks and not form.kind else None
+        stream = WatchStream(matches, render, bookmark)
+        if revision > self._store.revision:
+            raise _too_large(revision, self._store.revision)
+        initial = call.query.get("sendInitialEvents")
+        if initial == "true" or (initial is None and revision == 0):
+            introduce(stream, shelf.sorted(), matches, render)
+            if initial == "true" and bookmarks:
+                stream.send(self._bookmark(rtype, initial_end=True))
+        elif revision:
+            replay(shelf, revision, stream)
+        stream.last_for(lifetime(call.query.get("timeoutSeconds", "")))
+        self._hub.attach(shelf, stream)
+        return ApiResponse(200, stream, {"content-type": JSON})
+
+    def _bookmark(self, rtype: ResourceType, *, initial_end: bool = False) -> bytes:
+        meta: Object = {"resourceVersion": str(self._store.revision)}
+        if initial_end:
+            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+        obj = {"kind": rtype.kind, "apiVersion": rtype.api_version, "metadata": meta}
+        return dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+
+def raw(rtype: ResourceType, stored: Stored) -> bytes:
+    """The object's bytes as this resource shows it."""
+    if rtype.stored_as is None:
+        return stored.raw
+    return encode_object(kind_of(rtype).to_view(stored.obj), rtype.kind, rtype.api_version)
+
+
+def list_body(rtype: ResourceType, items: Iterable[Stored], meta: Object) -> bytes:
+    """A List object; as upstream, its items do not repeat their type."""
+    cut = len(type_prefix(rtype.kind, rtype.api_version))
+    head = b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[' % (
+        rtype.kind.encode(),
+        rtype.api_version.encode(),
+        dumps(meta),
+    )
+    return head + b",".join(b"{" + raw(rtype, stored)[cut:] for stored in items) + b"]}"
+
+
+def respond(status: int, body: bytes, form: Wanted) -> ApiResponse:
+    """An answer in JSON or YAML."""
+    return ApiResponse(status, to_yaml(body) if form.yaml else body, {"content-type": form.content_type})
+
+
+def _revision(text: str) -> int:
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit():
+        raise bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def _too_large(asked: int, current: int) -> StatusError:
+    message = f"Too large resource version: {asked}, current: {current}"
+    details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+               "retryAfterSeconds": 1}  # fmt: skip
+    return StatusError(504, "Timeout", f"Timeout: {message}", details)
+
+
+def _page(items: list[Stored], limit: int, after: str, revision: int) -> tuple[list[Stored], Object]:
+    if after:
+        items = [stored for stored in items if _key_text(stored) > after]
+    if not limit or len(items) <= limit:
+        return items, {}
+    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": _key_text(items[limit - 1])}
+    text = base64.urlsafe_b64encode(json.dumps(token).encode()).rstrip(b"=").decode()
+    return items[:limit], {"continue": text, "remainingItemCount": len(items) - limit}
+
+
+def _key_text(stored: Stored) -> str:
+    return "\x00".join(stored.key)
+
+
+def _read_continue(token: str) -> tuple[int, str]:
+    try:
+        data = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return int(data["rv"]), str(data["start"])
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        raise bad_request("continue key is not valid: it was not made by this server") from None

@@ -1,0 +1,187 @@
+"""Create, change and delete objects: the one path that every write takes.
+
+Nothing here awaits: from reading the stored object to committing its successor no other request runs, so
+optimistic concurrency never has to try again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.admission import admit_pod, namespace_accepts, random_suffix
+from kubelab.engine.apiserver.allocation import ServiceAllocations
+from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.decode import missing
+from kubelab.engine.apiserver.encoding import Object, encode_object
+from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.kinds.service import ServiceKind
+from kubelab.engine.apiserver.resources import ResourceType
+from kubelab.engine.apiserver.schema import root
+from kubelab.engine.apiserver.status import already_exists, bad_request, conflict, invalid, not_found
+from kubelab.engine.apiserver.storage import Key, Store, Stored
+from kubelab.engine.apiserver.validation.fields import FieldError, required
+from kubelab.engine.apiserver.validation.metadata import object_meta, object_meta_update
+
+Prepare = Callable[[Object, Object], None]
+
+_SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+                 "generateName", "managedFields", "selfLink")  # fmt: skip
+
+
+class Registry:
+    """Writes to the store, by Kubernetes' rules."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._allocations = ServiceAllocations(store.shelf(r.SERVICES.storage_key))
+
+    def get(self, rtype: ResourceType, namespace: str, name: str) -> Stored:
+        """The object. Raises 404."""
+        stored = self.store.get(rtype.storage_key, (namespace, name))
+        if stored is None:
+            raise not_found(rtype, name)
+        return stored
+
+    # -- create ----------------------------------------------------------------------------------
+
+    def create(self, call: Call, obj: Object) -> Stored:
+        """Store a new object, which belongs to the registry from now on."""
+        rtype, kind = call.target.rtype, kind_of(call.target.rtype)
+        self._name_new(call, obj)
+        meta = obj["metadata"]
+        key = (meta.get("namespace", ""), meta.get("name", ""))
+        if meta.get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        obj = kind.from_view(obj)
+        kind.default(obj)
+        for member in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"):
+            meta.pop(member, None)
+        if rtype.namespaced:
+            namespace_accepts(self.store, rtype, *key)
+        if rtype is r.PODS:
+            admit_pod(self.store, obj)
+        meta.pop("managedFields", None)
+        if call.managed_fields is not None:
+            meta["managedFields"] = call.managed_fields
+        meta["uid"] = str(uuid.uuid4())
+        meta["creationTimestamp"] = call.timestamp
+        kind.prepare_create(obj)
+        self._check(rtype, obj, object_meta(obj, kind.name_rule) + kind.validate(obj))
+        if self.store.get(rtype.storage_key, key) is not None:
+            raise already_exists(rtype, key[1])
+        self._allocate(rtype, obj, key)
+        call.warnings += kind.warnings(obj)
+        return self._commit(call, key, obj)
+
+    def _name_new(self, call: Call, obj: Object) -> None:
+        rtype, meta = call.target.rtype, obj["metadata"]
+        if rtype.namespaced:
+            namespace = call.target.namespace
+            if not namespace:
+                raise bad_request("an empty namespace may not be set during creation")
+            if meta.get("namespace", namespace) not in (namespace, ""):
+                raise bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
+            meta["namespace"] = namespace
+        else:
+            meta.pop("namespace", None)
+        if not meta.get("name") and meta.get("generateName"):
+            stem = meta["generateName"][:58]
+            meta["name"] = stem + random_suffix()
+            while self.store.get(rtype.storage_key, (meta.get("namespace", ""), meta["name"])):
+                meta["name"] = stem + random_suffix()
+
+    # -- change ----------------------------------------------------------------------------------
+
+    def replace(self, call: Call, old: Stored, new: Object, prepare: Prepare | None = None) -> Stored:
+        """Put ``new`` in place of ``old``. ``prepare`` is what this path may change (default: all but the status)."""
+        rtype, kind = call.target.rtype, kind_of(call.target.rtype)
+        self._check_versions(rtype, new, old)
+        new = kind.from_view(new)
+        kind.default(new)
+        (prepare or kind.prepare_update)(new, old.obj)
+        self._keep_metadata(new, old.obj)
+        if call.managed_fields is not None:
+            new["metadata"]["managedFields"] = call.managed_fields
+        if rtype.generation and kind.spec_changed(new, old.obj):
+            new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
+        errors = object_meta_update(new, old.obj) + object_meta(new, kind.name_rule) + kind.validate(new)
+        if prepare is None:
+            errors += kind.validate_update(new, old.obj)
+        self._check(rtype, new, errors)
+        self._allocate(rtype, new, old.key)
+        new["metadata"]["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
+        if new == old.obj:
+            return old
+        if self._was_last_finalizer(new):
+            return self.remove(call, old, new)
+        return self._commit(call, old.key, new)
+
+    def _check_versions(self, rtype: ResourceType, new: Object, old: Stored) -> None:
+        meta, name = new["metadata"], old.key[1]
+        version = meta.get("resourceVersion")
+        if version and version != "0" and version != str(old.revision):
+            raise conflict(rtype, name)
+        uid, was = meta.get("uid"), old.obj["metadata"]["uid"]
+        if uid and uid != was:
+            raise conflict(rtype, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was}")
+
+    @staticmethod
+    def _keep_metadata(new: Object, old: Object) -> None:
+        meta, was = new["metadata"], old["metadata"]
+        for member in _SERVER_OWNED:
+            if member in was:
+                meta[member] = was[member]
+            else:
+                meta.pop(member, None)
+        meta["name"] = was["name"]
+        if "namespace" in was:
+            meta["namespace"] = was["namespace"]
+
+    @staticmethod
+    def _was_last_finalizer(new: Object) -> bool:
+        meta = new["metadata"]
+        if not meta.get("deletionTimestamp") or meta.get("finalizers"):
+            return False
+        if new["kind"] == "Namespace":
+            return not new["spec"].get("finalizers")
+        return meta.get("deletionGracePeriodSeconds", 0) == 0
+
+    # -- commit ----------------------------------------------------------------------------------
+
+    def _check(self, rtype: ResourceType, obj: Object, errors: list[FieldError]) -> None:
+        known = {error.field for error in errors}
+        if not rtype.stored_as:
+            for path in missing(root(rtype.schema), obj):
+                if not any(field == path or field.startswith((f"{path}.", f"{path}[")) for field in known):
+                    errors.append(required(path))
+        if errors:
+            name = obj["metadata"].get("name", "")
+            raise invalid(rtype.kind, rtype.group, name, errors)
+
+    def _allocate(self, rtype: ResourceType, obj: Object, key: Key) -> None:
+        kind = kind_of(rtype)
+        if isinstance(kind, ServiceKind):
+            errors = kind.allocate(obj, self._allocations, key)
+            if errors:
+                raise invalid(rtype.kind, rtype.group, key[1], errors)
+
+    def _commit(self, call: Call, key: Key, obj: Object) -> Stored:
+        kind, api_version = obj["kind"], obj["apiVersion"]
+        if call.dry_run:
+            return Stored(key, self.store.revision, obj, encode_object(obj, kind, api_version))
+        return self.store.put(call.target.rtype.storage_key, key, obj, kind, api_version)
+
+    def remove(self, call: Call, old: Stored, last: Object | None = None) -> Stored:
+        """Take an object out of the store; ``last`` is how its DELETED event shows it."""
+        shown: dict[str, Any] = dict(last or old.obj)
+        shown["metadata"] = dict(shown["metadata"])
+        if call.dry_run:
+            return old
+        return self.store.remove(
+            call.target.rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"]
+        )

@@ -1,0 +1,189 @@
+"""The API server: one callable from request to answer, and the sockets around it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kubelab.engine.apiserver import bootstrap, nonresource
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.auth import ANONYMOUS, Authenticator, TokenSigner, User
+from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.expiry import EventExpiry
+from kubelab.engine.apiserver.http import Serving
+from kubelab.engine.apiserver.kubelet import KubeletRelay
+from kubelab.engine.apiserver.reads import Reader
+from kubelab.engine.apiserver.registry import Registry
+from kubelab.engine.apiserver.reviews import Reviews
+from kubelab.engine.apiserver.routing import Target, parse
+from kubelab.engine.apiserver.settings import ApiServerSettings
+from kubelab.engine.apiserver.status import (
+    StatusError,
+    internal,
+    method_not_allowed,
+    unauthorized,
+    unknown_resource,
+)
+from kubelab.engine.apiserver.storage import Store
+from kubelab.engine.apiserver.subresources import Subresources
+from kubelab.engine.apiserver.watch import WatchHub
+from kubelab.engine.apiserver.writes import Writer
+from kubelab.engine.client.transport import ApiRequest, ApiResponse
+
+log = logging.getLogger(__name__)
+
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_SUBRESOURCE_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create"}
+_RELAYED = ("log", "exec", "attach", "portforward")
+_SERVER = User("system:apiserver", ("system:masters",))
+
+
+class ApiServer:
+    """Kubernetes' API over one database. Made by `open`."""
+
+    def __init__(self, store: Store, settings: ApiServerSettings) -> None:
+        self.settings = settings
+        self._store = store
+        self._hub = WatchHub()
+        self._signer = TokenSigner(settings.service_account_key, settings.issuer)
+        self._authenticator = Authenticator(settings.tokens, self._signer, self._still_there)
+        self._registry = Registry(store)
+        self._reader = Reader(store, self._hub)
+        self._writer = Writer(self._registry, self._reader)
+        self._subresources = Subresources(self._registry, self._reader, self._signer)
+        self._reviews = Reviews(self._authenticator)
+        self._expiry = EventExpiry(store, settings)
+        self.relay = KubeletRelay(store, settings.kubelet_tls)
+
+    @classmethod
+    def open(cls, database: Path | str, settings: ApiServerSettings | None = None) -> ApiServer:
+        """Open or make the database (":memory:" keeps nothing) and see that what must be there is there."""
+        settings = settings or ApiServerSettings()
+        server = cls(Store(database, window=settings.watch_window), settings)
+        for rtype, obj in bootstrap.objects():
+            server._ensure(rtype, obj)
+        return server
+
+    def _ensure(self, rtype: r.ResourceType, obj: Object) -> None:
+        meta = obj["metadata"]
+        key = (meta.get("namespace", ""), meta["name"])
+        if self._store.get(rtype.storage_key, key) is None:
+            request = ApiRequest("POST", "", (), {"user-agent": "kube-apiserver"})
+            call = Call(request, Target(rtype, *key), _SERVER, self.settings.clock())
+            self._registry.create(call, {"kind": rtype.kind, "apiVersion": rtype.api_version, **obj})
+
+    async def close(self) -> None:
+        """End every watch and close the database."""
+        self._hub.close()
+        await self.relay.close()
+        self._store.close()
+
+    async def serve(self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> Serving:
+        """Answer on bound sockets (several at once), over TLS unless ``tls`` is None."""
+        return await Serving.start(self, sockets, tls)
+
+    # -- requests --------------------------------------------------------------------------------
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        """Answer one request. Never raises for a bad one: the answer is a Status."""
+        try:
+            return await self._answer(request)
+        except StatusError as error:
+            return error.response()
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            return internal("the request could not be answered; see the engine's log").response()
+
+    def authenticate(self, request: ApiRequest) -> User | None:
+        """Who asks; `ANONYMOUS` without a token, None with one that does not hold."""
+        return self._authenticator.user(request.headers, self.settings.clock())
+
+    async def _answer(self, request: ApiRequest) -> ApiResponse:
+        user = self.authenticate(request)
+        if user is None or (user is ANONYMOUS and request.path not in nonresource.PUBLIC):
+            raise unauthorized()
+        target = parse(request.path)
+        if target is None:
+            return nonresource.answer(request)
+        call = Call(request, target, user, self.settings.clock())
+        response = await self._dispatch(call)
+        if call.warnings:
+            shown = dict.fromkeys(call.warnings)
+            response.headers["warning"] = ", ".join(f"299 - {_header_quoted(text)}" for text in shown)
+        return response
+
+    async def _dispatch(self, call: Call) -> ApiResponse:
+        target, method = call.target, "GET" if call.request.method == "HEAD" else call.request.method
+        if target.subresource:
+            return await self._subresource(call, method)
+        verbs = _OBJECT_VERBS if target.name else _COLLECTION_VERBS
+        verb = verbs.get(method, "")
+        if verb == "list" and call.flag("watch"):
+            verb = "watch"
+        if verb not in target.rtype.verbs:
+            raise method_not_allowed(target.rtype)
+        if target.rtype in r.REVIEWS:
+            return self._reviews.answer(call)
+        return self._verb(call, verb)
+
+    def _verb(self, call: Call, verb: str) -> ApiResponse:
+        target = call.target
+        if target.rtype.storage_key == r.EVENTS.storage_key:
+            self._expiry.sweep()
+        match verb:
+            case "get":
+                return self._reader.answer(call, self._registry.get(target.rtype, target.namespace, target.name))
+            case "list":
+                return self._reader.list(call)
+            case "watch":
+                return self._reader.watch(call)
+            case "create":
+                return self._writer.create(call)
+            case "update":
+                return self._writer.update(call)
+            case "patch":
+                return self._writer.patch(call)
+            case "delete":
+                return self._writer.delete(call)
+            case "deletecollection":
+                return self._writer.delete_collection(call)
+        raise unknown_resource()
+
+    async def _subresource(self, call: Call, method: str) -> ApiResponse:
+        target = call.target
+        sub = target.rtype.subresource(target.subresource)
+        verb = _SUBRESOURCE_VERBS.get(method, "")
+        if sub is None or verb not in sub.verbs:
+            raise method_not_allowed(target.rtype)
+        if sub.name in _RELAYED:
+            return await self.relay.answer(call)
+        if sub.name == "status":
+            return self._verb(call, verb)
+        return self._subresources.answer(call)
+
+    def _still_there(self, claims: dict[str, Any]) -> bool:
+        namespace = claims.get("namespace", "")
+        account = claims.get("serviceaccount") or {}
+        bound = [(r.SERVICEACCOUNTS, (namespace, account.get("name", "")), account.get("uid"))]
+        if "pod" in claims:
+            bound.append((r.PODS, (namespace, claims["pod"].get("name", "")), claims["pod"].get("uid")))
+        if "secret" in claims:
+            bound.append((r.SECRETS, (namespace, claims["secret"].get("name", "")), claims["secret"].get("uid")))
+        for rtype, key, uid in bound:
+            stored = self._store.get(rtype.storage_key, key)
+            if stored is None or stored.obj["metadata"]["uid"] != uid:
+                return False
+        return True
+
+
+def _header_quoted(text: str) -> str:
+    plain = text.encode("ascii", "backslashreplace").decode().replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{plain}"'
+
+

@@ -1,0 +1,191 @@
+"""Where objects live: in memory for reading, in SQLite for keeps.
+
+A write is committed before it is acknowledged, and nothing else is needed to come back after ``kill -9``:
+SQLite runs in WAL mode, whose commits survive the death of the process. One revision counts all writes and
+is every object's ``resourceVersion``; it never goes back.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from kubelab.engine.apiserver.encoding import Object, encode_object
+
+Key = tuple[str, str]
+"""Namespace (empty for cluster-scoped objects) and name."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    revision INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (resource, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of one object. ``obj`` is shared: whoever changes it copies it first."""
+
+    key: Key
+    revision: int
+    obj: Object
+    raw: bytes
+    """The object as JSON, type first."""
+
+
+class Event(NamedTuple):
+    """One change: ``old`` is what was there before it, ``new`` what is there (for DELETED: the last words)."""
+
+    revision: int
+    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    old: Stored | None
+    new: Stored
+
+
+Listener = Callable[[Event], None]
+
+
+class Shelf:
+    """All objects of one resource, and its latest events."""
+
+    def __init__(self, name: str, window: int, revision: int) -> None:
+        self.name = name
+        self.objects: dict[Key, Stored] = {}
+        self.events: deque[Event] = deque(maxlen=window)
+        self.listeners: list[Listener] = []
+        self._begin = revision
+        self._order: list[Key] | None = None
+
+    @property
+    def floor(self) -> int:
+        """The oldest revision from which every event since is still known."""
+        if len(self.events) == self.events.maxlen:
+            return self.events[0].revision
+        return self._begin
+
+    def sorted(self) -> list[Stored]:
+        """Every object by namespace and name."""
+        if self._order is None:
+            self._order = sorted(self.objects)
+        objects = self.objects
+        return [objects[key] for key in self._order]
+
+    def as_of(self, revision: int) -> list[Stored]:
+        """Every object as it was at a revision not below `floor`, by namespace and name."""
+        past = dict(self.objects)
+        for event in reversed(self.events):
+            if event.revision <= revision:
+                break
+            if event.old is None:
+                past.pop(event.new.key, None)
+            else:
+                past[event.new.key] = event.old
+        return [past[key] for key in sorted(past)]
+
+    def apply(self, event: Event) -> None:
+        """Take a committed change in and tell the listeners."""
+        key = event.new.key
+        if event.type == "DELETED":
+            del self.objects[key]
+        else:
+            self.objects[key] = event.new
+        if event.type != "MODIFIED":
+            self._order = None
+        self.events.append(event)
+        for listener in list(self.listeners):
+            listener(event)
+
+
+class Store:
+    """The objects of every resource."""
+
+    def __init__(self, database: Path | str, *, window: int = 4096) -> None:
+        self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False, cached_statements=16)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        self._window = window
+        self._shelves: dict[str, Shelf] = {}
+        deleted = self.fact("revision")
+        written = self._db.execute("SELECT max(revision) FROM objects").fetchone()[0]
+        self.revision = max(int(deleted or 0), written or 0, 1)
+        self._load()
+
+    def _load(self) -> None:
+        rows = self._db.execute("SELECT resource, namespace, name, revision, body FROM objects")
+        for resource, namespace, name, revision, body in rows:
+            stored = Stored((namespace, name), revision, json.loads(body), body)
+            self.shelf(resource).objects[stored.key] = stored
+
+    def fact(self, name: str) -> str | None:
+        """A string kept beside the objects."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_fact(self, name: str, value: str) -> None:
+        """Keep a string beside the objects."""
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def shelf(self, resource: str) -> Shelf:
+        """The shelf of a resource (`ResourceType.storage_key`)."""
+        shelf = self._shelves.get(resource)
+        if shelf is None:
+            shelf = self._shelves[resource] = Shelf(resource, self._window, self.revision)
+        return shelf
+
+    def shelves(self) -> Iterator[Shelf]:
+        """Every shelf that has been used."""
+        return iter(list(self._shelves.values()))
+
+    def get(self, resource: str, key: Key) -> Stored | None:
+        """The object, or None."""
+        return self.shelf(resource).objects.get(key)
+
+    def put(self, resource: str, key: Key, obj: Object, kind: str, api_version: str) -> Stored:
+        """Create or replace; sets ``metadata.resourceVersion`` in ``obj``, which belongs to the store from now on."""
+        shelf = self.shelf(resource)
+        stored = self._stored(key, obj, kind, api_version)
+        self._db.execute(
+            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (resource, *key, stored.revision, stored.raw)
+        )
+        self.revision = stored.revision
+        old = shelf.objects.get(key)
+        shelf.apply(Event(stored.revision, "MODIFIED" if old else "ADDED", old, stored))
+        return stored
+
+    def remove(self, resource: str, key: Key, last: Object, kind: str, api_version: str) -> Stored:
+        """Take the object away; ``last`` is how its DELETED event shows it."""
+        shelf = self.shelf(resource)
+        old = shelf.objects[key]
+        gone = self._stored(key, last, kind, api_version)
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, *key))
+            self.keep_fact("revision", str(gone.revision))
+        self.revision = gone.revision
+        shelf.apply(Event(gone.revision, "DELETED", old, gone))
+        return gone
+
+    def _stored(self, key: Key, obj: Object, kind: str, api_version: str) -> Stored:
+        revision = self.revision + 1
+        obj["metadata"]["resourceVersion"] = str(revision)
+        return Stored(key, revision, obj, encode_object(obj, kind, api_version))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+
+def in_namespace(objects: Iterable[Stored], namespace: str) -> Iterable[Stored]:
+    """Those of one namespace; all when it is empty."""
+    if not namespace:
+        return objects
+    return (stored for stored in objects if stored.key[0] == namespace)

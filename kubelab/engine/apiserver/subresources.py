@@ -1,0 +1,197 @@
+"""What stands below an object: scale, binding, eviction, finalize, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.auth import TokenSigner
+from kubelab.engine.apiserver.bodies import read_options
+from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.content import parse_body, wanted
+from kubelab.engine.apiserver.deletion import delete
+from kubelab.engine.apiserver.encoding import Object, copy, dumps
+from kubelab.engine.apiserver.reads import Reader, respond
+from kubelab.engine.apiserver.registry import Registry
+from kubelab.engine.apiserver.status import bad_request, conflict, invalid, method_not_allowed
+from kubelab.engine.apiserver.storage import Stored
+from kubelab.engine.apiserver.tables.cells import selector as selector_text
+from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
+from kubelab.engine.apiserver.writes import JSON_PATCH, MERGE_PATCH, patched, success
+from kubelab.engine.client.transport import ApiResponse
+
+SHORTEST_TOKEN_SECONDS = 600
+LONGEST_TOKEN_SECONDS = 2**32
+
+
+class Subresources:
+    """Answers requests for the subresources that are not just the object's status."""
+
+    def __init__(self, registry: Registry, reader: Reader, signer: TokenSigner) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._signer = signer
+        self._handlers: dict[str, Callable[[Call], ApiResponse]] = {
+            "scale": self._scale,
+            "binding": self._bind,
+            "eviction": self._evict,
+            "finalize": self._finalize,
+            "token": self._token,
+            "ephemeralcontainers": self._refused_change,
+            "resize": self._refused_change,
+        }
+
+    def answer(self, call: Call) -> ApiResponse:
+        """The answer of the subresource that the call names."""
+        return self._handlers[call.target.subresource](call)
+
+    def _object(self, call: Call) -> Stored:
+        return self._registry.get(call.target.rtype, call.target.namespace, call.target.name)
+
+    def _refused_change(self, call: Call) -> ApiResponse:
+        if call.request.method == "GET":
+            return self._reader.answer(call, self._object(call))
+        raise method_not_allowed(call.target.rtype)
+
+    # -- scale -----------------------------------------------------------------------------------
+
+    def _scale(self, call: Call) -> ApiResponse:
+        stored = self._object(call)
+        scale = _scale_of(stored.obj)
+        method = call.request.method
+        if method != "GET":
+            asked = self._asked_scale(call, scale)
+            replicas = (asked.get("spec") or {}).get("replicas", 0)
+            if not isinstance(replicas, int) or isinstance(replicas, bool):
+                raise bad_request("Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal "
+                                  "string into Go struct field ScaleSpec.spec.replicas of type int32")  # fmt: skip
+            if replicas < 0:
+                error = invalid_field("spec.replicas", replicas, "must be greater than or equal to 0")
+                raise invalid("Scale", "autoscaling", call.target.name, [error])
+            version = (asked.get("metadata") or {}).get("resourceVersion")
+            if version and version != str(stored.revision):
+                raise conflict(call.target.rtype, call.target.name)
+            obj = copy(stored.obj)
+            obj["spec"]["replicas"] = replicas
+            scale = _scale_of(self._registry.replace(call, stored, obj).obj)
+        return respond(200, dumps(scale), wanted(call.request.headers))
+
+    def _asked_scale(self, call: Call, scale: Object) -> Any:
+        media = call.request.headers.get("content-type", "").partition(";")[0].strip()
+        body = parse_body(call.request.body, media)
+        if call.request.method == "PATCH":
+            body = patched(scale, body, media if media in (JSON_PATCH, MERGE_PATCH) else MERGE_PATCH, r.DEPLOYMENTS)
+        if not isinstance(body, dict) or not isinstance(body.get("spec") or {}, dict):
+            raise bad_request("the body is not a Scale")
+        return body
+
+    # -- pods ------------------------------------------------------------------------------------
+
+    def _bind(self, call: Call) -> ApiResponse:
+        pod = self._object(call)
+        binding = read_options(call, "io.k8s.api.core.v1.Binding")
+        node = (binding.get("target") or {}).get("name")
+        if not node:
+            raise bad_request("target.name: Required value")
+        name = call.target.name
+        if pod.obj["spec"].get("nodeName"):
+            raise conflict(r.PODS, name, f"pod {name} is already assigned to node \"{pod.obj['spec']['nodeName']}\"")
+        if pod.obj["metadata"].get("deletionTimestamp"):
+            raise conflict(r.PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")
+        obj = copy(pod.obj)
+        obj["spec"]["nodeName"] = node
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": call.timestamp}
+        conditions = [one for one in obj["status"].get("conditions") or [] if one["type"] != "PodScheduled"]
+        obj["status"]["conditions"] = [*conditions, scheduled]
+        self._keep(call, pod, obj)
+        return success(call, code=201)
+
+    def _evict(self, call: Call) -> ApiResponse:
+        body = read_options(call, "io.k8s.api.policy.v1.Eviction")
+        delete(self._registry, call, self._object(call), body.get("deleteOptions") or {})
+        return success(call, code=201)
+
+    def _keep(self, call: Call, old: Stored, obj: Object) -> Stored:
+        if call.dry_run:
+            return old
+        rtype = call.target.rtype
+        return self._registry.store.put(rtype.storage_key, old.key, obj, rtype.kind, rtype.api_version)
+
+    # -- namespaces ------------------------------------------------------------------------------
+
+    def _finalize(self, call: Call) -> ApiResponse:
+        old = self._object(call)
+        body = read_options(call, r.NAMESPACES.schema)
+        version = (body.get("metadata") or {}).get("resourceVersion")
+        if version and version != str(old.revision):
+            raise conflict(r.NAMESPACES, call.target.name)
+        obj = copy(old.obj)
+        obj["spec"] = {"finalizers": list((body.get("spec") or {}).get("finalizers") or [])}
+        if not obj["spec"]["finalizers"]:
+            obj["spec"] = {}
+        meta = obj["metadata"]
+        if meta.get("deletionTimestamp") and not obj["spec"] and not meta.get("finalizers"):
+            return self._reader.answer(call, self._registry.remove(call, old, obj))
+        return self._reader.answer(call, self._keep(call, old, obj))
+
+    # -- service accounts ------------------------------------------------------------------------
+
+    def _token(self, call: Call) -> ApiResponse:
+        account = self._object(call)
+        request = read_options(call, "io.k8s.api.authentication.v1.TokenRequest")
+        spec = request.setdefault("spec", {})
+        seconds = spec.setdefault("expirationSeconds", 3600)
+        if not SHORTEST_TOKEN_SECONDS <= seconds <= LONGEST_TOKEN_SECONDS:
+            why = "may not specify a duration less than 10 minutes" if seconds < SHORTEST_TOKEN_SECONDS else (
+                "may not specify a duration larger than 2^32 seconds")  # fmt: skip
+            error = invalid_field("spec.expirationSeconds", seconds, why)
+            raise invalid("TokenRequest", "authentication.k8s.io", "", [error])
+        namespace, name = account.key
+        uid = account.obj["metadata"]["uid"]
+        token = self._signer.sign(
+            namespace, name, uid, now=call.now, seconds=seconds,
+            audiences=spec.get("audiences") or [], bound=self._bound(spec.get("boundObjectRef"), namespace),
+        )  # fmt: skip
+        spec.setdefault("audiences", [self._signer.issuer])
+        request.update(
+            kind="TokenRequest",
+            apiVersion="authentication.k8s.io/v1",
+            metadata={"name": name, "namespace": namespace, "creationTimestamp": call.timestamp},
+            status={"token": token, "expirationTimestamp": rfc3339(call.now + seconds)},
+        )
+        return respond(201, dumps(request), wanted(call.request.headers))
+
+    def _bound(self, reference: Object | None, namespace: str) -> Object | None:
+        if not reference:
+            return None
+        kinds = {"Pod": r.PODS, "Secret": r.SECRETS, "Node": r.NODES}
+        rtype = kinds.get(reference.get("kind", ""))
+        if rtype is None:
+            raise bad_request(f"cannot bind token for serviceaccount to object of type {reference.get('kind')}")
+        name = reference.get("name", "")
+        stored = self._registry.get(rtype, namespace if rtype.namespaced else "", name)
+        uid = stored.obj["metadata"]["uid"]
+        if reference.get("uid") not in (None, "", uid):
+            text = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
+            raise conflict(rtype, name, text + "The object might have been deleted and then recreated")
+        bound: Object = {rtype.singular: {"name": name, "uid": uid}}
+        node = stored.obj["spec"].get("nodeName") if rtype is r.PODS else None
+        if node and (found := self._registry.store.get(r.NODES.storage_key, ("", node))):
+            bound["node"] = {"name": node, "uid": found.obj["metadata"]["uid"]}
+        return bound
+
+
+def _scale_of(obj: Object) -> Object:
+    meta = {name: obj["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": meta,
+        "spec": {"replicas": obj["spec"].get("replicas", 0)},
+        "status": {
+            "replicas": (obj.get("status") or {}).get("replicas", 0),
+            "selector": selector_text(obj["spec"].get("selector")),
+        },
+    }
+

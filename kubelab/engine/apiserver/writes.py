@@ -1,0 +1,169 @@
+"""The verbs that change objects: POST, PUT, PATCH, DELETE on a collection or an object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.apply import apply_patch
+from kubelab.engine.apiserver.bodies import check_type, decode, read_object, refuse_unknown_in_patch
+from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.content import parse_body, wanted
+from kubelab.engine.apiserver.deletion import delete, delete_options
+from kubelab.engine.apiserver.encoding import Object, copy, dumps
+from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.patch import json_patch, merge_patch
+from kubelab.engine.apiserver.reads import Reader, list_body, respond
+from kubelab.engine.apiserver.registry import Prepare, Registry
+from kubelab.engine.apiserver.schema import root
+from kubelab.engine.apiserver.status import bad_request, not_found, unsupported_media_type
+from kubelab.engine.apiserver.storage import Stored
+from kubelab.engine.apiserver.strategic import strategic_merge
+from kubelab.engine.client.transport import ApiResponse
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
+
+_ANSWERS_WITH_OBJECT = (r.PODS, r.SERVICES, r.SERVICEACCOUNTS)
+
+
+class Writer:
+    """Answers writes through the registry."""
+
+    def __init__(self, registry: Registry, reader: Reader) -> None:
+        self._registry = registry
+        self._reader = reader
+
+    def create(self, call: Call) -> ApiResponse:
+        """POST to a collection."""
+        return self._reader.answer(call, self._registry.create(call, read_object(call, call.target.rtype)), 201)
+
+    def update(self, call: Call) -> ApiResponse:
+        """PUT to an object or its status."""
+        rtype, target = call.target.rtype, call.target
+        obj = read_object(call, rtype)
+        _check_name(obj, target.name)
+        _check_namespace(obj, target.namespace)
+        old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
+        if old is None:
+            if rtype.create_on_update and not target.subresource:
+                obj["metadata"]["name"] = target.name
+                obj["metadata"].pop("resourceVersion", None)
+                obj["metadata"].pop("uid", None)
+                return self._reader.answer(call, self._registry.create(call, obj), 201)
+            raise not_found(rtype, target.name)
+        return self._reader.answer(call, self._registry.replace(call, old, obj, self._prepare(call)))
+
+    def _prepare(self, call: Call) -> Prepare | None:
+        return kind_of(call.target.rtype).prepare_status if call.target.subresource == "status" else None
+
+    # -- patches ---------------------------------------------------------------------------------
+
+    def patch(self, call: Call) -> ApiResponse:
+        """PATCH of an object or its status."""
+        target, rtype = call.target, call.target.rtype
+        media = call.request.headers.get("content-type", "").partition(";")[0].strip()
+        if media not in PATCHES:
+            raise unsupported_media_type(PATCHES)
+        patch = parse_body(call.request.body, media)
+        old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
+        if media == APPLY:
+            return self._apply(call, patch, old)
+        if old is None:
+            raise not_found(rtype, target.name)
+        shown = kind_of(rtype).to_view(old.obj)
+        made = patched(shown, patch, media, rtype)
+        obj = self._decode_patched(call, made)
+        return self._reader.answer(call, self._registry.replace(call, old, obj, self._prepare(call)))
+
+    def _decode_patched(self, call: Call, made: Any) -> Object:
+        check_type(made, call.target.rtype)
+        obj, problems = decode(made, call.target.rtype)
+        refuse_unknown_in_patch(call, problems)
+        _check_name(obj, call.target.name)
+        _check_namespace(obj, call.target.namespace)
+        return obj
+
+    def _apply(self, call: Call, patch: Any, old: Stored | None) -> ApiResponse:
+        rtype, target = call.target.rtype, call.target
+        if not call.query.get("fieldManager"):
+            raise bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+        if not isinstance(patch, dict):
+            raise bad_request("an apply patch must be an object")
+        check_type(patch, rtype)
+        config, problems = decode(patch, rtype)
+        refuse_unknown_in_patch(call, problems)
+        _check_name(config, target.name)
+        _check_namespace(config, target.namespace)
+        made = apply_patch(call, old.obj if old else None, config)
+        if old is None:
+            return self._reader.answer(call, self._registry.create(call, made), 201)
+        return self._reader.answer(call, self._registry.replace(call, old, made, self._prepare(call)))
+
+    # -- deletes ---------------------------------------------------------------------------------
+
+    def delete(self, call: Call) -> ApiResponse:
+        """DELETE of an object."""
+        target, rtype = call.target, call.target.rtype
+        options = delete_options(call)
+        old = self._registry.get(rtype, target.namespace, target.name)
+        stored, gone = delete(self._registry, call, old, options)
+        if not gone or rtype in _ANSWERS_WITH_OBJECT:
+            return self._reader.answer(call, stored)
+        details: Object = {"name": target.name, "kind": rtype.plural, "uid": stored.obj["metadata"]["uid"]}
+        if rtype.group:
+            details["group"] = rtype.group
+        return success(call, details)
+
+    def delete_collection(self, call: Call) -> ApiResponse:
+        """DELETE of everything that is selected."""
+        rtype, store = call.target.rtype, self._registry.store
+        options = delete_options(call)
+        matches = self._reader.selection(call)
+        items = [
+            stored
+            for stored in store.shelf(rtype.storage_key).sorted()
+            if call.target.namespace in ("", stored.key[0]) and (matches is None or matches(stored.obj))
+        ]
+        for stored in items:
+            delete(self._registry, call, stored, options)
+        form = wanted(call.request.headers)
+        return respond(200, list_body(rtype, items, {"resourceVersion": str(store.revision)}), form)
+
+
+def patched(target: Object, patch: Any, media: str, rtype: r.ResourceType) -> Any:
+    """The object with a patch of one of the three older kinds."""
+    if media == JSON_PATCH:
+        return json_patch(target, patch)
+    if not isinstance(patch, dict):
+        raise bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}")
+    if media == MERGE_PATCH:
+        return merge_patch(copy(target), patch)
+    return strategic_merge(copy(target), patch, root(rtype.schema))
+
+
+def success(call: Call, details: Object | None = None, code: int = 200) -> ApiResponse:
+    """A Status of Success."""
+    body: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        body["details"] = details
+    if code != 200:
+        body["code"] = code
+    return respond(code, dumps(body), wanted(call.request.headers, "Table", "PartialObjectMetadata"))
+
+
+def _check_name(obj: Object, name: str) -> None:
+    have = obj["metadata"].setdefault("name", name)
+    if have != name:
+        raise bad_request(f"the name of the object ({have}) does not match the name on the URL ({name})")
+
+
+def _check_namespace(obj: Object, namespace: str) -> None:
+    have = obj["metadata"].get("namespace") or namespace
+    if have != namespace:
+        raise bad_request(
+            f"the namespace of the object ({have}) does not match the namespace on the URL ({namespace})"
+        )
