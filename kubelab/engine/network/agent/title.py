@@ -22,10 +22,13 @@ def find_area() -> None:
 
 
 def set_title(argv: Sequence[str]) -> None:
-    """Show ``argv`` in ``ps``, cut to the room that the agent's own command line had."""
+    """Show ``argv`` in ``ps``, cut to the room that the agent's own command line had.
+
+    A last byte that is not zero tells the kernel that this is a title, one string, and not arguments.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_NAME, argv[0].rpartition("/")[2].encode()[:15], 0, 0, 0)
     if _area is None:
         return
     start, end = _area
-    text = b"\0".join(part.encode() for part in argv)[: end - start - 1]
-    ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+    text = " ".join(argv).encode()[: end - start - 2]
+    ctypes.memmove(start, text.ljust(end - start - 1, b"\0") + b".", end - start)
