@@ -1,0 +1,9 @@
+"""The course: lessons with their questions, tasks and checks."""
+
+from __future__ import annotations
+
+from kubelab.course.catalogue import catalogue, lesson
+from kubelab.course.predictions import PredictFirst, predict
+from kubelab.course.tasks import check, hint, solution, start
+
+__all__ = ["PredictFirst", "catalogue", "check", "hint", "lesson", "predict", "solution", "start"]

@@ -84,6 +84,15 @@ class Lab:
         self.objects.patch(kind, name, {"spec": {"template": {"metadata": {"annotations": annotation}}}})
         self.wait(what, "available")
 
+    def set_env(self, what: str, **variables: str) -> None:
+        """Set environment variables of a Deployment's first container and wait for the rollout: `kubectl set env`."""
+        kind, name = self._parse(what)
+        container = self.objects.get(kind, name)["spec"]["template"]["spec"]["containers"][0]["name"]
+        env = [{"name": key, "value": value} for key, value in variables.items()]
+        changed = {"containers": [{"name": container, "env": env}]}
+        self.objects.patch(kind, name, {"spec": {"template": {"spec": changed}}})
+        self.wait(what, "available")
+
     def reset(self) -> None:
         """Back to an empty namespace, and aliases from 1 again."""
         self._ensure_namespace()

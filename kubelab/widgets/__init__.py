@@ -1,0 +1,7 @@
+"""Faces of the lab in a notebook. Each has a text and an HTML form that stand without a browser."""
+
+from __future__ import annotations
+
+from kubelab.widgets.traffic_probe import TrafficProbe
+
+__all__ = ["TrafficProbe"]

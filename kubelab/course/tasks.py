@@ -1,0 +1,89 @@
+"""Tasks as the learner meets them: start, check, hint, solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from string import Template
+from typing import Any
+
+from kubelab.clusters.base import ClusterError
+from kubelab.course.catalogue import Brief, Task, lesson, task
+from kubelab.course.seed import Seed
+from kubelab.grading import Book, Outcome, Result
+from kubelab.lab import current
+from kubelab.lab.errors import LabError
+from kubelab.lab.lab import Lab
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A hint or a solution: text to read."""
+
+    head: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.head}\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        body = (
+            f"<pre style='margin: 0.4em 0'>{escape(self.text)}</pre>"
+            if "\n" in self.text
+            else f"<p>{escape(self.text)}</p>"
+        )
+        return f"<div style='font-family: var(--jp-ui-font-family, sans-serif)'><b>{escape(self.head)}</b>{body}</div>"
+
+
+def start(task_id: str, lab: Lab | None = None) -> Brief:
+    """Empty the lab's namespace, set up a task's start state and show the learner's own names and numbers."""
+    chosen, where = task(task_id), lab or current()
+    lesson(int(task_id.split(".")[0])).require(where)
+    seed = _seed()
+    where.reset()
+    chosen.start(where, seed)
+    return Brief(chosen.id, chosen.title, dict(chosen.facts(seed)))
+
+
+def check(task_id: str, *handed_in: Any, lab: Lab | None = None) -> Result:
+    """Check a task by traffic. The result is written into the learner's book, whatever it is."""
+    chosen = task(task_id)
+    try:
+        result = chosen.check(lab or current(), _seed(), *handed_in)
+    except (LabError, ClusterError) as error:
+        # The cluster's trouble is never the learner's fault.
+        result = Result(chosen.id, Outcome.CANNOT_CHECK, str(error))
+    Book().keep(result)
+    return result
+
+
+def hint(task_id: str, level: int | None = None) -> Advice:
+    """The next hint of a task, or the one of a level (from 1). No hint is the answer."""
+    chosen = task(task_id)
+    if level is None:
+        level = min(len(Book().read("hint", chosen.id)) + 1, len(chosen.hints))
+    if not 1 <= level <= len(chosen.hints):
+        raise LabError(f"Task {chosen.id} has hints 1 to {len(chosen.hints)}.")
+    Book().write("hint", chosen.id, level)
+    return Advice(f"Hint {level} of {len(chosen.hints)} for {chosen.id}", _filled(chosen, chosen.hints[level - 1]))
+
+
+def solution(task_id: str) -> Advice:
+    """One way to solve a task; shown once something has been tried."""
+    chosen = task(task_id)
+    if not Book().attempted(chosen.id):
+        return Advice(
+            f"The solution of {chosen.id} is here when you have tried",
+            f'Run check("{chosen.id}") on an attempt of yours first, even a wrong one; hint("{chosen.id}") helps.',
+        )
+    Book().write("solution", chosen.id, True)
+    return Advice(f"One way to solve {chosen.id}", _filled(chosen, chosen.solution))
+
+
+def _filled(chosen: Task, template: str) -> str:
+    facts = {name: str(value) for name, value in chosen.facts(_seed()).items()}
+    return Template(template).substitute(facts).strip("\n")
+
+
+def _seed() -> Seed:
+    return Seed(Book().seed())

@@ -1,0 +1,74 @@
+"""The lesson's server and customer as processes of their own: what will run in the pods."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib import resources
+
+import pytest
+
+FILES = resources.files("kubelab.course.lessons.lesson01_pods_are_ephemeral")
+
+
+def start(program, **environment):
+    argv = [sys.executable, str(FILES / program)]
+    return subprocess.Popen(argv, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def server(port):
+    with start("server.py", PORT=str(port), POD_NAME="web-abc-1", POD_UID="u-1", DRAIN_SECONDS="0.5") as process:
+        assert process.stdout.readline() == f"serving on port {port}\n"
+        yield process
+        process.kill()
+
+
+def get(port, path="/"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", path, headers={"Host": "shop:9001"})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer
+
+
+def test_it_says_who_it_is_and_what_it_was_called(server, port):
+    assert get(port) == {"pod": "web-abc-1", "uid": "u-1", "node": "", "host": "shop:9001"}
+    assert get(port, "/ready") == {"ready": True}
+
+
+def test_after_sigterm_it_goes_on_serving_for_a_while_and_ends_well(server, port):
+    server.send_signal(signal.SIGTERM)
+    assert server.stdout.readline().startswith("SIGTERM")
+    assert get(port)["pod"] == "web-abc-1"
+    assert server.wait(10) == 0
+
+
+def test_a_crash_is_answered_and_then_happens(server, port):
+    assert get(port, "/crash")["crashing"]
+    assert server.wait(10) == 1
+
+
+def test_the_customer_writes_down_what_came_of_each_request(server, port):
+    with start("client.py", TARGET=f"127.0.0.1:{port}", RATE="200") as customer:
+        first = json.loads(customer.stdout.readline())
+        assert first == {"n": 0, "ok": True, "uid": "u-1", "host": f"127.0.0.1:{port}"}
+        server.kill()
+        server.wait(10)
+        deadline = time.monotonic() + 10
+        while json.loads(customer.stdout.readline())["ok"]:
+            assert time.monotonic() < deadline
+        assert json.loads(customer.stdout.readline())["error"] == "ConnectionRefusedError"
+        customer.send_signal(signal.SIGTERM)
+        assert customer.wait(10) == 0
