@@ -20,7 +20,7 @@ class Descendants:
 
     def look_again(self) -> None:
         """Take in what was started since. Has to be done while the parents still live."""
-        for pid in _below(self._root):
+        for pid in below(self._root):
             if pid not in self._held:
                 with suppress(ProcessLookupError):
                     self._held[pid] = os.pidfd_open(pid)
@@ -55,7 +55,7 @@ def _has_ended(file: int) -> bool:
     return bool(select.select([file], [], [], 0)[0])
 
 
-def _below(root: int) -> list[int]:
+def below(root: int) -> list[int]:
     """The process and all below it, parents before their children."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

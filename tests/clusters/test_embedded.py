@@ -12,7 +12,7 @@ import pytest
 
 from kubelab.clusters import embedded, process
 from kubelab.clusters.base import ClusterError
-from kubelab.clusters.descendants import Descendants, _below
+from kubelab.clusters.descendants import Descendants, below
 
 
 def engine_of(cluster) -> int:
@@ -51,7 +51,7 @@ def test_two_that_start_it_at_once_share_one_engine(make_cluster):
 def test_down_leaves_no_process_and_no_file_and_may_be_said_twice(make_cluster):
     cluster = make_cluster()
     cluster.up()
-    family = _below(engine_of(cluster))
+    family = below(engine_of(cluster))
     assert len(family) == 2
     cluster.down()
     assert not [pid for pid in family if is_alive(pid)]
@@ -117,7 +117,7 @@ def test_an_engine_that_does_not_want_to_end_is_killed_with_its_children(make_cl
     monkeypatch.setattr(process, "DOWN_SECONDS", 0.4)
     cluster = make_cluster("clings")
     cluster.up()
-    family = _below(engine_of(cluster))
+    family = below(engine_of(cluster))
     cluster.down()
     assert not [pid for pid in family if is_alive(pid)]
 

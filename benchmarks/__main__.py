@@ -1,0 +1,126 @@
+"""Measure, and hold it against the marks. Nothing else should run meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import kubelab
+from benchmarks.inside import run_client
+from benchmarks.manifests import NAMESPACE, web
+from benchmarks.processes import cpu_seconds, memory
+from kubelab.clusters.base import Cluster
+from kubelab.clusters.embedded import EmbeddedCluster
+
+NAME = "bench"
+ROOT = Path(__file__).parents[1]
+COLD_STARTS = 5
+ATTACHMENTS = 10
+ROUNDS = 5
+ROUND_SECONDS = 2.0
+IDLE_SECONDS = 10.0
+
+
+class Measure(NamedTuple):
+    """One line of the report."""
+
+    what: str
+    value: float
+    unit: str
+    mark: float
+    at_least: bool = False
+    detail: str = ""
+
+    def __str__(self) -> str:
+        good = self.value >= self.mark if self.at_least else self.value <= self.mark
+        sign, mark = ("✔" if good else "✘"), f"{'≥' if self.at_least else '≤'} {self.mark:g}"
+        return f"{sign} {self.what:<44} {self.value:8.2f} {self.unit:<3} (mark {mark}) {self.detail}".rstrip()
+
+
+def timed(*argv: str) -> tuple[float, str]:
+    """Seconds that a fresh Python took, and what it printed."""
+    begin = time.perf_counter()
+    done = subprocess.run([sys.executable, *argv], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)} failed.")
+    return time.perf_counter() - begin, done.stdout
+
+
+def measures(cluster: EmbeddedCluster) -> Iterator[Measure]:
+    """All of them; the cluster is up after the first and down after the last."""
+    yield start(cluster)
+    yield attach()
+    lab = kubelab.connect(NAMESPACE)
+    yield throughput(cluster, lab)
+    lab.apply(web(10))
+    lab.wait("deployment/web")
+    yield resident(cluster)
+    yield idle(cluster)
+    seconds, _ = timed("-m", "kubelab.cli", "down")
+    yield Measure("down", seconds, "s", 2)
+
+
+def start(cluster: EmbeddedCluster) -> Measure:
+    """From nothing, every time; the median."""
+    runs = []
+    for _ in range(COLD_STARTS):
+        cluster.down()
+        runs.append(json.loads(timed("-m", "benchmarks.first_answer", NAME)[1]))
+    middle = sorted(runs, key=lambda run: run["first 200"])[len(runs) // 2]
+    detail = ", ".join(f"{name} {seconds:.2f}" for name, seconds in middle.items())
+    return Measure("cold up to the first 200 through a ClusterIP", middle["first 200"], "s", 3, detail=detail)
+
+
+def attach() -> Measure:
+    code = f"from kubelab.clusters import attach; attach({NAME!r})"
+    seconds = statistics.median(timed("-c", code)[0] for _ in range(ATTACHMENTS))
+    return Measure("re-attach, Python's own start included", seconds, "s", 0.3)
+
+
+def throughput(cluster: Cluster, lab: kubelab.lab.Lab) -> Measure:
+    """New connections, one after the other; rounds in turn, so that drift hits both."""
+    service = f"{lab.get('service/web')['spec']['clusterIP']}:80"
+    pods = [f"{pod['status']['podIP']}:8080" for pod in lab.find("pods", "app=web")]
+    through, straight = [], []
+    for _ in range(ROUNDS):
+        straight.append(run_client(cluster, ROUND_SECONDS, pods)["rate"])
+        through.append(run_client(cluster, ROUND_SECONDS, [service])["rate"])
+    detail = f"{statistics.median(through):.0f} ÷ {statistics.median(straight):.0f} requests/s"
+    ratio = statistics.median(through) / statistics.median(straight)
+    return Measure("ClusterIP ÷ straight to the pods", ratio, "", 0.95, at_least=True, detail=detail)
+
+
+def resident(cluster: EmbeddedCluster) -> Measure:
+    size, processes = memory(cluster.facts()["pid"])
+    return Measure("memory with 10 pods (PSS)", size / 1e6, "MB", 300, detail=f"{processes} processes")
+
+
+def idle(cluster: EmbeddedCluster) -> Measure:
+    time.sleep(2)
+    pid = cluster.facts()["pid"]
+    before = cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)
+    return Measure("idle, of one core", 100 * (cpu_seconds(pid) - before) / IDLE_SECONDS, "%", 2)
+
+
+def main() -> None:
+    """Print a line for each measure as it comes."""
+    os.environ["KUBELAB_NAME"] = NAME
+    cluster = EmbeddedCluster(NAME)
+    try:
+        for measure in measures(cluster):
+            print(measure, flush=True)
+            if measure.what.startswith("re-attach"):
+                print(f"  on the tier {cluster.facts()['tier']!r}", flush=True)
+    finally:
+        cluster.down()
+
+
+main()
