@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kubelab.engine.client import Client
+from kubelab.engine.controllers.clock import Clock, system_clock
 from kubelab.engine.controllers.deployment import DeploymentController
 from kubelab.engine.controllers.endpoints import EndpointsController, EndpointSliceController
 from kubelab.engine.controllers.garbage import GarbageCollector
@@ -25,7 +26,7 @@ class Controller(Protocol):
         """Work until cancelled."""
 
 
-async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str) -> None:
+async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str, clock: Clock = system_clock) -> None:
     """Run until cancelled.
 
     ``client_for`` gives the client of a user name. ``ca_pem`` is the cluster's CA certificate, which every namespace
@@ -37,15 +38,15 @@ async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str) -
 
     informers = SharedInformers(client_for("system:kube-controller-manager"))
     controllers: Sequence[Controller] = [
-        DeploymentController(account("deployment-controller"), informers),
-        ReplicaSetController(account("replicaset-controller"), informers),
-        Scheduler(client_for("system:kube-scheduler"), informers),
+        DeploymentController(account("deployment-controller"), informers, clock=clock),
+        ReplicaSetController(account("replicaset-controller"), informers, clock=clock),
+        Scheduler(client_for("system:kube-scheduler"), informers, clock=clock),
         EndpointSliceController(account("endpointslice-controller"), informers),
         EndpointsController(account("endpoint-controller"), informers),
         service_accounts(account("service-account-controller"), informers),
         root_certificates(account("root-ca-cert-publisher"), informers, ca_pem),
-        NamespaceController(account("namespace-controller"), informers),
-        NodeLifecycleController(account("node-controller"), informers),
+        NamespaceController(account("namespace-controller"), informers, clock=clock),
+        NodeLifecycleController(account("node-controller"), informers, clock=clock),
         GarbageCollector(account("generic-garbage-collector"), informers),
     ]
     async with asyncio.TaskGroup() as group:
