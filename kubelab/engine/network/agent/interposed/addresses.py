@@ -114,7 +114,9 @@ class AddressPlan:
                     raise
                 continue
             return claim, octet
-        raise OSError(errno.EADDRNOTAVAIL, "every loopback range is taken by another cluster; end one of them")
+        raise OSError(
+            errno.EADDRNOTAVAIL, "every loopback range is taken by another cluster; end one of them"
+        )
 
     def _first_free_port(self) -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
@@ -135,5 +137,3 @@ def _unprivileged_port() -> int:
             return int(setting.read())
     except FileNotFoundError:
         return 1024
-
-

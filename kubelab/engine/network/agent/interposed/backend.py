@@ -25,6 +25,7 @@ from kubelab.engine.network.agent.interposed.programs import SupervisedBirth
 from kubelab.engine.network.agent.interposed.routing import Map
 from kubelab.engine.network.agent.interposed.silence import Silence
 from kubelab.engine.network.agent.interposed.sockets import Sockets, occupied
+from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.supervisor import Supervisor
 from kubelab.engine.network.agent.interposed.waiting import Waits
 from kubelab.engine.network.contract import Place, Program, StartFailed
@@ -52,11 +53,12 @@ class InterposedBackend(Backend):
         poller = Poller(loop)
         waits = Waits(poller)
         self._plan = plan = AddressPlan()
-        self._map = Map(plan, occupied)
+        self._stands = stands = Stands(plan)
+        self._map = Map(plan, self._is_occupied)
         self._silence = Silence(plan.nobody)
         self._sockets = Sockets(lambda: self._supervisor.threads(), lendable=ability.lendable)
-        self._connecting = Connecting(plan, self._map, self._sockets, waits, self._silence)
-        names = Names(plan, self._sockets, waits)
+        self._connecting = Connecting(plan, self._map, stands, self._sockets, waits, self._silence)
+        names = Names(plan, stands, self._sockets, waits)
         self._datagrams = Datagrams(self._map, self._sockets, waits, self._connecting, names)
         memory = kernel.Memory(by_call=ability.memory_by_call)
         self._supervisor = Supervisor(poller, memory, self._connecting, names, self._datagrams)
@@ -87,6 +89,7 @@ class InterposedBackend(Backend):
         for context in {each for each in self._contexts.values() if each.site is site}:
             census.end(context)
         self._sockets.sweep()
+        self._stands.forget(site.outer, site.localhost)
         shutil.rmtree(self._folder(site), ignore_errors=True)
 
     def birth(self, place: Place, program: Program) -> Birth:
@@ -104,7 +107,9 @@ class InterposedBackend(Backend):
         """The place's addresses, the machine's files."""
         return self._birth(Context(self._map.sites[place]))
 
-    def answer_tool(self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int) -> int | None:
+    def answer_tool(
+        self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int
+    ) -> int | None:
         """The tools that look at a node's rules and flows."""
         host = self._map.hosts.get(place.name) if place.kind == "node" else None
         if host is None:
@@ -122,10 +127,12 @@ class InterposedBackend(Backend):
         """A socket at the place's loopback address."""
         site = self._map.sites[place]
         own = site.localhost if is_loopback(ip) else self._plan.outer(site.ip if ip == "0.0.0.0" else ip)
-        made = socket.socket(socket.AF_INET, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK)
+        made = socket.socket(
+            socket.AF_INET, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK
+        )
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind((own, self._plan.outer_port(port)))
+            self._stands.bind(made, own, port, self._sockets.sweep)
             if not udp:
                 made.listen(socket.SOMAXCONN)
         except OSError:
@@ -167,8 +174,14 @@ class InterposedBackend(Backend):
             census.end(context)
         self._sockets.sweep()
 
+    def _is_occupied(self, proto: str, ip: str, port: int) -> bool:
+        real = self._stands.where(proto, ip, port)
+        return real is not None and occupied(proto, ip, real)
+
     def _container(self, site: Site, program: Program) -> Context:
-        redirects = {mount.target.rstrip("/"): (mount.source.rstrip("/"), mount.read_only) for mount in program.mounts}
+        redirects = {
+            mount.target.rstrip("/"): (mount.source.rstrip("/"), mount.read_only) for mount in program.mounts
+        }
         files = dict(program.files)
         if program.hostname:
             files["/proc/sys/kernel/hostname"] = f"{program.hostname}\n"

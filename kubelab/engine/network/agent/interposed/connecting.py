@@ -16,6 +16,7 @@ from kubelab.engine.network.agent.interposed.poller import WRITE
 from kubelab.engine.network.agent.interposed.routing import Map, Way
 from kubelab.engine.network.agent.interposed.silence import Silence
 from kubelab.engine.network.agent.interposed.sockets import INTERNET, Held, Sockets
+from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.waiting import Waits
 
 _UNSPECIFIED = struct.pack("H14x", socket.AF_UNSPEC)
@@ -26,8 +27,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Connecting:
     """Answers the calls that give a socket its ends."""
 
-    def __init__(self, plan: AddressPlan, places: Map, sockets: Sockets, waits: Waits, silence: Silence) -> None:
-        self._plan, self._map, self._sockets, self._waits, self._silence = plan, places, sockets, waits, silence
+    def __init__(
+        self, plan: AddressPlan, places: Map, stands: Stands, sockets: Sockets, waits: Waits, silence: Silence
+    ) -> None:
+        self._plan, self._map, self._stands = plan, places, stands
+        self._sockets, self._waits, self._silence = sockets, waits, silence
 
     def socket(self, call: Call) -> Answer:
         """Make the socket here and keep a copy (only where sockets cannot be borrowed)."""
@@ -64,7 +68,10 @@ class Connecting:
     def end(self, way: Way, proto: str) -> tuple[str, int]:
         """The kernel's address for a way. Raises the OSError of a refusal that has no address."""
         if way.kind == "deliver":
-            return way.ip, way.port
+            port = self._stands.where(proto, way.ip, way.port)
+            if port is None and proto == "udp":
+                port = way.port  # a client's, who was never bound
+            return (way.ip, port) if port else (self._plan.nobody, 1)
         if way.kind == "drop":
             return self._silence.address(proto)
         if way.error == errno.ECONNREFUSED:
@@ -107,7 +114,9 @@ class Connecting:
         with self._sockets.of(call, call.descriptor(0)) as held:
             if held.proto == "tcp" and not held.sock.getsockname()[1]:
                 self._stand(held, call.context.site.outer, 0)
-                self._sockets.seeming(held.inode).local_ip = "::" if held.sock.family == socket.AF_INET6 else "0.0.0.0"
+                self._sockets.seeming(held.inode).local_ip = (
+                    "::" if held.sock.family == socket.AF_INET6 else "0.0.0.0"
+                )
                 self._sockets.serves(call, call.descriptor(0), held.inode)
         return CONTINUE
 
@@ -126,14 +135,7 @@ class Connecting:
         return None
 
     def _stand(self, held: Held, ip: str, port: int) -> None:
-        target = sockaddr.for_python(held.sock.family, ip, self._plan.outer_port(port))
-        try:
-            held.sock.bind(target)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            self._sockets.sweep()
-            held.sock.bind(target)
+        self._stands.bind(held.sock, ip, port, self._sockets.sweep)
 
     def _bind_apart(self, held: Held, address: sockaddr.Address) -> Answer:
         """An IPv6-only server stands beside an IPv4 one; no address of the cluster leads to it."""

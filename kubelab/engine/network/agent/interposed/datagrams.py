@@ -237,4 +237,7 @@ def _send(held: Held, data: bytes, flow: Flow, flags: int) -> int:
         else:
             mapped = bytes(10) + b"\xff\xff" + raw
             control = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _IN6_PKTINFO.pack(mapped, 0))]
-    return sock.sendmsg([data], control, flags | socket.MSG_DONTWAIT, target)
+    sent = sock.sendmsg([data], control, flags | socket.MSG_DONTWAIT, target)
+    if not flow.client[1]:
+        flow.client = flow.client[0], sock.getsockname()[1]  # the kernel has chosen a port just now
+    return sent

@@ -14,6 +14,7 @@ from kubelab.engine.network.agent.interposed.connecting import receive_limit
 from kubelab.engine.network.agent.interposed.notify import CONTINUE, LATER, Answer, Call, Unreachable
 from kubelab.engine.network.agent.interposed.poller import READ
 from kubelab.engine.network.agent.interposed.sockets import INTERNET, End, Sockets
+from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.waiting import Waits
 
 _LENGTH = struct.Struct("I")
@@ -30,8 +31,8 @@ def put_address(call: Call, address: int, length_at: int, data: bytes) -> None:
 class Names:
     """Answers the calls that tell a socket's addresses."""
 
-    def __init__(self, plan: AddressPlan, sockets: Sockets, waits: Waits) -> None:
-        self._plan, self._sockets, self._waits = plan, sockets, waits
+    def __init__(self, plan: AddressPlan, stands: Stands, sockets: Sockets, waits: Waits) -> None:
+        self._plan, self._stands, self._sockets, self._waits = plan, stands, sockets, waits
         self._accept4 = abi.machine().calls["accept4"]
         self._returned: OrderedDict[int, deque[socket.socket]] = OrderedDict()
         """Listener → connections that were accepted for a call that a signal took away."""
@@ -47,7 +48,7 @@ class Names:
     def inner(self, address: End) -> End:
         """What a program is shown for an address of the kernel."""
         ip, port = address
-        return (self._plan.inner(ip), self._plan.inner_port(port)) if self._plan.ours(ip) else address
+        return (self._plan.inner(ip), self._stands.inner_port(ip, port)) if self._plan.ours(ip) else address
 
     def _peer(self, sock: socket.socket) -> End:
         return self.inner(sockaddr.from_python(sock.getpeername()))

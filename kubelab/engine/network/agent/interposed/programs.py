@@ -78,5 +78,3 @@ class SupervisedBirth(Birth):
             return text
         whole = rf"(?<![\w./-])(?:{targets})(?=$|[^\w.-])"
         return re.sub(whole, lambda found: self._context.redirects[found[0]][0], text)
-
-

@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from kubelab.engine.config import OUTSIDE_IP, NodeSpec
@@ -57,7 +58,7 @@ class Map:
     """The places of a cluster and the ways between them."""
 
     def __init__(self, plan: AddressPlan, occupied: Callable[[str, str, int], bool]) -> None:
-        """``occupied(proto, ip, port)``: whether a socket stands at this address of the kernel."""
+        """``occupied(proto, ip, port)``: whether one of ours stands at this address of the kernel."""
         self._plan, self._occupied = plan, occupied
         self.sites: dict[Place, Site] = {OUTSIDE: self._site(OUTSIDE, OUTSIDE_IP, "")}
         self.hosts: dict[str, Host] = {}
@@ -94,7 +95,9 @@ class Map:
             return self._deliver(site.outer, port, site.ip)
         packet = Packet(proto, site.ip, source_port, ip, port)
         if site.place.kind == "pod":
-            return self._through(self.hosts[site.node], packet._replace(in_interface=_device(site.place.name)))
+            return self._through(
+                self.hosts[site.node], packet._replace(in_interface=_device(site.place.name))
+            )
         host = self._by_ip.get(ip)
         if host is not None and ip == host.spec.ip:
             return self._through(host, packet._replace(in_interface="eth0"))
@@ -188,6 +191,7 @@ def _gateway(spec: NodeSpec) -> str:
     return spec.pod_cidr.rpartition(".")[0] + ".1"
 
 
+@lru_cache(4096)
 def _in_range(ip: str, cidr: str) -> bool:
     return ipaddress.IPv4Address(ip) in ipaddress.IPv4Network(cidr, strict=False)
 

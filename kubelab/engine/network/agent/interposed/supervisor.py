@@ -38,7 +38,9 @@ class Supervisor:
         }
         for part in (connecting, names, datagrams, files):
             by_name.update({name: getattr(part, name) for name in abi.machine().calls if hasattr(part, name)})
-        self._handlers = {abi.machine().calls[name]: by_name[name] for name in abi.machine().calls if name in by_name}
+        self._handlers = {
+            abi.machine().calls[name]: by_name[name] for name in abi.machine().calls if name in by_name
+        }
         self._contexts: dict[int, Context] = {}
 
     def supervise(self, listener: int, context: Context) -> None:
@@ -50,6 +52,7 @@ class Supervisor:
     def threads(self) -> Iterator[int]:
         """The threads that were seen making calls, some of which have ended."""
         for context in set(self._contexts.values()):
+            context.threads = {thread for thread in context.threads if os.path.exists(f"/proc/{thread}")}
             yield from context.threads
             yield from context.programs
 
