@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubelab.engine import images
 from kubelab.engine.client import Object
-from kubelab.engine.network.contract import Program
+from kubelab.engine.network.contract import Mount, Program
 from kubelab.engine.node import fields
 from kubelab.engine.node.environment import environment
 from kubelab.engine.node.expansion import expand
@@ -15,6 +16,10 @@ from kubelab.engine.node.pod_files import pod_files
 from kubelab.engine.node.sources import MissingSource
 from kubelab.engine.node.status import PodRecord
 from kubelab.engine.node.volumes import Volumes
+
+
+LINKS_IN_PODS = Path("/.kubelab/bin")
+"""Where a pod with a root of its own sees `NodeSettings.links`, wherever on the machine that is."""
 
 
 class CannotStart(Exception):
@@ -37,7 +42,7 @@ def recipe_of(host: Host, container: Object) -> images.Recipe:
     """What the image says. Raises `CannotStart`."""
     image = container.get("image") or ""
     try:
-        return images.resolve(image, links=host.settings.links)
+        return images.resolve(image)
     except images.InvalidImageName as error:
         raise CannotStart("InvalidImageName", str(error)) from error
     except images.UnknownImage as error:
@@ -56,12 +61,13 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
     pod = {**record.pod, "status": {**(record.pod.get("status") or {}), **ips}}
     try:
         values = await environment(pod, container, host.sources, host.machine)
-        mounts = volumes.mounts(container)
+        mounts = [*_links(host), *volumes.mounts(container)]
     except (MissingSource, fields.UnknownField) as error:
         raise CannotStart("CreateContainerConfigError", str(error)) from error
     command = [expand(word, values) for word in container.get("command") or ()]
     args = [expand(word, values) for word in container.get("args") or ()]
-    recipe = images.resolve(container["image"], command, args, links=host.settings.links)
+    links = next((Path(mount.target) for mount in _links(host)), host.settings.links)
+    recipe = images.resolve(container["image"], command, args, links=links)
     if not recipe.argv:
         raise CannotStart("CreateContainerError", "no command specified")
     hostname = fields.hostname(pod)
@@ -77,3 +83,10 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
         tty=bool(container.get("tty")),
     )
     return Prepared(recipe, program)
+
+
+def _links(host: Host) -> list[Mount]:
+    # An interposed pod sees the machine's own files; elsewhere the folder may be hidden (below /tmp or /run).
+    if host.network.tier == "interposed":
+        return []
+    return [Mount(str(host.settings.links), str(LINKS_IN_PODS))]

@@ -71,10 +71,8 @@ async def execute(network: Network, running: Running, argv: Sequence[str], wante
             network, running, argv, outlet.take, stdin=wanted.stdin, tty=wanted.tty
         )
     except StartFailed as error:
-        # What runtimes answer; 126 and 127 reach the user as kubectl's exit code.
-        await client.send(channels.ERROR, channels.exit_status(error.code) if error.code in (126, 127) else b"")
-        if error.code not in (126, 127):
-            await client.send(channels.ERROR, channels.internal_error(str(error)))
+        message = f"error executing command in container: failed to exec in container: {error}"
+        await client.send(channels.ERROR, channels.internal_error(message))
         return
     outlet.streams = streams
     sending = asyncio.ensure_future(outlet.run())
