@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections import defaultdict
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from kubelab.engine.client import ApiRequest, ApiResponse
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.iptables import Compiled, compile_rules
 from kubelab.engine.proxy.state import ProxyState
+from kubelab.rules import RestoreError, Ruleset
 
 NODE = "kubelab-worker"
 NODE_IP = "172.18.0.3"
@@ -91,3 +96,117 @@ def make() -> SimpleNamespace:
         node=NODE,
         node_ip=NODE_IP,
     )
+
+
+class Done(NamedTuple):
+    code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+class Kernel:
+    """A node's tables behind the tools that kube-proxy runs, kept by the rule model."""
+
+    def __init__(self) -> None:
+        self.rules = Ruleset()
+        self.calls: list[list[str]] = []
+        self.longest: int | None = None
+        """Lines that fit into one table's transaction."""
+        self.broken = ""
+        """What every restore fails with."""
+        self.flows = b""
+        self.stirred = asyncio.Event()
+        """Set by every restore."""
+
+    async def until(self, condition) -> None:
+        """Wait for a condition on the rules, looking after every restore."""
+        async with asyncio.timeout(5):
+            while not condition():
+                self.stirred.clear()
+                await self.stirred.wait()
+
+    def count(self, program: str) -> int:
+        return sum(call[0] == program for call in self.calls)
+
+    async def run(self, argv, stdin):
+        self.calls.append(list(argv))
+        match argv[0]:
+            case "iptables-save":
+                return Done(0, self.rules.save(argv[2] if len(argv) > 1 else None).encode())
+            case "iptables-restore":
+                return self._restore(stdin.decode())
+            case "conntrack":
+                return Done(0, self.flows)
+        return Done(127, b"", b"not found")
+
+    def _restore(self, text: str) -> Done:
+        if self.broken:
+            return Done(1, b"", self.broken.encode())
+        if self.longest and any(block.count("\n") > self.longest for block in text.split("COMMIT")):
+            return Done(1, b"", b"sendmsg() failed: Message too long")
+        self.stirred.set()
+        try:
+            self.rules.restore(text)
+        except RestoreError as error:
+            return Done(error.code, b"", str(error).encode())
+        return Done(0)
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+class Api:
+    """Lists and watches of objects by collection path, for a client in the same process."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        self.version = 1
+        self._watchers: list[tuple[str, asyncio.Queue[bytes]]] = []
+
+    def put(self, path: str, obj: dict[str, Any]) -> None:
+        self.version += 1
+        known = self.objects[path]
+        kind = "MODIFIED" if obj["metadata"]["name"] in known else "ADDED"
+        stored = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        known[obj["metadata"]["name"]] = stored
+        for watched, queue in self._watchers:
+            if watched == path:
+                queue.put_nowait(json.dumps({"type": kind, "object": stored}).encode() + b"\n")
+
+    async def handle(self, request: ApiRequest) -> ApiResponse:
+        if ("watch", "true") in request.query:
+            return ApiResponse(200, self._watch(request.path))
+        items = list(self.objects[request.path].values())
+        body = {"metadata": {"resourceVersion": str(self.version)}, "items": items}
+        return ApiResponse(200, json.dumps(body).encode())
+
+    async def _watch(self, path: str):
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._watchers.append((path, queue))
+        while True:
+            yield await queue.get()
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+async def jumping_clock(monkeypatch):
+    """The loop does not wait for a timer: its clock, which starts at 0, jumps there."""
+    loop = asyncio.get_running_loop()
+    wait, jumped = loop._selector.select, 0.0
+
+    def select(timeout=None):
+        nonlocal jumped
+        ready = wait(0)
+        if ready or timeout is None:
+            return ready or wait(timeout)
+        jumped += max(timeout, 0)
+        return ready
+
+    monkeypatch.setattr(loop._selector, "select", select)
+    monkeypatch.setattr(loop, "time", lambda: jumped)

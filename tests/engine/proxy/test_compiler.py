@@ -7,10 +7,13 @@ from collections import defaultdict
 import pytest
 
 from kubelab.engine.proxy import rules_text
+from kubelab.engine.proxy.config import ProxyConfig
+from kubelab.engine.proxy.iptables import compile_rules
 from kubelab.engine.proxy.services import PortName
 
 TCP = "-m tcp -p tcp"
 MASQ = "-j KUBE-MARK-MASQ"
+HALF = "-m statistic --mode random --probability 0.5000000000"
 
 
 def by_chain(script) -> dict[str, list[str]]:
@@ -25,6 +28,11 @@ def by_chain(script) -> dict[str, list[str]]:
 def comment(text: str) -> str:
     return f'-m comment --comment "{text}"'
 
+
+FIREWALL = (
+    comment("block incoming localnet connections")
+    + " -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+)
 
 LAST = (
     comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
@@ -43,7 +51,7 @@ def test_without_services_there_are_the_shared_rules(make):
 :KUBE-NODEPORTS - [0:0]
 :KUBE-PROXY-FIREWALL - [0:0]
 :KUBE-FIREWALL - [0:0]
--A KUBE-FIREWALL {comment("block incoming localnet connections")} -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
+-A KUBE-FIREWALL {FIREWALL}
 -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
 -A KUBE-FORWARD {comment("kubernetes forwarding rules")} -m mark --mark 0x00004000/0x00004000 -j ACCEPT
 -A KUBE-FORWARD {comment("kubernetes forwarding conntrack rule")} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -60,7 +68,7 @@ COMMIT
 -A KUBE-SERVICES {LAST}
 COMMIT
 """
-    )  # noqa: E501
+    )
 
 
 def test_a_cluster_ip_with_two_endpoints(make):
@@ -72,7 +80,7 @@ def test_a_cluster_ip_with_two_endpoints(make):
     assert nat["KUBE-SERVICES"] == [f"{comment('ns1/svc1:p80 cluster IP')} {to} -j {svc}", LAST]
     assert nat[svc] == [
         f"{comment('ns1/svc1:p80 cluster IP')} {to} ! -s 10.244.0.0/16 {MASQ}",
-        f"{comment('ns1/svc1:p80 -> 10.180.0.1:80')} -m statistic --mode random --probability 0.5000000000 -j {seps[0]}",
+        f"{comment('ns1/svc1:p80 -> 10.180.0.1:80')} {HALF} -j {seps[0]}",
         f"{comment('ns1/svc1:p80 -> 10.180.0.2:80')} -j {seps[1]}",
     ]
     assert nat[seps[0]] == [
@@ -278,9 +286,6 @@ def test_a_large_cluster_has_no_comments_on_the_rules_of_endpoints(make):
 
 
 def test_a_partial_compilation_writes_the_shared_chains_and_the_changed_ones(make):
-    from kubelab.engine.proxy.config import ProxyConfig
-    from kubelab.engine.proxy.iptables import compile_rules
-
     state = make.state(*many(make, 3, endpoints=2))
     changed = {PortName("ns1", "svc1", "p80", "tcp")}
     compiled = compile_rules(state, ProxyConfig(), changed=changed, existing_chains=["KUBE-SEP-OLD", "MINE"])

@@ -1,0 +1,78 @@
+"""Compiled rules in the machine's kernel: it takes them, and shows what the rule model says it shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from kubelab.engine.proxy.jumps import missing_jumps
+from kubelab.engine.proxy.loader import chunks
+from kubelab.rules import Ruleset, parse
+
+
+def in_a_namespace(script: str, stdin: str) -> str:
+    """The output of a shell script in a fresh network namespace."""
+    if not shutil.which("iptables-restore") or not shutil.which("unshare"):
+        pytest.skip("iptables-restore or unshare is not installed")
+    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
+    done = subprocess.run([*unshare, "sh", "-c", script], input=stdin, text=True, capture_output=True, timeout=50)
+    if "unshare" in done.stderr or "Could not fetch rule set" in done.stderr:
+        pytest.skip(f"no network namespace or no iptables in it: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    return "".join(f"{line}\n" for line in done.stdout.splitlines() if not line.startswith("#"))
+
+
+@pytest.fixture
+def every_kind(make):
+    local = make.endpoint("10.180.0.5", node=make.node)
+    services = [
+        make.service("cluster", "10.96.0.1"),
+        make.service("affine", "10.96.0.2", sessionAffinity="ClientIP"),
+        make.service("none", "10.96.0.3", type="NodePort", node_port=30003, externalIPs=["192.168.9.3"]),
+        make.service("udp", "10.96.0.4", port=53, port_name="", protocol="UDP"),
+        make.service("sctp", "10.96.0.5", protocol="SCTP"),
+        make.service("inside", "10.96.0.6", internalTrafficPolicy="Local"),
+        make.service(
+            "lb", "10.96.0.7", type="LoadBalancer", node_port=30007, vips=("1.2.3.4",),
+            loadBalancerSourceRanges=["172.18.0.0/16"],
+        ),
+        make.service(
+            "local", "10.96.0.8", type="LoadBalancer", node_port=30008, vips=("1.2.3.5",),
+            externalTrafficPolicy="Local", healthCheckNodePort=30500,
+        ),
+    ]  # fmt: skip
+    slices = [
+        make.slice("cluster", *(f"10.180.1.{n}" for n in range(1, 8))),
+        make.slice("affine", "10.180.0.1", "10.180.0.2"),
+        make.slice("udp", "10.180.0.1", port=5353, port_name="", protocol="UDP"),
+        make.slice("sctp", "10.180.0.1", protocol="SCTP"),
+        make.slice("inside", local, "10.180.0.6"),
+        make.slice("lb", "10.180.0.1"),
+        make.slice("local", local, "10.180.0.6"),
+    ]
+    return make.compiled(services, slices)
+
+
+def test_the_kernel_shows_what_the_model_shows(every_kind):
+    text = missing_jumps("") + every_kind.text()
+    shown = in_a_namespace("iptables-restore -w 5 --noflush --counters && iptables-save", text)
+    rules = Ruleset()
+    rules.restore(text)
+    assert rules.save() == shown
+    assert missing_jumps(shown) == "", "what was loaded is recognised"
+    assert parse(shown).save() == shown
+
+
+def test_loading_again_changes_nothing(every_kind):
+    first = missing_jumps("") + every_kind.text()
+    once = in_a_namespace("iptables-restore --noflush && iptables-save", first)
+    assert in_a_namespace("iptables-restore --noflush && iptables-save", first + every_kind.text()) == once
+
+
+def test_in_several_transactions_the_kernel_ends_up_the_same(every_kind):
+    whole = in_a_namespace("iptables-restore --noflush && iptables-save", missing_jumps("") + every_kind.text())
+    parts = "".join(chunks(every_kind, missing_jumps("")))
+    assert in_a_namespace("iptables-restore --noflush && iptables-save", parts) == whole
