@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+REFERENCE = "reference"
+"""The seed of the outputs that are stored in the notebooks."""
+
 
 class Seed:
     """Draws that depend on nothing but the learner's seed and what the draw is for."""

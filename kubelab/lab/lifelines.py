@@ -24,6 +24,15 @@ LEAD_ANSWERS = 40
 """How many answers every client gets before and after the experiment. With three pods to choose from, one of them is
 left out of 40 picks less than once in a million times, so "who answered" is the same on every run."""
 
+FATES = (
+    "answered all along",
+    "failed for a while, then answered again",
+    "answered at first, then never again",
+    "never answered",
+    "sometimes answered, sometimes not",
+)
+"""What may become of a client; "all along" leaves room for one request in a hundred."""
+
 
 @dataclass
 class LifeLine:
@@ -130,11 +139,14 @@ class PodLifelines:
         return "; ".join(parts)
 
     def fate(self, client: str) -> str:
-        """What became of a client, in words that are the same on every run."""
+        """What became of a client, in words that are the same on every run: one of `FATES`."""
         answers = [answer.ok for answer in self.traffic[client].answers]
-        if any(answers) and not any(answers[-LEAD_ANSWERS // 2 :]):
-            return "answered at first, then never again"
-        return self.traffic[client].sentence
+        last = answers[-LEAD_ANSWERS // 2 :]
+        if self.traffic[client].success >= 0.99:
+            return FATES[0]
+        if all(last):
+            return FATES[1]
+        return FATES[4] if any(last) else FATES[2] if any(answers) else FATES[3]
 
     def plot(self) -> Figure:
         """A picture: one bar a pod over time, and below it each client's answers and failures."""

@@ -33,7 +33,7 @@ def test_an_outcome_is_not_shown_before_there_is_a_prediction():
         ("1.delete", 4, "a whole number from 0 to 3"),
         ("1.delete", "three", "a whole number from 0 to 3"),
         ("1.delete", True, "a whole number from 0 to 3"),
-        ("1.pinned", "maybe", "none of the choices; write one of 'all are answered'"),
+        ("1.pinned", "maybe", "none of the choices; write one of 'answered all along'"),
         ("9.nothing", 1, "no question '9.nothing'"),
     ],
 )

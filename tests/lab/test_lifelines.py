@@ -30,7 +30,7 @@ def test_a_client_pinned_to_an_address_is_left_alone_and_one_with_a_name_is_not(
     with lab_with_web.watch_pods("app=web", clients) as pods:
         lab_with_web.delete("app=web")
     assert repr(pods) == (
-        "PodLifelines(3 of 3 pod IPs changed; by name: at least 99% answered by 6 pods; "
+        "PodLifelines(3 of 3 pod IPs changed; by name: answered all along; "
         "pinned: answered at first, then never again)"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubelab.course import files
-from kubelab.course.catalogue import Question, Task
+from kubelab.course.catalogue import Task
 from kubelab.course.seed import Seed
 from kubelab.grading import Book, Evidence, Outcome, Result
 from kubelab.lab.lab import Lab
@@ -15,14 +15,7 @@ from kubelab.lab.pods import Pod
 PACKAGE = "lesson01_pods_are_ephemeral"
 REPLICAS, SCALED_DOWN = 3, 1
 
-QUESTION = Question(
-    "1.scale",
-    "Three pods are scaled down to one and up to three again: how many pod IPs stay?",
-    0,
-    3,
-    (),
-    "of 3 pod IPs",
-)
+QUESTION = "1.scale"
 
 
 def facts(seed: Seed) -> Mapping[str, object]:
@@ -42,9 +35,9 @@ def check(lab: Lab, seed: Seed, watched: PodLifelines | None = None) -> Result:
     """Judge the learner's record, and ask the addresses in it whether they still answer."""
     if not isinstance(watched, PodLifelines) or not watched.before:
         return Result("1.1", Outcome.NOT_ATTEMPTED, 'Hand in what you watched: check("1.1", pods).')
-    if Book().last("prediction", QUESTION.id) is None:
+    if Book().last("prediction", QUESTION) is None:
         return Result(
-            "1.1", Outcome.NOT_ATTEMPTED, f'There is no prediction yet; write predict("{QUESTION.id}", …) first.'
+            "1.1", Outcome.NOT_ATTEMPTED, f'There is no prediction yet; write predict("{QUESTION}", …) first.'
         )
     app = str(facts(seed)["app"])
     if not all(pod.alias.rpartition("-")[0] == app for pod in watched.before):
