@@ -7,6 +7,7 @@ import base64
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ class Serving:
         self._server = server
         self._web = web.Server(self._handle, keepalive_timeout=KEEPALIVE_SECONDS, access_log=None)
         self._listening: list[asyncio.Server] = []
+        self.last_request = time.monotonic()
+        """When somebody last asked for something over these sockets (`time.monotonic`)."""
 
     @classmethod
     async def start(cls, server: ApiServer, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> Serving:
@@ -53,6 +56,7 @@ class Serving:
             await listening.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.last_request = time.monotonic()
         asked = await _read(request)
         if isinstance(asked, ApiResponse):
             return await _send(request, asked)

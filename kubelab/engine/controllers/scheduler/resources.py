@@ -24,7 +24,7 @@ _FACTORS = {
 def quantity(value: str | int | float) -> Decimal:
     """Read ``250m``, ``1.5``, ``64Mi`` or ``1e3``."""
     text = str(value)
-    number = text.rstrip("numkMGTPEi")
+    number = text.rstrip("numkKMGTPEi")
     return Decimal(number) * _FACTORS[text[len(number) :]]
 
 

@@ -1,0 +1,80 @@
+"""Running a program in a node, in a pod's network or outside, on behalf of the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from kubelab.engine.control.server import Call, Refused
+from kubelab.engine.network.contract import Network, NetworkLost, Place, Program, StartFailed
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+async def run(network: Network | None, call: Call) -> Mapping[str, Any]:
+    """A tool to its end, its output collected."""
+    arguments = call.arguments
+    try:
+        finished = await _network(network).run(
+            _place(arguments.get("place", "")),
+            [str(each) for each in arguments["argv"]],
+            stdin=str(arguments.get("stdin", "")).encode(),
+            timeout_seconds=float(arguments.get("timeout_seconds", 30)),
+        )
+    except (NetworkLost, KeyError) as error:
+        raise Refused(f"Nothing can run there: {error}.") from None
+    return {
+        "code": finished.code,
+        "stdout": finished.stdout.decode(errors="replace"),
+        "stderr": finished.stderr.decode(errors="replace"),
+    }
+
+
+async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
+    """A program on the client's own stdin, stdout and stderr; the client's signals are passed on."""
+    if len(call.files) != 3:
+        raise Refused("'start' needs three file descriptors: stdin, stdout and stderr.")
+    arguments = call.arguments
+    program = Program(
+        argv=[str(each) for each in arguments["argv"]],
+        env={"PATH": PATH, "HOME": os.environ.get("HOME", "/"), **(arguments.get("env") or {})},
+        tty=bool(arguments.get("tty")),
+    )
+    stdin, stdout, stderr = call.files
+    try:
+        process = await _network(network).start(
+            _place(arguments.get("place", "")), program, stdin=stdin, stdout=stdout, stderr=stderr
+        )
+    except StartFailed as error:
+        os.write(stderr, f"kubelab: {error}\n".encode())
+        return {"code": error.code}
+    except (NetworkLost, KeyError) as error:
+        raise Refused(f"Nothing can run there: {error}.") from None
+    passing_on = asyncio.ensure_future(_pass_on(call, process))
+    try:
+        return {"code": await process.wait()}
+    except asyncio.CancelledError:
+        await process.signal(9)
+        raise
+    finally:
+        passing_on.cancel()
+
+
+async def _pass_on(call: Call, process: Any) -> None:
+    while True:
+        await process.signal(await call.signals.get())
+
+
+def _network(network: Network | None) -> Network:
+    if network is None:
+        raise Refused("The cluster is still starting; try again in a second.")
+    return network
+
+
+def _place(text: str) -> Place:
+    kind, _, name = text.partition("/")
+    if kind not in ("node", "pod", "outside"):
+        raise Refused(f"There is no place {text!r}: name node/NAME, pod/UID or outside.")
+    return Place(kind, name)  # type: ignore[arg-type]

@@ -1,0 +1,79 @@
+"""An empty cluster again: every object that is not the system's own goes, at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kubelab.engine import addons
+from kubelab.engine.client import ApiError, Client, Object, Resource, is_not_found
+from kubelab.engine.client.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    ENDPOINTS,
+    ENDPOINTSLICES,
+    EVENTS,
+    NAMESPACES,
+    PODS,
+    REPLICASETS,
+    SECRETS,
+    SERVICES,
+)
+
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+_KINDS = (SERVICES, DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, EVENTS)
+_OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslices", "kubernetes"),
+        ("configmaps", "kube-root-ca.crt")}  # fmt: skip
+RETRY_SECONDS = 0.05
+
+
+async def reset(client: Client) -> None:
+    """Delete what the learner made, and wait until it is gone."""
+    listed = await client.list(NAMESPACES)
+    names = [obj["metadata"]["name"] for obj in listed["items"]]
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            if name not in SYSTEM_NAMESPACES:
+                group.create_task(_empty(client, name))
+    await addons.install(client)
+
+
+async def _empty(client: Client, namespace: str) -> None:
+    if namespace != "default":
+        await _quietly_delete(client, NAMESPACES, namespace)
+    while await _sweep(client, namespace):  # noqa: ASYNC110  (a sweep is the question and the deed)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _sweep(client: Client, namespace: str) -> bool:
+    """Ask for the end of all that is left; whether there was anything (the namespace itself counts)."""
+    found = False
+    for resource in _KINDS:
+        listed = await client.list(resource, namespace)
+        for obj in listed.get("items") or []:
+            if namespace == "default" and _is_own(resource, obj):
+                continue
+            found = True
+            await _quietly_delete(client, resource, obj["metadata"]["name"], namespace)
+    return found or (namespace != "default" and await _exists(client, namespace))
+
+
+def _is_own(resource: Resource, obj: Object) -> bool:
+    return (resource.plural, obj["metadata"]["name"]) in _OWN
+
+
+async def _quietly_delete(client: Client, resource: Resource, name: str, namespace: str | None = None) -> None:
+    try:
+        await client.delete(resource, name, namespace, grace_seconds=0, propagation="Background")
+    except ApiError as error:
+        if not is_not_found(error) and error.code != 409:
+            raise
+
+
+async def _exists(client: Client, namespace: str) -> bool:
+    try:
+        await client.get(NAMESPACES, namespace)
+    except ApiError as error:
+        if is_not_found(error):
+            return False
+        raise
+    return True

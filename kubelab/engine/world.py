@@ -1,0 +1,108 @@
+"""One generation of the cluster's network with all that stands on it: node agents, kube-proxies, the API's address.
+
+When the network agent dies it takes every namespace and every pod along. The objects live on in the store, so a new
+generation is built from them: the same addresses, the pods' containers restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from kubelab.engine import config
+from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.client import Client
+from kubelab.engine.config import NodeSpec
+from kubelab.engine.network.contract import Finished, Network, node
+from kubelab.engine.node import NodeAgent, NodeSettings
+from kubelab.engine.proxy import KubeProxy
+
+log = logging.getLogger(__name__)
+
+ClientFor = Callable[[str], Client]
+
+
+class World:
+    """Node agents and kube-proxies on one network, from ``run`` until the network is lost."""
+
+    def __init__(
+        self,
+        network: Network,
+        specs: Sequence[NodeSpec],
+        *,
+        client_for: ClientFor,
+        api: ApiServer,
+        api_tls: ssl.SSLContext,
+        kubelet_tls: ssl.SSLContext,
+        state: Path,
+    ) -> None:
+        self.network = network
+        self._specs = specs
+        self._client_for = client_for
+        self._api = api
+        self._api_tls = api_tls
+        self._kubelet_tls = kubelet_tls
+        self._state = state
+        self.proxies = [self._proxy(spec) for spec in specs]
+
+    async def run(self) -> None:
+        """Build, and live until the network is lost or this is cancelled; then stop every part."""
+        async with AsyncExitStack() as stack:
+            self._close_api: Callable[[], Awaitable[None]] = _nothing
+            stack.push_async_callback(lambda: self._close_api())
+            stack.push_async_callback(self.network.close)  # first: pods' connections to the API end with their pods
+            for spec in self._specs:
+                await self.network.add_node(spec)
+            self._close_api = await self._serve_api()
+            parts = [self._part(proxy.run()) for proxy in self.proxies]
+            parts += [self._part(self._agent(spec).run()) for spec in self._specs]
+            stack.push_async_callback(_stop, parts)
+            await self.network.lost()
+
+    def _part(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(_report)
+        return task
+
+    async def _serve_api(self) -> Callable[[], Awaitable[None]]:
+        """Let the API answer on the control plane's address, where the Service ``kubernetes`` leads."""
+        spec = next(spec for spec in self._specs if spec.control_plane)
+        listener = await self.network.listen(node(spec.name), spec.ip, config.API_PORT)
+        serving = await self._api.serve([listener], self._api_tls)
+        return serving.close
+
+    def _agent(self, spec: NodeSpec) -> NodeAgent:
+        settings = NodeSettings(state_dir=self._state, kubelet_tls=self._kubelet_tls)
+        return NodeAgent(self._client_for(f"system:node:{spec.name}"), self.network, spec, settings)
+
+    def _proxy(self, spec: NodeSpec) -> KubeProxy:
+        here = node(spec.name)
+
+        async def run(argv: Sequence[str], stdin: bytes = b"") -> Finished:
+            return await self.network.run(here, argv, stdin=stdin)
+
+        async def listen(ip: str, port: int) -> socket.socket:
+            return await self.network.listen(here, ip, port)
+
+        return KubeProxy(self._client_for("system:kube-proxy"), spec.name, run, listen=listen)
+
+
+async def _nothing() -> None:
+    """Nothing was opened yet."""
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a part of the engine stopped: %s", error, exc_info=error)
