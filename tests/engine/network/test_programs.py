@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from kubelab.engine.config import nodes
-from kubelab.engine.network.contract import Mount, Program, StartFailed, node, pod
+from kubelab.engine.network.contract import OUTSIDE, Mount, Program, StartFailed, node, pod
 
 WORKER = nodes()[1]
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -168,13 +169,17 @@ async def test_a_writable_mount_is_written_through(web, tmp_path):
     assert (tmp_path / "file").read_text() == "hello\n"
 
 
-async def test_a_pod_writes_to_its_own_directories_and_not_to_the_machines(web, tmp_path):
-    tmp_path.chmod(0o777)
-    script = f"for f in /usr/x /etc/x /root/x /home/x /var/x {Path(__file__).parent}/x /proc/sys/kernel/hostname; do "
-    script += "echo x 2>/dev/null >$f && echo wrote $f; done; mount -o remount,rw /usr 2>/dev/null && echo remounted; "
-    script += "for f in /tmp/x /run/x /dev/shm/x /x /dev/null; do echo x > $f || echo cannot; done; ls /tmp"
-    assert await web.shell("web", script) == "x\n"
-    assert "x" not in os.listdir("/tmp")
+async def test_a_pod_writes_to_its_own_directories_and_not_to_the_machines(web):
+    mark = f"written-by-{os.getpid()}"
+    machines = " ".join(
+        f"{folder}/{mark}" for folder in ("/usr", "/etc", "/root", "/home", "/var", Path(__file__).parent)
+    )
+    own = " ".join(f"{folder}/{mark}" for folder in ("/tmp", "/run", "/dev/shm", ""))
+    script = f"for f in {machines} /proc/sys/kernel/hostname; do echo x 2>/dev/null >$f && echo wrote $f; done; "
+    script += "mount -o remount,rw /usr 2>/dev/null && echo remounted; "
+    script += f"for f in {own} /dev/null; do echo x >$f || echo cannot; done; ls /tmp"
+    assert await web.shell("web", script) == f"{mark}\n"
+    assert mark not in os.listdir("/tmp")
 
 
 async def test_device_nodes_that_a_pod_could_make_do_not_work(web):
@@ -234,3 +239,24 @@ async def test_a_built_in_programs_return_value_is_its_exit_code(web):
     code, said = await web.output(pod("web"), Program(["/agnhost", "nonesuch"], env={}, entry=AGNHOST))
     assert code == 1
     assert "nonesuch" in said
+
+
+async def test_an_older_kernel_makes_the_machines_files_read_only_one_by_one(lab):
+    script = """
+import errno, sys
+sys.path.append(sys.argv[1])
+from kubelab.engine.network.agent import rootfs, syscalls
+def mount_setattr(path):
+    raise OSError(errno.ENOSYS, path)
+rootfs.make_read_only = mount_setattr
+syscalls.unshare(syscalls.CLONE_NEWNS)
+rootfs.enter_private_root({}, [])
+for path in ("/usr/x", "/etc/x", "/home/x"):
+    try:
+        open(path, "w")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+"""
+    root = str(Path(__file__).parents[3])
+    finished = await lab.tool(OUTSIDE, [sys.executable, "-I", "-S", "-c", script, root])
+    assert finished.stdout.split() == [b"EROFS"] * 3

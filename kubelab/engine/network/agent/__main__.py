@@ -65,9 +65,10 @@ def load_backend(settings: Settings) -> Backend:
 
 
 def _raise_open_files() -> tuple[int, int]:
-    """Two descriptors a pod: take all that is allowed. Returns the limits as they were, for the programs."""
+    """Two descriptors a pod: take more than the usual 1024. Returns the limits as they were, for the programs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    enough = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
     return soft, hard
 
 

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from kubelab.engine.network.agent import messages, title
 from kubelab.engine.network.agent.backend import TOOL_PATH, Birth
+from kubelab.engine.network.agent.syscalls import close_all_but
 from kubelab.engine.network.contract import Program, StartFailed
 
 
@@ -29,8 +30,7 @@ def become(
         _forget_the_agent(open_files)
         _stdio(stdio, program.tty)
         birth.enter(report)
-        os.closerange(3, report.fileno())
-        os.closerange(report.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        close_all_but(0, 1, 2, report.fileno())
         program = birth.adapt(program)
         _change_directory(program.cwd)
         birth.seal(report)

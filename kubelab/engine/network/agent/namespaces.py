@@ -23,6 +23,7 @@ from kubelab.engine.network.agent.syscalls import (
     MS_NOSUID,
     MS_REC,
     MS_SLAVE,
+    close_all_but,
     die_with_parent,
     keep_capabilities,
     mount,
@@ -39,21 +40,21 @@ POD_CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31})
 setpcap, net_bind_service, net_raw, sys_chroot, audit_write, setfcap; not mknod, since no device cgroup guards us."""
 
 
+_REMEDY = {
+    "root": "run with CAP_SYS_ADMIN (docker run --privileged), or as a plain user",
+    "user": "as root: sysctl -w user.max_user_namespaces=65536, and on Ubuntu "
+    "kernel.apparmor_restrict_unprivileged_userns=0, on older Debian kernel.unprivileged_userns_clone=1; "
+    "in a container: a seccomp profile that allows unshare",
+}
+
+
 def own_user_namespace() -> None:
     """Become root of a new user namespace in which only this user exists. Single-threaded callers only."""
     user, group = os.getuid(), os.getgid()
-    try:
-        unshare(CLONE_NEWUSER)
-        for file, line in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-            with open(f"/proc/self/{file}", "w") as table:
-                table.write(line)
-    except OSError as error:
-        raise TierUnusable(
-            f"a plain user may not make user namespaces here ({error.strerror})",
-            "as root: sysctl -w user.max_user_namespaces=65536, and on Ubuntu "
-            "kernel.apparmor_restrict_unprivileged_userns=0, on older Debian kernel.unprivileged_userns_clone=1; "
-            "in a container: a seccomp profile that allows unshare",
-        ) from error
+    unshare(CLONE_NEWUSER)
+    for file, line in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{file}", "w") as table:
+            table.write(line)
 
 
 def process_one() -> None:
@@ -62,25 +63,17 @@ def process_one() -> None:
     When process 1 ends, the kernel ends every process in its PID namespace; when the one who waits ends, so does
     process 1.
     """
-    try:
-        unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
-    except OSError as error:
-        remedy = "run with CAP_SYS_ADMIN (docker run --privileged), or as a plain user"
-        raise TierUnusable(f"namespaces are refused here ({error.strerror})", remedy) from error
+    unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
     child = os.fork()
     if child:
         _guard(child)
     die_with_parent(signal.SIGKILL)
-    try:
-        mount(None, "/", None, MS_REC | MS_SLAVE)
-    except OSError as error:
-        remedy = "allow mounts: in a container, run it without the AppArmor profile that refuses them"
-        raise TierUnusable(f"mounts are refused here ({error.strerror})", remedy) from error
+    mount(None, "/", None, MS_REC | MS_SLAVE)
 
 
 def _guard(child: int) -> NoReturn:
     """Stay until process 1 is dead and reaped: as a bare interpreter, which takes 5 MB less than this one."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the channel above all: its end must be seen
+    close_all_but(0, 1, 2)  # the channel above all: its end must be seen
     wait = "import os, sys; os.waitpid(int(sys.argv[1]), 0)"
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", wait, str(child), "kubelab-network-guard"])
 
@@ -93,13 +86,17 @@ class NamespaceBackend(Backend):
 
     def isolate(self) -> None:
         """Into namespaces of the agent's own."""
-        if self.settings.tier == "user":
-            own_user_namespace()
-        process_one()
+        try:
+            if self.settings.tier == "user":
+                own_user_namespace()
+            process_one()
+        except OSError as error:
+            reason = f"namespaces are refused here ({error.strerror})"
+            raise TierUnusable(reason, _REMEDY[self.settings.tier]) from error
         try:
             mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
         except OSError as error:
-            self.notes.append(f"Pods and nodes see the machine's /proc, because {error.strerror}.")
+            self.notes.append(f"Pods see the machine's processes in /proc, not only their own ({error.strerror}).")
 
     def begin(self, loop: Loop) -> None:
         """The outside, and the way back from other namespaces."""

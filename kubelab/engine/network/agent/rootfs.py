@@ -222,10 +222,17 @@ def _remount_read_only(path: str) -> None:
     with open(f"{table}/self/mountinfo") as mounts:
         rows = [line.split() for line in mounts]
     for row in rows:
-        target = row[4].encode().decode("unicode_escape")
+        target = _unescape(row[4])
         if target == path or target.startswith(path.rstrip("/") + "/"):
             flags = sum(known.get(option, 0) for option in row[5].split(","))
             mount(None, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+
+
+def _unescape(path: str) -> str:
+    """A path as proc_pid_mountinfo(5) writes it. By hand: half a root directory is no place to load a codec from."""
+    for escape, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        path = path.replace(escape, character)
+    return path
 
 
 def _touch(path: str) -> None:

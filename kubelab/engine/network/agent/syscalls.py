@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import Any
+from contextlib import suppress
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -26,6 +26,7 @@ MS_SLAVE = 0x80000
 MNT_DETACH = 0x2
 
 _PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_READ = 23
 _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 _AT_FDCWD = -100
@@ -33,10 +34,7 @@ _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 0x1
 _CAPABILITY_VERSION_3 = 0x20080522
 
-# The same numbers on every architecture for calls this young, except pivot_root (asm/unistd.h).
-_SYS_MOUNT_SETATTR = 442
-_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
-_SYS_CAPSET = {"x86_64": 126, "aarch64": 91, "riscv64": 91, "ppc64le": 184, "s390x": 185}
+_SYS_MOUNT_SETATTR = 442  # the same on every architecture; the C library has it since glibc 2.36
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -47,11 +45,6 @@ def _checked(result: int, what: str) -> int:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
-
-
-def _syscall(number: int, what: str, *arguments: Any) -> int:
-    words = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    return _checked(_libc.syscall(ctypes.c_long(number), *words), what)
 
 
 def unshare(flags: int) -> None:
@@ -78,15 +71,23 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
 
 def pivot_root(new: str, old: str) -> None:
     """pivot_root(2)."""
-    number = _SYS_PIVOT_ROOT[os.uname().machine]
-    _syscall(number, f"pivot_root to {new}", os.fsencode(new), os.fsencode(old))
+    _checked(_libc.pivot_root(os.fsencode(new), os.fsencode(old)), f"pivot_root to {new}")
 
 
 def make_read_only(path: str) -> None:
     """Make a mount and all mounts below it read-only (mount_setattr(2), since Linux 5.12)."""
     attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
-    arguments = (_AT_FDCWD, os.fsencode(path), _AT_RECURSIVE, attributes, len(attributes))
-    _syscall(_SYS_MOUNT_SETATTR, f"mount_setattr {path}", *arguments)
+    number, length = ctypes.c_long(_SYS_MOUNT_SETATTR), ctypes.c_size_t(len(attributes))
+    result = _libc.syscall(number, _AT_FDCWD, os.fsencode(path), _AT_RECURSIVE, attributes, length)
+    _checked(result, f"mount_setattr {path}")
+
+
+def close_all_but(*kept: int) -> None:
+    """Close every descriptor that is not in ``kept``: those that are open, not all that could be (10⁹ in places)."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            with suppress(OSError):  # the one that listed the directory is closed already
+                os.close(int(name))
 
 
 def set_hostname(name: str) -> None:
@@ -108,7 +109,7 @@ def adopt_orphans() -> None:
 def keep_capabilities(kept: frozenset[int]) -> None:
     """Give up every capability that is not in ``kept``, for this process and all that it executes."""
     number = 0
-    while _libc.prctl(23, number, 0, 0, 0) >= 0:  # PR_CAPBSET_READ fails beyond the kernel's last
+    while _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:  # fails beyond the kernel's last
         if number not in kept:
             _checked(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "prctl PR_CAPBSET_DROP")
         number += 1
@@ -116,4 +117,4 @@ def keep_capabilities(kept: frozenset[int]) -> None:
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     data = struct.pack("=6I", low, low, 0, high, high, 0)  # effective, permitted, inheritable; twice 32 bits
-    _syscall(_SYS_CAPSET[os.uname().machine], "capset", header, data)
+    _checked(_libc.capset(header, data), "capset")
