@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import time
+from collections import OrderedDict
 from datetime import UTC, datetime
 
 from kubelab.engine.client.api import Client, Object
@@ -11,6 +12,9 @@ from kubelab.engine.client.errors import ApiError, already_exists
 from kubelab.engine.client.resources import EVENTS
 
 log = logging.getLogger(__name__)
+
+MOST_REMEMBERED = 4096
+"""Events that a component counts on; older ones begin anew."""
 
 
 def now() -> str:
@@ -24,6 +28,7 @@ class EventRecorder:
     def __init__(self, client: Client, component: str, host: str = "") -> None:
         self._client = client
         self._source = {"component": component, **({"host": host} if host else {})}
+        self._names: OrderedDict[str, str] = OrderedDict()
 
     async def record(
         self, obj: Object, reason: str, message: str, *, warning: bool = False, field_path: str = ""
@@ -35,7 +40,12 @@ class EventRecorder:
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
         same = f"{self._source}{obj.get('kind')}{meta.get('uid')}{reason}{message}{field_path}"
-        name = f"{meta['name']}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
+        # Named by the time, as upstream's, so that events of the same second list in their order.
+        fresh = f"{meta['name']}.{time.time_ns():x}"
+        name = self._names.setdefault(same, fresh)
+        self._names.move_to_end(same)
+        if len(self._names) > MOST_REMEMBERED:
+            self._names.popitem(last=False)
         event = {
             "metadata": {"name": name, "namespace": namespace},
             "involvedObject": {
