@@ -7,6 +7,7 @@ import logging
 import struct
 import time
 from collections.abc import Callable
+from typing import cast
 
 from kubelab.engine.dns import wire
 from kubelab.engine.dns.answers import answer
@@ -31,7 +32,7 @@ class NameServer:
     ) -> None:
         self._snapshot = snapshot
         self._upstream = upstream
-        self._tally = tally
+        self.tally = tally
         self._log_queries = log_queries
 
     async def respond(self, data: bytes, *, udp: bool, client: Address) -> bytes | None:
@@ -43,10 +44,10 @@ class NameServer:
             log.debug("from %s: %s", client, error)
             return None
         protocol = "udp" if udp else "tcp"
-        self._tally.request(protocol, question.type)
+        self.tally.request(protocol, question.type)
         rcode = wire.refusable(request)
         response = wire.failure(request, rcode) if rcode else await self._answer(request, question, data, udp)
-        self._tally.response(protocol, wire.rcode_of(response), time.perf_counter() - started)
+        self.tally.response(protocol, wire.rcode_of(response), time.perf_counter() - started)
         if self._log_queries:
             took = time.perf_counter() - started
             _log_query(client, question, protocol, len(data), wire.rcode_of(response), len(response), took)
@@ -97,8 +98,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         task = asyncio.get_running_loop().create_task(self._respond(data, addr))

@@ -7,6 +7,7 @@ import logging
 
 from kubelab.engine.client import Client, Informer, Object
 from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, SERVICES
+from kubelab.engine.config import POD_CIDR
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import HEADLESS_LABEL, NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
@@ -25,7 +26,8 @@ MODE = "iptables"
 class KubeProxy:
     """Run it with ``await run()``, which ends by cancellation only and then leaves the rules as they are.
 
-    ``run`` runs a tool in the node's network, ``listen`` (optional) opens sockets there for health checks.
+    ``run`` runs a tool in the node's network, ``listen`` (optional) opens sockets there for health checks. Without a
+    ``config`` it is kube-proxy's as kind sets it: its defaults, and the cluster's pod range to tell local traffic by.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class KubeProxy:
         config: ProxyConfig | None = None,
         listen: Listen | None = None,
     ) -> None:
-        self.config = config or ProxyConfig()
+        self.config = config or ProxyConfig(cluster_cidr=str(POD_CIDR))
         self.node_name = node_name
         self.synced = asyncio.Event()
         """Set once all rules have been loaded for the first time."""

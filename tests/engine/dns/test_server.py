@@ -1,0 +1,199 @@
+"""Requests and responses in wire format, over real sockets where that matters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import struct
+
+import pytest
+from dnslib import EDNS0, QTYPE, RCODE, RR, A, DNSHeader, DNSRecord
+
+from kubelab.engine.dns.server import Datagrams, NameServer
+from kubelab.engine.dns.snapshot import Snapshot
+from kubelab.engine.dns.tally import Tally
+from kubelab.engine.dns.upstream import NoAnswer, Upstream, name_servers
+
+CLIENT = ("10.244.1.7", 40000)
+
+MANY = [f"10.244.1.{n}" for n in range(60)]
+
+CLUSTER = Snapshot.of(
+    [],
+    [
+        {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.41"}},
+        {"metadata": {"name": "many", "namespace": "shop"}, "spec": {"clusterIP": "None"}},
+        {
+            "metadata": {"name": "outside", "namespace": "shop"},
+            "spec": {"type": "ExternalName", "externalName": "example.com"},
+        },
+    ],
+    [
+        {
+            "metadata": {"name": "many-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "many"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [ip]} for ip in MANY],
+        }
+    ],
+)
+
+
+class Elsewhere(Upstream):
+    """Another name server that knows one address for every name, or does not answer."""
+
+    def __init__(self, address: str | None = "93.184.216.34") -> None:
+        super().__init__(["192.0.2.1"])
+        self.address = address
+        self.asked: list[str] = []
+
+    async def ask(self, request: bytes, *, udp: bool) -> bytes:
+        if self.address is None:
+            raise NoAnswer
+        question = DNSRecord.parse(request)
+        self.asked.append(str(question.q.qname))
+        reply = question.reply()
+        reply.add_answer(RR(question.q.qname, QTYPE.A, rdata=A(self.address), ttl=60))
+        return bytes(reply.pack())
+
+
+def server(snapshot=CLUSTER, upstream=None, **options) -> NameServer:
+    return NameServer(lambda: snapshot, upstream or Upstream([]), Tally(), **options)
+
+
+async def ask(names: NameServer, name: str, type_: str = "A", *, udp: bool = True, edns: int = 0) -> DNSRecord:
+    request = DNSRecord.question(name, type_)
+    if edns:
+        request.add_ar(EDNS0(udp_len=edns))
+    response = await names.respond(bytes(request.pack()), udp=udp, client=CLIENT)
+    assert response is not None
+    parsed = DNSRecord.parse(response)
+    assert parsed.header.id == request.header.id and parsed.header.qr
+    return parsed
+
+
+def rcode(response: DNSRecord) -> str:
+    return RCODE.get(response.header.rcode)
+
+
+async def test_the_clusters_names_are_answered_with_authority():
+    response = await ask(server(), "web.shop.svc.cluster.local")
+    assert (rcode(response), response.header.aa, response.header.rd, response.header.ra) == ("NOERROR", 1, 1, 0)
+    assert [(str(rr.rdata), rr.ttl) for rr in response.rr] == [("10.96.0.41", 30)]
+
+
+async def test_a_denial_carries_the_soa():
+    response = await ask(server(), "nosuch.shop.svc.cluster.local")
+    assert rcode(response) == "NXDOMAIN" and QTYPE.get(response.auth[0].rtype) == "SOA"
+
+
+async def test_before_the_first_lists_are_read_it_fails():
+    assert rcode(await ask(server(snapshot=None), "web.shop.svc.cluster.local")) == "SERVFAIL"
+
+
+async def test_other_names_are_passed_on():
+    elsewhere = Elsewhere()
+    response = await ask(server(upstream=elsewhere), "example.com")
+    assert [str(rr.rdata) for rr in response.rr] == ["93.184.216.34"] and elsewhere.asked == ["example.com."]
+
+
+async def test_other_names_are_refused_without_another_name_server_and_fail_when_it_does_not_answer():
+    assert rcode(await ask(server(), "example.com")) == "REFUSED"
+    assert rcode(await ask(server(upstream=Elsewhere(None)), "example.com")) == "SERVFAIL"
+
+
+async def test_an_alias_to_the_outside_comes_with_what_is_found_there():
+    response = await ask(server(upstream=Elsewhere()), "outside.shop.svc.cluster.local")
+    assert [(QTYPE.get(rr.rtype), str(rr.rdata)) for rr in response.rr] == [
+        ("CNAME", "example.com."), ("A", "93.184.216.34"),
+    ]  # fmt: skip
+
+
+async def test_too_much_for_a_datagram_is_cut_and_marked():
+    short = await ask(server(), "many.shop.svc.cluster.local")
+    longer = await ask(server(), "many.shop.svc.cluster.local", edns=4096)
+    whole = await ask(server(), "many.shop.svc.cluster.local", udp=False)
+    assert short.header.tc == 1 and len(short.pack()) <= 512 and short.rr
+    assert longer.header.tc == 0 or len(longer.rr) > len(short.rr)
+    assert whole.header.tc == 0 and sorted(str(rr.rdata) for rr in whole.rr) == sorted(MANY)
+
+
+async def test_addresses_come_in_changing_order():
+    responses = [await ask(server(), "many.shop.svc.cluster.local", udp=False) for _ in range(5)]
+    assert len({tuple(str(rr.rdata) for rr in response.rr) for response in responses}) > 1
+
+
+async def test_edns_is_answered_with_edns():
+    assert [rr.rtype for rr in (await ask(server(), "web.shop.svc.cluster.local", edns=1232)).ar] == [QTYPE.OPT]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"no dns at all, just text", bytes(DNSRecord(DNSHeader(qr=1)).pack())])
+async def test_what_is_no_request_is_not_answered(data):
+    assert await server().respond(data, udp=True, client=CLIENT) is None
+
+
+async def test_what_is_not_a_query_is_not_implemented():
+    request = DNSRecord.question("web.shop.svc.cluster.local")
+    request.header.opcode = 4
+    response = await server().respond(bytes(request.pack()), udp=True, client=CLIENT)
+    assert rcode(DNSRecord.parse(response)) == "NOTIMP"
+
+
+async def test_requests_and_responses_are_counted_and_logged_when_asked(caplog):
+    names = server(log_queries=True)
+    with caplog.at_level(logging.INFO):
+        await ask(names, "web.shop.svc.cluster.local")
+        await ask(names, "nosuch.shop.svc.cluster.local", "AAAA")
+    assert 'type="A"' in names.tally.text() and 'rcode="NXDOMAIN"' in names.tally.text()
+    assert '10.244.1.7:40000 - "A IN web.shop.svc.cluster.local. udp' in caplog.text
+
+
+@contextlib.asynccontextmanager
+async def listening(names: NameServer):
+    """The server on a port of 127.0.0.1, the same for UDP and TCP."""
+    streams = await asyncio.start_server(names.serve_connection, "127.0.0.1", 0)
+    port = streams.sockets[0].getsockname()[1]
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(names), local_addr=("127.0.0.1", port))
+    try:
+        yield port
+    finally:
+        transport.close()
+        streams.close()
+        await streams.wait_closed()
+
+
+async def test_one_name_server_passes_a_question_to_another_over_udp_and_tcp():
+    async with listening(server()) as port:
+        front = server(snapshot=Snapshot(), upstream=Upstream(["127.0.0.1"], port=port))
+        request = bytes(DNSRecord.question("web.shop.svc.cluster.local").pack())
+        for udp in (True, False):
+            response = DNSRecord.parse(await front._upstream.ask(request, udp=udp))
+            assert [str(rr.rdata) for rr in response.rr] == ["10.96.0.41"]
+
+
+async def test_several_questions_go_over_one_tcp_connection():
+    async with listening(server()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for name in ("web.shop.svc.cluster.local", "many.shop.svc.cluster.local"):
+            request = bytes(DNSRecord.question(name).pack())
+            writer.write(struct.pack("!H", len(request)) + request)
+            (size,) = struct.unpack("!H", await reader.readexactly(2))
+            assert rcode(DNSRecord.parse(await reader.readexactly(size))) == "NOERROR"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_name_server_that_does_not_answer_rests_and_the_next_is_asked():
+    async with listening(server()) as port:
+        upstream = Upstream(["127.0.0.2", "127.0.0.1"], port=port, timeout=5)
+        request = bytes(DNSRecord.question("web.shop.svc.cluster.local", "AAAA").pack())
+        assert DNSRecord.parse(await upstream.ask(request, udp=True)).header.qr
+        with pytest.raises(NoAnswer):
+            await Upstream(["127.0.0.2"], port=port, timeout=5).ask(request, udp=True)
+
+
+def test_name_servers_that_would_lead_back_are_left_out():
+    given = ("127.0.0.53", "10.96.0.10", "10.244.0.5", "192.168.1.1", "bad")
+    resolv_conf = "search x\n" + "".join(f"nameserver {ip}\n" for ip in given)
+    assert name_servers(resolv_conf, own=["10.244.0.5"]) == ["192.168.1.1"]
