@@ -25,16 +25,29 @@ _X86_64 = {
     "getpeername": 52,
     "kill": 62,
     "uname": 63,
+    "rename": 82,
+    "mkdir": 83,
+    "rmdir": 84,
+    "unlink": 87,
+    "symlink": 88,
     "readlink": 89,
+    "chmod": 90,
     "openat": 257,
+    "mkdirat": 258,
     "newfstatat": 262,
+    "unlinkat": 263,
+    "renameat": 264,
+    "symlinkat": 266,
     "readlinkat": 267,
+    "fchmodat": 268,
     "faccessat": 269,
+    "utimensat": 280,
     "accept4": 288,
     "recvmmsg": 299,
     "sendmmsg": 307,
     "process_vm_readv": 310,
     "process_vm_writev": 311,
+    "renameat2": 316,
     "seccomp": 317,
     "statx": 332,
     "openat2": 437,
@@ -43,10 +56,16 @@ _X86_64 = {
 }
 
 _AARCH64 = {
+    "mkdirat": 34,
+    "unlinkat": 35,
+    "symlinkat": 36,
+    "renameat": 38,
     "faccessat": 48,
+    "fchmodat": 53,
     "openat": 56,
     "readlinkat": 78,
     "newfstatat": 79,
+    "utimensat": 88,
     "kill": 129,
     "uname": 160,
     "socket": 198,
@@ -65,6 +84,7 @@ _AARCH64 = {
     "sendmmsg": 269,
     "process_vm_readv": 270,
     "process_vm_writev": 271,
+    "renameat2": 276,
     "seccomp": 277,
     "statx": 291,
     "openat2": 437,
@@ -119,6 +139,7 @@ IP_PKTINFO = 8
 IP_BIND_ADDRESS_NO_PORT = 24
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
+AT_REMOVEDIR = 0x200
 MSG_FASTOPEN = 0x20000000
 
 HANDOVER_FLAGS = 0x4 | 0x800 | 0x4000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -29,6 +30,9 @@ from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.supervisor import Supervisor
 from kubelab.engine.network.agent.interposed.waiting import Waits
 from kubelab.engine.network.contract import Place, Program, StartFailed
+
+_OWN = ("tmp", "run")
+"""Directories that every pod has for itself."""
 
 
 class InterposedBackend(Backend):
@@ -179,9 +183,15 @@ class InterposedBackend(Backend):
         return real is not None and occupied(proto, ip, real)
 
     def _container(self, site: Site, program: Program) -> Context:
-        redirects = {
-            mount.target.rstrip("/"): (mount.source.rstrip("/"), mount.read_only) for mount in program.mounts
-        }
+        redirects = {}
+        if site.place.kind == "pod":
+            redirects = {f"/{name}": (str(self._folder(site) / name), False) for name in _OWN}
+        for mount in program.mounts:
+            if not os.path.exists(mount.source):
+                raise StartFailed(
+                    f"cannot mount {mount.source} on {mount.target}: {os.strerror(errno.ENOENT)}"
+                )
+            redirects[mount.target.rstrip("/")] = (mount.source.rstrip("/"), mount.read_only)
         files = dict(program.files)
         if program.hostname:
             files["/proc/sys/kernel/hostname"] = f"{program.hostname}\n"
@@ -190,16 +200,22 @@ class InterposedBackend(Backend):
         return Context(site, program.hostname or "", redirects)
 
     def _birth(self, context: Context) -> Birth:
-        pod = context.site.place.kind == "pod"
-        temporary = self._folder(context.site) / "tmp"
-        if pod:
-            temporary.mkdir(parents=True, exist_ok=True)
+        own = None
+        if context.site.place.kind == "pod":
+            folder = self._folder(context.site)
+            for name in _OWN:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            own = [
+                str(folder),
+                "/dev",
+                *(path for path, read_only in context.redirects.values() if not read_only),
+            ]
         return SupervisedBirth(
             context,
             self._supervisor.supervise,
             self._contexts,
             make_sockets=not self._sockets.lendable,
-            temporary=str(temporary) if pod else "",
+            own=own,
         )
 
     def _lay(self, site: Site, target: str, content: str) -> str:

@@ -23,7 +23,7 @@ _MAY_WRITE = 2
 
 
 class Files:
-    """Answers the calls that take a path."""
+    """Answers the calls that look at a path."""
 
     def __init__(self) -> None:
         self._calls = abi.machine().calls
@@ -39,13 +39,13 @@ class Files:
 
     def openat2(self, call: Call) -> Answer:
         """openat2(2); its ``resolve`` is not looked at."""
-        if _elsewhere(call, 1) is None:
+        if elsewhere(call, 1) is None:
             return CONTINUE
         flags, mode, _ = _OPEN_HOW.unpack(call.read(call.arguments[2], _OPEN_HOW.size))
         return self._open(call, 1, flags, mode)
 
     def _open(self, call: Call, path_at: int, flags: int, mode: int) -> Answer:
-        found = _elsewhere(call, path_at)
+        found = elsewhere(call, path_at)
         if found is None:
             return CONTINUE
         path, read_only = found
@@ -74,7 +74,7 @@ class Files:
 
     def statx(self, call: Call) -> Answer:
         """statx(2)."""
-        found = _elsewhere(call, 1)
+        found = elsewhere(call, 1)
         if found is None:
             return CONTINUE
         buffer = ctypes.create_string_buffer(_STATX_BYTES)
@@ -103,7 +103,7 @@ class Files:
         self, call: Call, path_at: int, buffer_at: int, size: int, name: str, flags: int | None = None
     ) -> Answer:
         """A call that fills in one structure."""
-        found = _elsewhere(call, path_at)
+        found = elsewhere(call, path_at)
         if found is None:
             return CONTINUE
         buffer = ctypes.create_string_buffer(size)
@@ -116,7 +116,7 @@ class Files:
         return 0
 
     def _readlink(self, call: Call, path_at: int) -> Answer:
-        found = _elsewhere(call, path_at)
+        found = elsewhere(call, path_at)
         if found is None:
             return CONTINUE
         target = os.fsencode(os.readlink(found[0]))[: min(call.arguments[path_at + 2], PAGE)]
@@ -124,7 +124,7 @@ class Files:
         return len(target)
 
     def _access(self, call: Call, path_at: int) -> Answer:
-        found = _elsewhere(call, path_at)
+        found = elsewhere(call, path_at)
         if found is None:
             return CONTINUE
         path, read_only = found
@@ -135,7 +135,7 @@ class Files:
         return 0
 
 
-def _elsewhere(call: Call, path_at: int) -> tuple[str, bool] | None:
+def elsewhere(call: Call, path_at: int) -> tuple[str, bool] | None:
     """Where the path leads and whether it is read-only there; None for an ordinary path."""
     prefixes = call.context.prefixes
     if not prefixes:

@@ -30,7 +30,8 @@ _NETWORK = (
 )  # fmt: skip
 _FILES = (
     "openat", "newfstatat", "open", "stat", "lstat", "access", "readlink", "readlinkat", "faccessat", "statx",
-    "openat2", "faccessat2",
+    "openat2", "faccessat2", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2",
+    "symlink", "symlinkat", "chmod", "fchmodat", "utimensat",
 )  # fmt: skip
 _PROCESS = ("uname", "kill")
 

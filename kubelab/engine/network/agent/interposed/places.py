@@ -53,9 +53,24 @@ class Context:
     """Threads that were seen making calls."""
     prefixes: tuple[bytes, ...] = ()
     """The redirects' paths, for a quick look."""
+    sources: tuple[str, ...] = ()
+    """Where they lead."""
 
     def __post_init__(self) -> None:
+        self._look_for_all()
+
+    def starts(self, pid: int) -> None:
+        """A program was started here; the first is process 1 to the others."""
+        self.programs.add(pid)
+        if not self.first:
+            self.first = pid
+            if self.site.place.kind == "pod":
+                self.redirects["/proc/1"] = (f"/proc/{pid}", True)
+                self._look_for_all()
+
+    def _look_for_all(self) -> None:
         self.prefixes = tuple(path.encode() for path in self.redirects)
+        self.sources = tuple(f"{source}/" for source, _ in self.redirects.values())
 
     def redirect(self, path: str) -> tuple[str, bool] | None:
         """Where ``path`` is on the machine and whether it is read-only; None when it is no other path."""
@@ -66,4 +81,6 @@ class Context:
         if not best:
             return None
         source, read_only = self.redirects[best]
+        if path.startswith(self.sources):  # it knows where it really is: getcwd(2) says so
+            return None
         return source + path[len(best) :], read_only

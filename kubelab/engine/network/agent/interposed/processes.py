@@ -42,7 +42,8 @@ def kill(call: Call) -> Answer:
         return _kill_all(inside - {context.first, call.thread}, number)
     if abs(target) not in inside:
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-    return CONTINUE
+    os.kill(target, number)
+    return 0
 
 
 def _kill_first(context: Context, number: int) -> int:

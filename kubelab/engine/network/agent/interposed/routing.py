@@ -66,14 +66,18 @@ class Map:
         self._by_ip: dict[str, Host] = {}
 
     def add_node(self, spec: NodeSpec) -> None:
-        """A node with empty rules."""
+        """A node with empty rules. Raises FileExistsError."""
+        if spec.name in self.hosts:
+            raise FileExistsError(errno.EEXIST, f"node {spec.name} is there already")
         self.sites[node(spec.name)] = self._site(node(spec.name), spec.ip, spec.name)
         self.hosts[spec.name] = host = Host(spec)
         self._by_ip[spec.ip] = self._by_ip[_gateway(spec)] = host
 
     def add_pod(self, uid: str, node_name: str, ip: str) -> None:
-        """A pod on a node. KeyError for an unknown node."""
-        assert self.hosts[node_name]
+        """A pod on a node. Raises FileExistsError, KeyError for an unknown node."""
+        if pod(uid) in self.sites:
+            raise FileExistsError(errno.EEXIST, f"pod {uid} is there already")
+        self.hosts[node_name]
         self.sites[pod(uid)] = self._pods[ip] = self._site(pod(uid), ip, node_name)
 
     def remove_pod(self, uid: str) -> Site | None:

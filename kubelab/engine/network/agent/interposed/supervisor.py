@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from kubelab.engine.network.agent.interposed import abi, processes
+from kubelab.engine.network.agent.interposed.changes import Changes
 from kubelab.engine.network.agent.interposed.connecting import Connecting
 from kubelab.engine.network.agent.interposed.datagrams import Datagrams
 from kubelab.engine.network.agent.interposed.files import Files
@@ -28,7 +29,7 @@ class Supervisor:
         self, poller: Poller, memory: Memory, connecting: Connecting, names: Names, datagrams: Datagrams
     ) -> None:
         self._poller, self._memory = poller, memory
-        files = Files()
+        files, changes = Files(), Changes()
         by_name: dict[str, Handler] = {
             "accept": names.accept,
             "accept4": names.accept,
@@ -36,7 +37,7 @@ class Supervisor:
             "kill": processes.kill,
             "uname": processes.uname,
         }
-        for part in (connecting, names, datagrams, files):
+        for part in (connecting, names, datagrams, files, changes):
             by_name.update({name: getattr(part, name) for name in abi.machine().calls if hasattr(part, name)})
         self._handlers = {
             abi.machine().calls[name]: by_name[name] for name in abi.machine().calls if name in by_name
