@@ -88,7 +88,7 @@ class WorkQueue(Generic[K]):
         if not (is_conflict(error) or is_not_found(error)):
             log.log(
                 logging.WARNING if isinstance(error, ApiError | OSError) else logging.ERROR,
-                "%s: %s: %s",
+                "%s: %s: %.500s",
                 self._name,
                 key,
                 error,

@@ -6,8 +6,8 @@ Both carry the same bytes, so a client cannot tell them apart and cannot lean on
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,15 +73,20 @@ class StreamRefused(Exception):
         self.response = response
 
 
-async def _split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _split_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Closes ``chunks`` when it is closed itself: a server learns at once that nobody listens any more."""
     rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            if line:
-                yield line
-    if rest:
-        yield rest
+    try:
+        async for chunk in chunks:
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                if line:
+                    yield line
+        if rest:
+            yield rest
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 class InProcessTransport:
@@ -114,8 +119,9 @@ class InProcessTransport:
             for line in response.body.splitlines():
                 yield line
             return
-        async for line in _split_lines(response.body):
-            yield line
+        async with aclosing(_split_lines(response.body)) as lines:
+            async for line in lines:
+                yield line
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -161,8 +167,9 @@ class HttpsTransport:
         async with self._send(request, aiohttp.ClientTimeout(total=None, sock_connect=10)) as response:
             if response.status != 200:
                 raise StreamRefused(ApiResponse(response.status, await response.read()))
-            async for line in _split_lines(response.content.iter_any()):
-                yield line
+            async with aclosing(_split_lines(response.content.iter_any())) as lines:
+                async for line in lines:
+                    yield line
 
     async def close(self) -> None:
         if self._session is not None:

@@ -2,6 +2,7 @@
 
 A node agent renews its Lease; one that has not for 40 s is taken for dead: the node becomes NotReady (Unknown), is
 tainted ``unreachable``, and its pods stop being ready. https://kubernetes.io/docs/concepts/architecture/nodes/#heartbeats
+What counts is when a renewal was seen, not the time written in it: a machine that slept does not wake among the dead.
 Pods are not evicted: in 300 s, the default toleration, no lesson waits.
 """
 
@@ -34,11 +35,12 @@ class NodeLifecycleController:
     def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
         self._client = client
         self._clock = clock
-        self._started = clock()
+        self._watching_since = clock()
+        self._heard: dict[str, datetime] = {}
         self._events = BackgroundEvents(client, "node-controller")
         self._queue: WorkQueue[str] = WorkQueue("node lifecycle", self._reconcile)
         self._nodes = informers[NODES]
-        self._leases = informers[LEASES]
+        informers[LEASES].listen(self._lease_changed)
         self._pods = informers[PODS]
         self._nodes.listen(lambda old, new: self._queue.add((new or old or {})["metadata"]["name"]))
 
@@ -49,19 +51,25 @@ class NodeLifecycleController:
             group.create_task(self._events.run())
             group.create_task(self._tick())
 
+    def _lease_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None and new["metadata"]["namespace"] == LEASE_NAMESPACE:
+            self._heard[new["metadata"]["name"]] = self._clock()
+
     async def _tick(self) -> None:
         while True:
-            for node in self._nodes.all():
-                if self._is_silent(node) != (ready_status(node) == "Unknown"):
-                    self._queue.add(node["metadata"]["name"])
+            before = self._clock()
             await asyncio.sleep(TICK_SECONDS)
+            if self._clock() - before > timedelta(seconds=2 * TICK_SECONDS):
+                self._watching_since = self._clock()  # we slept ourselves, and so did the agents
+            for node in self._nodes.all():
+                if self._is_silent(node) and ready_status(node) != "Unknown":
+                    self._queue.add(node["metadata"]["name"])
 
     def _is_silent(self, node: Object) -> bool:
         """Whether the grace period is over. Time in which nobody was here to look does not count against a node."""
-        now = self._clock()
-        lease = self._leases.get(LEASE_NAMESPACE, node["metadata"]["name"])
-        heard = max(last_heard(node, lease), self._started)
-        return now - heard > timedelta(seconds=GRACE_SECONDS)
+        meta = node["metadata"]
+        signs = [self._watching_since, parse(meta["creationTimestamp"]), self._heard.get(meta["name"])]
+        return self._clock() - max(sign for sign in signs if sign) > timedelta(seconds=GRACE_SECONDS)
 
     async def _reconcile(self, name: str) -> None:
         node = self._nodes.get("", name)
@@ -115,17 +123,6 @@ def ready_status(node: Object) -> str:
     """True, False or Unknown; empty before the node has said anything."""
     condition = find((node.get("status") or {}).get("conditions"), "Ready")
     return condition["status"] if condition else ""
-
-
-def last_heard(node: Object, lease: Object | None) -> datetime:
-    """The last sign of life: the Lease's renewal, the Ready condition's heartbeat or the node's creation."""
-    condition = find((node.get("status") or {}).get("conditions"), "Ready") or {}
-    signs = [node["metadata"].get("creationTimestamp")]
-    if condition.get("status") != "Unknown":
-        signs.append(condition.get("lastHeartbeatTime"))
-    if lease is not None:
-        signs.append((lease.get("spec") or {}).get("renewTime"))
-    return max(parse(sign) for sign in signs if sign)
 
 
 def taints_for(node: Object, now: datetime) -> list[Object]:

@@ -1,42 +1,37 @@
 from __future__ import annotations
 
-import json
+import pytest
 
-from kubelab.engine.client import ApiRequest, ApiResponse, Client, EventRecorder, InProcessTransport
+from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.client import Client, EventRecorder, InProcessTransport
+from kubelab.engine.client.resources import EVENTS
 
-
-class Events:
-    """An API that knows Events only."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, dict] = {}
-
-    async def handle(self, request: ApiRequest) -> ApiResponse:
-        body = json.loads(request.body) if request.body else {}
-        name = request.path.rpartition("/")[2]
-        if request.method == "POST":
-            name = body["metadata"]["name"]
-            if name in self.stored:
-                return ApiResponse(409, json.dumps({"reason": "AlreadyExists"}).encode())
-            self.stored[name] = body
-        elif request.method == "PATCH":
-            self.stored[name] |= body
-        return ApiResponse(200, json.dumps(self.stored[name]).encode())
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web", "namespace": "default", "uid": "u", "resourceVersion": "7"},
+}
 
 
-POD = {"kind": "Pod", "metadata": {"name": "web", "namespace": "default", "uid": "1"}}
+@pytest.fixture
+async def api():
+    server = ApiServer.open(":memory:")
+    yield Client(InProcessTransport(server, "system:test"))
+    await server.close()
 
 
-async def test_events_list_in_the_order_in_which_they_happened_and_repeats_are_counted():
-    api = Events()
-    recorder = EventRecorder(Client(InProcessTransport(api, "kubelet")), "kubelet", "node")
-    for reason in ("Pulled", "Created", "Started", "BackOff", "BackOff"):
-        await recorder.record(POD, reason, f"{reason}!", field_path="spec.containers{web}")
-    events = [api.stored[name] for name in sorted(api.stored)]
-    assert [(each["reason"], each["count"]) for each in events] == [
-        ("Pulled", 1),
-        ("Created", 1),
-        ("Started", 1),
-        ("BackOff", 2),
-    ]
-    assert events[0]["involvedObject"]["fieldPath"] == "spec.containers{web}"
+async def test_the_same_event_again_raises_its_count(api):
+    recorder = EventRecorder(api, "kubelet", "worker")
+    for _ in range(3):
+        await recorder.record(POD, "BackOff", "Back-off restarting", warning=True)
+    await recorder.record(POD, "Started", "Started container main")
+    events = {each["reason"]: each for each in (await api.list(EVENTS, "default"))["items"]}
+    assert {reason: each["count"] for reason, each in events.items()} == {"BackOff": 3, "Started": 1}
+    back_off = events["BackOff"]
+    assert (back_off["type"], back_off["source"]) == ("Warning", {"component": "kubelet", "host": "worker"})
+    assert (back_off["involvedObject"]["kind"], back_off["involvedObject"]["name"]) == ("Pod", "web")
+
+
+async def test_an_event_that_cannot_be_written_stops_nobody(api):
+    gone = {**POD, "metadata": {**POD["metadata"], "namespace": "no-such-namespace"}}
+    await EventRecorder(api, "kubelet").record(gone, "Started", "Started container main")

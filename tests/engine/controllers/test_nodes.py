@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kubelab.engine.controllers.clock import parse
-from kubelab.engine.controllers.nodes import last_heard, taints_for
+from kubelab.engine.controllers.nodes import taints_for
 
 CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
@@ -36,10 +36,3 @@ def test_a_taint_that_no_longer_holds_is_taken_off_and_one_that_does_keeps_its_t
 
 def test_a_cordoned_node_is_tainted(make):
     assert keys(taints_for(make.node("a", unschedulable=True), make.now)) == [("unschedulable", "NoSchedule")]
-
-
-def test_the_last_sign_of_life_is_the_latest_of_lease_heartbeat_and_birth(make):
-    node = make.node("a")
-    assert last_heard(node, None) == parse(node["metadata"]["creationTimestamp"])
-    lease = {"spec": {"renewTime": make.ago(5).replace("Z", ".250000Z")}}
-    assert (make.now - last_heard(node, lease)).total_seconds() == 4.75

@@ -55,7 +55,7 @@ def avoids_neighbours(pod: Object, node: Object, cluster: Cluster) -> bool:
 
 def is_avoided(pod: Object, node: Object, cluster: Cluster) -> bool:
     """Whether somebody in the node's domains must not be with the pod."""
-    for other, its_node in cluster.placed():
+    for other, its_node in cluster.choosy():
         for term in _affinity(other, "podAntiAffinity").get(_REQUIRED) or ():
             here = domain(node, term["topologyKey"])
             together = here is not None and domain(its_node, term["topologyKey"]) == here

@@ -24,6 +24,7 @@ class Cluster:
         for pod in pods:
             if pod["spec"].get("nodeName") in self._pods and not is_finished(pod):
                 self._pods[pod["spec"]["nodeName"]].append(pod)
+        self._choosy = [(pod, node) for pod, node in self.placed() if pod["spec"].get("affinity")]
 
     def pods_on(self, node: Object) -> list[Object]:
         """The pods on a node."""
@@ -34,6 +35,10 @@ class Cluster:
         for node in self.nodes:
             for pod in self.pods_on(node):
                 yield pod, node
+
+    def choosy(self) -> Sequence[tuple[Object, Object]]:
+        """Those of `placed` that have affinities of their own: few, as a rule."""
+        return self._choosy
 
 
 def domain(node: Object, key: str) -> str | None:

@@ -40,7 +40,8 @@ def refusal(pod: Object, node: Object, cluster: Cluster, now: datetime) -> Refus
         return Refusal(("node(s) had untolerated taint(s)",), final=True)
     if not suits_node(pod, node):
         return Refusal(("node(s) didn't match Pod's node affinity/selector",), final=True)
-    if _host_ports(pod) & {port for each in cluster.pods_on(node) for port in _host_ports(each)}:
+    ports = _host_ports(pod)
+    if ports and any(ports & _host_ports(each) for each in cluster.pods_on(node)):
         return Refusal(("node(s) didn't have free ports for the requested pod ports",), final=False)
     if short := lacking(pod, node, cluster.pods_on(node)):
         return Refusal(tuple("Too many pods" if each == "pods" else f"Insufficient {each}" for each in short), False)

@@ -26,6 +26,7 @@ from kubelab.engine.client.resources import (
     SERVICEACCOUNTS,
     SERVICES,
 )
+from kubelab.engine.config import POD_CIDR
 from kubelab.engine.controllers import run_controllers
 
 WATCHED = (NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SERVICEACCOUNTS, EVENTS,
@@ -81,7 +82,7 @@ class Cluster:
             elif pod["status"].get("phase") == "Pending":
                 ready = "False" if "broken" in pod["spec"]["containers"][0]["image"] else "True"
                 since = self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-                address = f"10.244.1.{next(self._addresses)}"
+                address = str(POD_CIDR[next(self._addresses)])
                 condition = {"type": "Ready", "status": ready, "lastTransitionTime": since}
                 status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
                 status["conditions"] = [*pod["status"].get("conditions", []), condition]
