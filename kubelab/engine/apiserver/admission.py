@@ -86,7 +86,7 @@ def _service_account(store: Store, pod: Object) -> None:
     spec["serviceAccountName"] = spec["serviceAccount"] = name
     account = store.get(r.SERVICEACCOUNTS.storage_key, (meta["namespace"], name))
     if account is None:
-        why = f"error looking up service account {meta['namespace']}/{name}: serviceaccount \"{name}\" not found"
+        why = f'error looking up service account {meta["namespace"]}/{name}: serviceaccount "{name}" not found'
         raise forbidden(r.PODS, meta["name"], why)
     mount = spec.get("automountServiceAccountToken")
     if mount is None:
@@ -100,7 +100,11 @@ def _service_account(store: Store, pod: Object) -> None:
 def _mount_token(pod: Object) -> None:
     spec = pod["spec"]
     name = next(
-        (volume["name"] for volume in spec.get("volumes") or [] if volume.get("name", "").startswith("kube-api-access-")),
+        (
+            volume["name"]
+            for volume in spec.get("volumes") or []
+            if volume.get("name", "").startswith("kube-api-access-")
+        ),
         None,
     )
     needed = False
@@ -129,5 +133,3 @@ def _token_volume(name: str) -> Object:
             "defaultMode": _FILE_MODE,
         },
     }
-
-

@@ -66,7 +66,9 @@ def _entry(call: Call, manager: str, subresource: str, owned: Iterable[Path]) ->
     return {**entry, "subresource": subresource} if subresource else entry
 
 
-def _settle(call: Call, live: Object, config: Object, shape: Shape, owned: set[Path], others: list[Object]) -> list[Object]:
+def _settle(
+    call: Call, live: Object, config: Object, shape: Shape, owned: set[Path], others: list[Object]
+) -> list[Object]:
     """The other managers' entries; with ``force`` without what this one takes from them. Raises 409."""
     changed = {path for path in owned if not same(find(live, path), find(config, path))}
     conflicts: list[tuple[Object, Path]] = []
@@ -197,7 +199,9 @@ def _matches(item: Any, kind: str, name: str) -> bool:
     wanted = json.loads(name)
     if kind == "v":
         return item == wanted
-    return isinstance(item, dict) and all(item.get(key, _KEY_DEFAULTS.get(key)) == value for key, value in wanted.items())
+    return isinstance(item, dict) and all(
+        item.get(key, _KEY_DEFAULTS.get(key)) == value for key, value in wanted.items()
+    )
 
 
 def _remove(obj: Object, path: Path) -> None:
@@ -214,7 +218,13 @@ def _remove(obj: Object, path: Path) -> None:
 
 def merge(live: Any, config: Any, shape: Shape | None) -> Any:
     """The configuration laid over what is there, by the list types of the schema."""
-    if isinstance(config, dict) and isinstance(live, dict) and shape is not None and not shape.atomic and shape.kind != "any":
+    if (
+        isinstance(config, dict)
+        and isinstance(live, dict)
+        and shape is not None
+        and not shape.atomic
+        and shape.kind != "any"
+    ):
         result = dict(live)
         for name, value in config.items():
             result[name] = merge(live.get(name), value, _child(shape, name))

@@ -18,7 +18,7 @@ def read_object(call: Call, rtype: ResourceType) -> Object:
     strictness = call.field_validation
     duplicates = Duplicates()
     content_type = call.request.headers.get("content-type", "")
-    data = parse_body(call.request.body, content_type, None if strictness == "Ignore" else duplicates)
+    data = parse_body(call.request.body, content_type, None if strictness == "Ignore" else duplicates, rtype.schema)
     check_type(data, rtype)
     obj, problems = decode(data, rtype)
     problems += [f'duplicate field "{name}"' for name in duplicates]
@@ -33,7 +33,7 @@ def read_options(call: Call, schema: str) -> Object:
     """A small body that may be missing (DeleteOptions, Binding …)."""
     if not call.request.body:
         return {}
-    data = parse_body(call.request.body, call.request.headers.get("content-type", ""))
+    data = parse_body(call.request.body, call.request.headers.get("content-type", ""), schema=schema)
     try:
         return Decoder().object(schema, data)
     except DecodeError as error:
@@ -48,7 +48,9 @@ def unreadable(rtype: ResourceType, why: str) -> StatusError:
 def check_type(data: Any, rtype: ResourceType) -> None:
     """Raises a Status unless the data is an object of the resource's kind (or says nothing of its kind)."""
     if not isinstance(data, dict):
-        raise bad_request(f"couldn't get version/kind; json parse error: the body is not an object of kind {rtype.kind}")
+        raise bad_request(
+            f"couldn't get version/kind; json parse error: the body is not an object of kind {rtype.kind}"
+        )
     api_version, kind = data.get("apiVersion") or rtype.api_version, data.get("kind") or rtype.kind
     if kind != rtype.kind:
         raise bad_request(f'{kind} in version "{api_version}" cannot be handled as a {rtype.kind}: wrong kind')

@@ -19,19 +19,33 @@ def objects() -> Iterator[tuple[ResourceType, Object]]:
     meta = {"name": "kubernetes", "namespace": "default"}
     component = {"component": "apiserver", "provider": "kubernetes"}
     port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}
-    yield r.SERVICES, {
-        "metadata": {**meta, "labels": dict(component)},
-        "spec": {"clusterIP": KUBERNETES_SERVICE_IP, "ports": [port], "type": "ClusterIP", "sessionAffinity": "None"},
-    }
+    yield (
+        r.SERVICES,
+        {
+            "metadata": {**meta, "labels": dict(component)},
+            "spec": {
+                "clusterIP": KUBERNETES_SERVICE_IP,
+                "ports": [port],
+                "type": "ClusterIP",
+                "sessionAffinity": "None",
+            },
+        },
+    )
     address = next(node.ip for node in nodes() if node.control_plane)
     there = {"name": "https", "port": API_PORT, "protocol": "TCP"}
-    yield r.ENDPOINTS, {
-        "metadata": {**meta, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-        "subsets": [{"addresses": [{"ip": address}], "ports": [there]}],
-    }
-    yield r.ENDPOINTSLICES, {
-        "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kubernetes"}},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-        "ports": [there],
-    }
+    yield (
+        r.ENDPOINTS,
+        {
+            "metadata": {**meta, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+            "subsets": [{"addresses": [{"ip": address}], "ports": [there]}],
+        },
+    )
+    yield (
+        r.ENDPOINTSLICES,
+        {
+            "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+            "ports": [there],
+        },
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from kubelab.engine.apiserver import protobuf
 from kubelab.engine.apiserver.status import (
     bad_request,
     not_acceptable,
@@ -43,8 +44,8 @@ class Wanted:
         return YAML if self.yaml else JSON
 
 
-def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = None) -> Any:
-    """The data in a JSON or YAML body. Raises a Status for what cannot be read."""
+def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = None, schema: str = "") -> Any:
+    """The data in a JSON or YAML body, or a protobuf one if the ``schema`` of its message is given. Raises a Status."""
     if len(body) > LARGEST_BODY:
         raise too_large()
     media = content_type.partition(";")[0].strip().lower()
@@ -52,7 +53,9 @@ def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = N
         return _json(body, duplicates)
     if media == YAML or media.endswith("+yaml"):
         return _yaml(body)
-    raise unsupported_media_type((JSON, YAML))
+    if media == protobuf.MEDIA_TYPE and schema:
+        return protobuf.decode(body, schema)
+    raise unsupported_media_type((JSON, YAML, protobuf.MEDIA_TYPE))
 
 
 def _json(body: bytes, duplicates: Duplicates | None) -> Any:
@@ -79,7 +82,9 @@ def _json(body: bytes, duplicates: Duplicates | None) -> Any:
 
 
 def _refuse(constant: str) -> Any:
-    raise bad_request(f"couldn't get version/kind; json parse error: invalid character '{constant[0]}' looking for value")
+    raise bad_request(
+        f"couldn't get version/kind; json parse error: invalid character '{constant[0]}' looking for value"
+    )
 
 
 def _go_json_error(error: json.JSONDecodeError) -> str:
@@ -139,5 +144,3 @@ def to_yaml(body: bytes) -> bytes:
     """JSON as YAML."""
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return yaml.dump(json.loads(body), Dumper=dumper, default_flow_style=False, allow_unicode=True).encode()
-
-

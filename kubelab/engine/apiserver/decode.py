@@ -100,7 +100,7 @@ class Decoder:
         item = shape.item
         assert item is not None
         if item.kind == "string":
-            for key, entry in value.items():
+            for entry in value.values():
                 if type(entry) is not str and entry is not None:
                     raise _mismatch(item, entry, path, owner)
             return {key: entry or "" for key, entry in value.items()}
@@ -147,7 +147,9 @@ class Decoder:
 
     def _quantity(self, shape: Shape, value: Any, path: Any, owner: Struct | None) -> Any:
         if type(value) not in (str, int, float):
-            raise DecodeError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+            raise DecodeError(
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            )
         try:
             return canonical(value if isinstance(value, str) else repr(value))
         except BadQuantity as bad:

@@ -32,7 +32,9 @@ class Serving:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self._web = web.Server(self._handle, keepalive_timeout=KEEPALIVE_SECONDS, access_log=None)
+        self._web = web.Server(
+            self._handle, keepalive_timeout=KEEPALIVE_SECONDS, access_log=None, handler_cancellation=True
+        )
         self._listening: list[asyncio.Server] = []
         self.last_request = time.monotonic()
         """When somebody last asked for something over these sockets (`time.monotonic`)."""
@@ -123,11 +125,9 @@ async def _send(request: web.BaseRequest, answer: ApiResponse) -> web.StreamResp
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.enable_chunked_encoding()
-    try:
+    with contextlib.suppress(ConnectionError):  # the client has gone: there is nobody to tell
         await response.prepare(request)
         async for chunk in answer.body:
             await response.write(chunk)
         await response.write_eof()
-    except (ConnectionError, asyncio.CancelledError):
-        pass
     return response

@@ -121,14 +121,16 @@ class KubeletRelay:
         try:
             return await self._open().get(url.base + url.path, params=url.query)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise internal(f"Get \"{url.base}{url.path}\": {error}") from None
+            raise internal(f'Get "{url.base}{url.path}": {error}') from None
 
     # -- websockets --------------------------------------------------------------------------------
 
     async def relay(self, request: web.Request, call: Call) -> web.StreamResponse:
         """Join a client's websocket to a kubelet's until either ends."""
         url = self.locate(call)
-        offered = [part.strip() for part in request.headers.get("sec-websocket-protocol", "").split(",") if part.strip()]
+        offered = [
+            part.strip() for part in request.headers.get("sec-websocket-protocol", "").split(",") if part.strip()
+        ]
         try:
             inner = await self._open().ws_connect(
                 url.base + url.path, params=url.query, protocols=offered, max_msg_size=_LARGEST_FRAME, autoping=True
@@ -197,11 +199,11 @@ def _container(pod: Object, asked: str) -> str:
         return asked
     main = [one["name"] for one in spec["containers"]]
     default = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
-    if len(names) == 1 or default in main:
-        return default if default in main else main[0]
+    if default in main:
+        return str(default)
+    if len(names) == 1:
+        return main[0]
     text = f"a container name must be specified for pod {name}, choose one of: [{' '.join(main)}]"
     if spec.get("initContainers"):
         text += f" or one of the init containers: [{' '.join(one['name'] for one in spec['initContainers'])}]"
     raise bad_request(text)
-
-

@@ -100,6 +100,10 @@ def _document(request: ApiRequest, group: str, v: str) -> ApiResponse | None:
 
 def _swagger(request: ApiRequest) -> ApiResponse:
     accepted = request.headers.get("accept", "*/*")
+    if openapi.SWAGGER_PROTOBUF in accepted:
+        return ApiResponse(
+            200, openapi.swagger_protobuf(), {"content-type": openapi.SWAGGER_PROTOBUF.replace("@", ".")}
+        )
     if "json" not in accepted and "*/*" not in accepted:
         raise not_acceptable()
     return ApiResponse(200, openapi.swagger(), {"content-type": JSON})

@@ -182,6 +182,4 @@ class Registry:
         shown["metadata"] = dict(shown["metadata"])
         if call.dry_run:
             return old
-        return self.store.remove(
-            call.target.rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"]
-        )
+        return self.store.remove(call.target.rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"])

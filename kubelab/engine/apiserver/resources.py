@@ -39,6 +39,8 @@ class ResourceType:
     """Whether a PUT to a name that does not exist creates the object."""
     generation: bool = False
     """Whether ``metadata.generation`` counts the changes of the spec."""
+    deprecation: str = ""
+    """The warning that every request for it gets."""
     stored_as: tuple[str, str] | None = None
     """Group and plural of the resource whose objects these are views of."""
 
@@ -70,18 +72,38 @@ _APPS = "io.k8s.api.apps.v1."
 _CONNECT = ("create", "get")
 
 NAMESPACES = ResourceType(
-    "", "v1", "namespaces", "namespace", "Namespace", _CORE + "Namespace",
-    namespaced=False, short_names=("ns",),
+    "",
+    "v1",
+    "namespaces",
+    "namespace",
+    "Namespace",
+    _CORE + "Namespace",
+    namespaced=False,
+    short_names=("ns",),
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     subresources=(Subresource("finalize", ("update",)), STATUS),
 )
 NODES = ResourceType(
-    "", "v1", "nodes", "node", "Node", _CORE + "Node",
-    namespaced=False, short_names=("no",), subresources=(STATUS,),
+    "",
+    "v1",
+    "nodes",
+    "node",
+    "Node",
+    _CORE + "Node",
+    namespaced=False,
+    short_names=("no",),
+    subresources=(STATUS,),
 )
 PODS = ResourceType(
-    "", "v1", "pods", "pod", "Pod", _CORE + "Pod",
-    short_names=("po",), categories=("all",), generation=True,
+    "",
+    "v1",
+    "pods",
+    "pod",
+    "Pod",
+    _CORE + "Pod",
+    short_names=("po",),
+    categories=("all",),
+    generation=True,
     subresources=(
         Subresource("attach", _CONNECT, ("", "v1", "PodAttachOptions")),
         Subresource("binding", ("create",), ("", "v1", "Binding")),
@@ -95,43 +117,109 @@ PODS = ResourceType(
     ),
 )
 SERVICES = ResourceType(
-    "", "v1", "services", "service", "Service", _CORE + "Service",
-    short_names=("svc",), categories=("all",), subresources=(STATUS,), create_on_update=True,
+    "",
+    "v1",
+    "services",
+    "service",
+    "Service",
+    _CORE + "Service",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=(STATUS,),
+    create_on_update=True,
 )
 ENDPOINTS = ResourceType(
-    "", "v1", "endpoints", "endpoints", "Endpoints", _CORE + "Endpoints",
-    short_names=("ep",), create_on_update=True,
+    "",
+    "v1",
+    "endpoints",
+    "endpoints",
+    "Endpoints",
+    _CORE + "Endpoints",
+    short_names=("ep",),
+    create_on_update=True,
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 )
 CONFIGMAPS = ResourceType(
-    "", "v1", "configmaps", "configmap", "ConfigMap", _CORE + "ConfigMap", short_names=("cm",),
+    "",
+    "v1",
+    "configmaps",
+    "configmap",
+    "ConfigMap",
+    _CORE + "ConfigMap",
+    short_names=("cm",),
 )
 SECRETS = ResourceType("", "v1", "secrets", "secret", "Secret", _CORE + "Secret")
 SERVICEACCOUNTS = ResourceType(
-    "", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount", _CORE + "ServiceAccount",
+    "",
+    "v1",
+    "serviceaccounts",
+    "serviceaccount",
+    "ServiceAccount",
+    _CORE + "ServiceAccount",
     short_names=("sa",),
     subresources=(Subresource("token", ("create",), ("authentication.k8s.io", "v1", "TokenRequest")),),
 )
 EVENTS = ResourceType(
-    "", "v1", "events", "event", "Event", _CORE + "Event", short_names=("ev",), create_on_update=True,
+    "",
+    "v1",
+    "events",
+    "event",
+    "Event",
+    _CORE + "Event",
+    short_names=("ev",),
+    create_on_update=True,
 )
 EVENTS_V1 = ResourceType(
-    "events.k8s.io", "v1", "events", "event", "Event", "io.k8s.api.events.v1.Event",
-    short_names=("ev",), create_on_update=True, stored_as=("", "events"),
+    "events.k8s.io",
+    "v1",
+    "events",
+    "event",
+    "Event",
+    "io.k8s.api.events.v1.Event",
+    short_names=("ev",),
+    create_on_update=True,
+    stored_as=("", "events"),
 )
 ENDPOINTSLICES = ResourceType(
-    "discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice",
-    "io.k8s.api.discovery.v1.EndpointSlice", generation=True,
+    "discovery.k8s.io",
+    "v1",
+    "endpointslices",
+    "endpointslice",
+    "EndpointSlice",
+    "io.k8s.api.discovery.v1.EndpointSlice",
+    generation=True,
 )
 DEPLOYMENTS = ResourceType(
-    "apps", "v1", "deployments", "deployment", "Deployment", _APPS + "Deployment",
-    short_names=("deploy",), categories=("all",), subresources=(SCALE, STATUS), generation=True,
+    "apps",
+    "v1",
+    "deployments",
+    "deployment",
+    "Deployment",
+    _APPS + "Deployment",
+    short_names=("deploy",),
+    categories=("all",),
+    subresources=(SCALE, STATUS),
+    generation=True,
 )
 REPLICASETS = ResourceType(
-    "apps", "v1", "replicasets", "replicaset", "ReplicaSet", _APPS + "ReplicaSet",
-    short_names=("rs",), categories=("all",), subresources=(SCALE, STATUS), generation=True,
+    "apps",
+    "v1",
+    "replicasets",
+    "replicaset",
+    "ReplicaSet",
+    _APPS + "ReplicaSet",
+    short_names=("rs",),
+    categories=("all",),
+    subresources=(SCALE, STATUS),
+    generation=True,
 )
 LEASES = ResourceType(
-    "coordination.k8s.io", "v1", "leases", "lease", "Lease", "io.k8s.api.coordination.v1.Lease",
+    "coordination.k8s.io",
+    "v1",
+    "leases",
+    "lease",
+    "Lease",
+    "io.k8s.api.coordination.v1.Lease",
     create_on_update=True,
 )
 
@@ -141,25 +229,55 @@ STORED: tuple[ResourceType, ...] = (
 )  # fmt: skip
 
 SELF_SUBJECT_REVIEWS = ResourceType(
-    "authentication.k8s.io", "v1", "selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview",
-    "io.k8s.api.authentication.v1.SelfSubjectReview", namespaced=False, verbs=("create",),
+    "authentication.k8s.io",
+    "v1",
+    "selfsubjectreviews",
+    "selfsubjectreview",
+    "SelfSubjectReview",
+    "io.k8s.api.authentication.v1.SelfSubjectReview",
+    namespaced=False,
+    verbs=("create",),
 )
 TOKEN_REVIEWS = ResourceType(
-    "authentication.k8s.io", "v1", "tokenreviews", "tokenreview", "TokenReview",
-    "io.k8s.api.authentication.v1.TokenReview", namespaced=False, verbs=("create",),
+    "authentication.k8s.io",
+    "v1",
+    "tokenreviews",
+    "tokenreview",
+    "TokenReview",
+    "io.k8s.api.authentication.v1.TokenReview",
+    namespaced=False,
+    verbs=("create",),
 )
 _AUTHZ = "io.k8s.api.authorization.v1."
 SELF_SUBJECT_ACCESS_REVIEWS = ResourceType(
-    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "selfsubjectaccessreview",
-    "SelfSubjectAccessReview", _AUTHZ + "SelfSubjectAccessReview", namespaced=False, verbs=("create",),
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectaccessreviews",
+    "selfsubjectaccessreview",
+    "SelfSubjectAccessReview",
+    _AUTHZ + "SelfSubjectAccessReview",
+    namespaced=False,
+    verbs=("create",),
 )
 SELF_SUBJECT_RULES_REVIEWS = ResourceType(
-    "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "selfsubjectrulesreview",
-    "SelfSubjectRulesReview", _AUTHZ + "SelfSubjectRulesReview", namespaced=False, verbs=("create",),
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectrulesreviews",
+    "selfsubjectrulesreview",
+    "SelfSubjectRulesReview",
+    _AUTHZ + "SelfSubjectRulesReview",
+    namespaced=False,
+    verbs=("create",),
 )
 SUBJECT_ACCESS_REVIEWS = ResourceType(
-    "authorization.k8s.io", "v1", "subjectaccessreviews", "subjectaccessreview",
-    "SubjectAccessReview", _AUTHZ + "SubjectAccessReview", namespaced=False, verbs=("create",),
+    "authorization.k8s.io",
+    "v1",
+    "subjectaccessreviews",
+    "subjectaccessreview",
+    "SubjectAccessReview",
+    _AUTHZ + "SubjectAccessReview",
+    namespaced=False,
+    verbs=("create",),
 )
 
 REVIEWS: tuple[ResourceType, ...] = (

@@ -63,7 +63,9 @@ def _requirement(text: str) -> Requirement:
 def _ordered(text: str, key: str, op: str, value: str) -> Requirement:
     bound = _number(value)
     if bound is None:
-        raise bad_request(f"unable to parse requirement: for 'Gt', 'Lt' operators, the value must be an integer: {text!r}")
+        raise bad_request(
+            f"unable to parse requirement: for 'Gt', 'Lt' operators, the value must be an integer: {text!r}"
+        )
 
     def compare(labels: Mapping[str, str]) -> bool:
         number = _number(labels.get(key, ""))
@@ -74,7 +76,7 @@ def _ordered(text: str, key: str, op: str, value: str) -> Requirement:
 
 def _check(text: str, key: str, *values: str) -> None:
     if not _KEY.match(key):
-        raise bad_request(f"unable to parse requirement: <nil>: Invalid value: \"{key}\": not a label key, in {text!r}")
+        raise bad_request(f'unable to parse requirement: <nil>: Invalid value: "{key}": not a label key, in {text!r}')
     for value in values:
         if len(value) > 63 or not _LABEL_VALUE.match(value):
             raise bad_request(

@@ -66,9 +66,12 @@ class ApiServer:
         """Open or make the database (":memory:" keeps nothing) and see that what must be there is there."""
         settings = settings or ApiServerSettings()
         server = cls(Store(database, window=settings.watch_window), settings)
-        for rtype, obj in bootstrap.objects():
-            server._ensure(rtype, obj)
+        server._ensure_all()
         return server
+
+    def _ensure_all(self) -> None:
+        for rtype, obj in bootstrap.objects():
+            self._ensure(rtype, obj)
 
     def _ensure(self, rtype: r.ResourceType, obj: Object) -> None:
         meta = obj["metadata"]
@@ -112,6 +115,8 @@ class ApiServer:
         if target is None:
             return nonresource.answer(request)
         call = Call(request, target, user, self.settings.clock())
+        if target.rtype.deprecation:
+            call.warnings.append(target.rtype.deprecation)
         response = await self._dispatch(call)
         if call.warnings:
             shown = dict.fromkeys(call.warnings)
@@ -149,10 +154,10 @@ class ApiServer:
                 return self._writer.update(call)
             case "patch":
                 return self._writer.patch(call)
-            case "delete":
-                return self._writer.delete(call)
-            case "deletecollection":
-                return self._writer.delete_collection(call)
+            case "delete" | "deletecollection":
+                response = self._writer.delete(call) if verb == "delete" else self._writer.delete_collection(call)
+                self._ensure_all()
+                return response
         raise unknown_resource()
 
     async def _subresource(self, call: Call, method: str) -> ApiResponse:
@@ -185,5 +190,3 @@ class ApiServer:
 def _header_quoted(text: str) -> str:
     plain = text.encode("ascii", "backslashreplace").decode().replace("\\", "\\\\").replace('"', '\\"')
     return f'"{plain}"'
-
-

@@ -117,7 +117,9 @@ def _ordered(items: list[Any], order: list[Any], shape: Shape | None) -> list[An
         return item.get(key) if key and isinstance(item, dict) else item
 
     ranks = {repr(identity(wanted)): rank for rank, wanted in enumerate(order)}
-    named = sorted((item for item in items if repr(identity(item)) in ranks), key=lambda item: ranks[repr(identity(item))])
+    named = sorted(
+        (item for item in items if repr(identity(item)) in ranks), key=lambda item: ranks[repr(identity(item))]
+    )
     result = list(named)
     last: Any = None
     for item in items:

@@ -79,7 +79,7 @@ class Subresources:
 
     def _asked_scale(self, call: Call, scale: Object) -> Any:
         media = call.request.headers.get("content-type", "").partition(";")[0].strip()
-        body = parse_body(call.request.body, media)
+        body = parse_body(call.request.body, media, schema="io.k8s.api.autoscaling.v1.Scale")
         if call.request.method == "PATCH":
             body = patched(scale, body, media if media in (JSON_PATCH, MERGE_PATCH) else MERGE_PATCH, r.DEPLOYMENTS)
         if not isinstance(body, dict) or not isinstance(body.get("spec") or {}, dict):
@@ -96,7 +96,7 @@ class Subresources:
             raise bad_request("target.name: Required value")
         name = call.target.name
         if pod.obj["spec"].get("nodeName"):
-            raise conflict(r.PODS, name, f"pod {name} is already assigned to node \"{pod.obj['spec']['nodeName']}\"")
+            raise conflict(r.PODS, name, f'pod {name} is already assigned to node "{pod.obj["spec"]["nodeName"]}"')
         if pod.obj["metadata"].get("deletionTimestamp"):
             raise conflict(r.PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")
         obj = copy(pod.obj)
@@ -183,7 +183,9 @@ class Subresources:
 
 
 def _scale_of(obj: Object) -> Object:
-    meta = {name: obj["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    meta = {
+        name: obj["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    }
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -194,4 +196,3 @@ def _scale_of(obj: Object) -> Object:
             "selector": selector_text(obj["spec"].get("selector")),
         },
     }
-

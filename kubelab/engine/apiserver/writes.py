@@ -90,7 +90,9 @@ class Writer:
     def _apply(self, call: Call, patch: Any, old: Stored | None) -> ApiResponse:
         rtype, target = call.target.rtype, call.target
         if not call.query.get("fieldManager"):
-            raise bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+            raise bad_request(
+                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+            )
         if not isinstance(patch, dict):
             raise bad_request("an apply patch must be an object")
         check_type(patch, rtype)
@@ -164,6 +166,4 @@ def _check_name(obj: Object, name: str) -> None:
 def _check_namespace(obj: Object, namespace: str) -> None:
     have = obj["metadata"].get("namespace") or namespace
     if have != namespace:
-        raise bad_request(
-            f"the namespace of the object ({have}) does not match the namespace on the URL ({namespace})"
-        )
+        raise bad_request(f"the namespace of the object ({have}) does not match the namespace on the URL ({namespace})")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.resources import STATUS, ResourceType
 from kubelab.engine.apiserver.validation import names
 from kubelab.engine.apiserver.validation.fields import FieldError
-from kubelab.engine.apiserver.validation.metadata import NameRule
 
 
 class Kind:
     """The behaviour of one resource. Methods change the object they are given; it is the caller's own copy."""
 
-    name_rule: ClassVar[NameRule] = staticmethod(names.dns1123_subdomain)
-
     def __init__(self, rtype: ResourceType) -> None:
         self.rtype = rtype
         self.has_status = STATUS in rtype.subresources
+
+    def name_rule(self, name: str) -> list[str]:
+        """What is wrong with an object's name."""
+        return names.dns1123_subdomain(name)
 
     def default(self, obj: Object) -> None:
         """Fill in what the API fills in when a field is left out."""

@@ -24,7 +24,8 @@ LARGEST_DATA = 1024 * 1024
 class NamespaceKind(Kind):
     """A namespace: Active until it is deleted, held by the finalizer in its spec until it is empty."""
 
-    name_rule = staticmethod(names.dns1123_label)
+    def name_rule(self, name: str) -> list[str]:
+        return names.dns1123_label(name)
 
     def default(self, obj: Object) -> None:
         meta = obj["metadata"]
@@ -59,7 +60,7 @@ class NodeKind(Kind):
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         before, after = (old.get("spec") or {}).get("podCIDR"), (new.get("spec") or {}).get("podCIDR")
         if before and after != before:
-            return [forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid")]
+            return [forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')]
         return []
 
 
@@ -137,9 +138,6 @@ class EndpointsKind(Kind):
             errors += _endpoint_ports(subset.get("ports") or [], f"{here}.ports", named=True)
         return errors
 
-    def warnings(self, obj: Object) -> list[str]:
-        return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
-
 
 class EndpointSliceKind(Kind):
     """An EndpointSlice."""
@@ -197,7 +195,9 @@ def _endpoint_ports(ports: list[Any], at: str, *, named: bool) -> list[FieldErro
         if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
             errors.append(not_supported(f"{here}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP")))
         if named or "port" in port:
-            errors += [invalid(f"{here}.port", port.get("port", 0), why) for why in names.port_number(port.get("port", 0))]
+            errors += [
+                invalid(f"{here}.port", port.get("port", 0), why) for why in names.port_number(port.get("port", 0))
+            ]
     return errors
 
 

@@ -78,7 +78,9 @@ def qos_class(spec: dict[str, Any]) -> str:
         if path.startswith("ephemeral"):
             continue
         resources = container.get("resources") or {}
-        requests = {name: amount for name, amount in (resources.get("requests") or {}).items() if quantity_value(amount)}
+        requests = {
+            name: amount for name, amount in (resources.get("requests") or {}).items() if quantity_value(amount)
+        }
         limits = {name: amount for name, amount in (resources.get("limits") or {}).items() if quantity_value(amount)}
         any_set = any_set or any(name in ("cpu", "memory") for name in (*requests, *limits))
         for name in ("cpu", "memory"):

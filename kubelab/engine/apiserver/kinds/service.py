@@ -23,7 +23,8 @@ WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 class ServiceKind(Kind):
     """A Service."""
 
-    name_rule = staticmethod(names.dns1035_label)
+    def name_rule(self, name: str) -> list[str]:
+        return names.dns1035_label(name)
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})

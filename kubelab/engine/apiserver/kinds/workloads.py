@@ -52,7 +52,7 @@ class ReplicaSetKind(Kind):
         if selector and not selector_matches(selector, labels):
             why = "`selector` does not match template `labels`"
             errors.append(invalid("spec.template.metadata.labels", labels, why))
-        errors += names.annotations((template.get("metadata") or {}).get("annotations"), "spec.template.annotations")
+        errors += names.annotation_map((template.get("metadata") or {}).get("annotations"), "spec.template.annotations")
         spec = template["spec"]
         errors += pod_spec(spec, "spec.template.spec")
         if spec.get("restartPolicy") in ("OnFailure", "Never"):
@@ -87,9 +87,6 @@ class DeploymentKind(ReplicaSetKind):
             errors.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
         return errors + _strategy(spec["strategy"])
 
-    def warnings(self, obj: Object) -> list[str]:
-        return []
-
 
 def _strategy(strategy: dict[str, Any]) -> list[FieldError]:
     rolling = strategy.get("rollingUpdate")
@@ -99,6 +96,7 @@ def _strategy(strategy: dict[str, Any]) -> list[FieldError]:
     if strategy["type"] != "RollingUpdate":
         return [not_supported("spec.strategy.type", strategy["type"], ("Recreate", "RollingUpdate"))]
     errors: list[FieldError] = []
+    rolling = rolling or {}
     for member in ("maxUnavailable", "maxSurge"):
         errors += _count_or_percent(rolling[member], f"spec.strategy.rollingUpdate.{member}")
     if rolling["maxUnavailable"] in (0, "0%") and rolling["maxSurge"] in (0, "0%"):

@@ -8,7 +8,6 @@ from kubelab.engine.apiserver.tables.cells import Column
 from kubelab.engine.apiserver.tables.columns import GENERIC, TABLES, TableOf
 
 
-
 def definitions(rtype: ResourceType) -> list[Object]:
     """The ``columnDefinitions`` of a resource."""
     return [column.definition() for column in table_of(rtype).columns]

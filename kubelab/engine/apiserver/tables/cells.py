@@ -38,7 +38,9 @@ NAME = Column(
     description="Name must be unique within a namespace. Is required when creating resources, although some resources "
     "may allow a client to request the generation of an appropriate name automatically.",
 )
-AGE = Column("Age", description="CreationTimestamp is a timestamp representing the server time when this object was created.")
+AGE = Column(
+    "Age", description="CreationTimestamp is a timestamp representing the server time when this object was created."
+)
 
 
 def wide(name: str, description: str = "") -> Column:

@@ -56,7 +56,9 @@ def _external_ip(obj: Object) -> str:
 
 def _port_list(ports: list[Any]) -> str:
     shown = [
-        f"{port['port']}:{port['nodePort']}/{port['protocol']}" if port.get("nodePort") else f"{port['port']}/{port['protocol']}"
+        f"{port['port']}:{port['nodePort']}/{port['protocol']}"
+        if port.get("nodePort")
+        else f"{port['port']}/{port['protocol']}"
         for port in ports
     ]
     return ",".join(shown) or NONE
@@ -234,7 +236,9 @@ TABLES: dict[str, TableOf] = {
     "ConfigMap": TableOf(
         (NAME, Column("Data", description="Number of entries."), AGE),
         lambda obj, now: [
-            _name(obj), str(len(obj.get("data") or {}) + len(obj.get("binaryData") or {})), c.age(obj, now)
+            _name(obj),
+            str(len(obj.get("data") or {}) + len(obj.get("binaryData") or {})),
+            c.age(obj, now),
         ],
     ),
     "Secret": TableOf(

@@ -105,7 +105,9 @@ def _sidecars(spec: Status) -> set[str]:
 def _ready_sidecars(spec: Status, status: Status) -> int:
     sidecars = _sidecars(spec)
     states = status.get("initContainerStatuses") or []
-    return sum(state["name"] in sidecars and bool(state.get("started")) and bool(state.get("ready")) for state in states)
+    return sum(
+        state["name"] in sidecars and bool(state.get("started")) and bool(state.get("ready")) for state in states
+    )
 
 
 def _sidecar_restarts(spec: Status, status: Status) -> tuple[int, float]:

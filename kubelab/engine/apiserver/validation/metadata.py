@@ -25,7 +25,7 @@ def object_meta(obj: Object, name_rule: NameRule) -> list[FieldError]:
     elif not generate:
         errors += [invalid("metadata.name", name, problem) for problem in name_rule(name)]
     errors += names.labels(meta.get("labels"), "metadata.labels")
-    errors += names.annotations(meta.get("annotations"), "metadata.annotations")
+    errors += names.annotation_map(meta.get("annotations"), "metadata.annotations")
     errors += _owners(meta.get("ownerReferences") or [])
     for finalizer in meta.get("finalizers") or []:
         errors += [invalid("metadata.finalizers", finalizer, problem) for problem in names.qualified_name(finalizer)]
@@ -49,7 +49,7 @@ def _owners(owners: list[Any]) -> list[FieldError]:
             invalid(
                 "metadata.ownerReferences",
                 owners,
-                "Only one reference can have Controller set to true. Found \"true\" in references for "
+                'Only one reference can have Controller set to true. Found "true" in references for '
                 f"{first['kind']}/{first['name']} and {second['kind']}/{second['name']}",
             )
         )

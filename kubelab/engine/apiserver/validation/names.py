@@ -40,9 +40,11 @@ _QUALIFIED_RULE = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
     f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
 )
+_WITH_PREFIX = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
 _VALUE_RULE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    f"end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '{_VALUE}')"
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', "
+    f"regex used for validation is '{_VALUE}')"
 )
 
 
@@ -75,7 +77,7 @@ def qualified_name(value: str) -> list[str]:
     prefix, slash, name = value.rpartition("/")
     problems: list[str] = []
     if "/" in prefix:
-        return [f"a qualified name {_QUALIFIED_RULE.removeprefix('name part ')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+        return [f"a qualified name {_QUALIFIED_RULE.removeprefix('name part ')} {_WITH_PREFIX}"]
     if slash and not prefix:
         problems.append("prefix part must be non-empty")
     elif slash:
@@ -103,7 +105,7 @@ def labels(value: Mapping[str, str] | None, field: str) -> list[FieldError]:
     return errors
 
 
-def annotations(value: Mapping[str, str] | None, field: str) -> list[FieldError]:
+def annotation_map(value: Mapping[str, str] | None, field: str) -> list[FieldError]:
     """Keys of an annotation map, and its size (256 KiB in all)."""
     errors: list[FieldError] = []
     size = 0

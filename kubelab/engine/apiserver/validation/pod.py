@@ -49,8 +49,12 @@ def pod_spec(spec: Spec, at: str) -> list[FieldError]:
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline < 2**31:
         errors.append(invalid(f"{at}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"))
-    for member, rule in (("hostname", names.dns1123_label), ("subdomain", names.dns1123_label),
-                         ("serviceAccountName", names.dns1123_subdomain), ("nodeName", names.dns1123_subdomain)):
+    for member, rule in (
+        ("hostname", names.dns1123_label),
+        ("subdomain", names.dns1123_label),
+        ("serviceAccountName", names.dns1123_subdomain),
+        ("nodeName", names.dns1123_subdomain),
+    ):
         value = spec.get(member)
         if value:
             errors += [invalid(f"{at}.{member}", value, problem) for problem in rule(value)]
@@ -81,7 +85,9 @@ def _container(container: Spec, at: str, volumes: set[str], is_init: bool) -> li
     for probe in _PROBES:
         if probe in container:
             if is_init and not sidecar:
-                errors.append(forbidden(f"{at}.{probe}", "may not be set for init containers without restartPolicy=Always"))
+                errors.append(
+                    forbidden(f"{at}.{probe}", "may not be set for init containers without restartPolicy=Always")
+                )
             else:
                 errors += _probe(container[probe], f"{at}.{probe}", probe != "readinessProbe")
     for hook in ("postStart", "preStop"):
@@ -145,7 +151,8 @@ def _env(env: list[Spec], at: str) -> list[FieldError]:
         if len(source) == 0:
             errors.append(
                 invalid(
-                    f"{here}.valueFrom", "",
+                    f"{here}.valueFrom",
+                    "",
                     "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
                 )
             )
@@ -181,7 +188,11 @@ def _resources(resources: Spec, at: str) -> list[FieldError]:
         for name, amount in (resources.get(member) or {}).items():
             if quantity_value(amount) < 0:
                 errors.append(invalid(f"{at}.{member}[{name}]", amount, "must be greater than or equal to 0"))
-            if "/" not in name and name not in ("cpu", "memory", "ephemeral-storage") and not name.startswith("hugepages-"):
+            if (
+                "/" not in name
+                and name not in ("cpu", "memory", "ephemeral-storage")
+                and not name.startswith("hugepages-")
+            ):
                 errors.append(invalid(f"{at}.{member}[{name}]", name, "must be a standard resource for containers"))
     for name, amount in (resources.get("requests") or {}).items():
         if name in limits and quantity_value(amount) > quantity_value(limits[name]):
@@ -250,7 +261,7 @@ def _tolerations(tolerations: list[Spec], at: str) -> list[FieldError]:
         if key:
             errors += [invalid(f"{here}.key", key, problem) for problem in names.qualified_name(key)]
         elif operator != "Exists":
-            why = "operator must be Exists when `key` is empty, which means \"match all values and all keys\""
+            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             errors.append(invalid(f"{here}.operator", operator, why))
         if operator not in ("Equal", "Exists", "Gt", "Lt"):
             errors.append(not_supported(f"{here}.operator", operator, ("Equal", "Exists")))
@@ -261,5 +272,3 @@ def _tolerations(tolerations: list[Spec], at: str) -> list[FieldError]:
         if effect and effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
             errors.append(not_supported(f"{here}.effect", effect, ("NoSchedule", "PreferNoSchedule", "NoExecute")))
     return errors
-
-

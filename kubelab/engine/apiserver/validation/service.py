@@ -133,7 +133,9 @@ def _cluster_ip(spec: Spec) -> list[FieldError]:
         else:
             errors += [invalid(here, one, why) for why in names.ip_address(one)]
     if len(addresses) > 1 and not errors:
-        errors.append(invalid("spec.clusterIPs", addresses, "may only hold one value: this cluster is IPv4 single-stack"))
+        errors.append(
+            invalid("spec.clusterIPs", addresses, "may only hold one value: this cluster is IPv4 single-stack")
+        )
     return errors + _families(spec)
 
 
@@ -151,7 +153,9 @@ def _families(spec: Spec) -> list[FieldError]:
         why = "this cluster is not configured for dual-stack services"
         errors.append(invalid("spec.ipFamilyPolicy", policy, why))
     elif policy not in ("SingleStack", "PreferDualStack"):
-        errors.append(not_supported("spec.ipFamilyPolicy", policy, ("SingleStack", "PreferDualStack", "RequireDualStack")))
+        errors.append(
+            not_supported("spec.ipFamilyPolicy", policy, ("SingleStack", "PreferDualStack", "RequireDualStack"))
+        )
     return errors
 
 
@@ -203,7 +207,9 @@ def service_update(new: Spec, old: Spec) -> list[FieldError]:
     if "ExternalName" not in (new["type"], old["type"]):
         before, after = old.get("clusterIP"), new.get("clusterIP")
         if before and not after:
-            errors.append(invalid("spec.clusterIPs[0]", new.get("clusterIPs") or [], "primary clusterIP can not be unset"))
+            errors.append(
+                invalid("spec.clusterIPs[0]", new.get("clusterIPs") or [], "primary clusterIP can not be unset")
+            )
         elif before and after != before:
             errors.append(invalid("spec.clusterIPs[0]", after, "may not change once set"))
         if old.get("ipFamilies") and (new.get("ipFamilies") or [""])[0] != old["ipFamilies"][0]:
