@@ -69,7 +69,17 @@ class Cluster:
             for informer in self.informers.values():
                 group.create_task(informer.run())
             group.create_task(self._kubelet.run())
-            group.create_task(run_controllers(self.client_for, ca_pem="PEM", clock=self.clock))
+            self._group = group
+            self.start_controllers()
+
+    def start_controllers(self) -> None:
+        self._controllers = self._group.create_task(
+            run_controllers(self.client_for, ca_pem="PEM", clock=self.clock), name="controllers"
+        )
+
+    async def kill_controllers(self) -> None:
+        self._controllers.cancel()
+        await asyncio.gather(self._controllers, return_exceptions=True)
 
     async def _serve(self, key) -> None:
         pod = self.informers[PODS].get(*key)

@@ -138,3 +138,16 @@ async def test_a_taken_name_is_got_around_by_another_hash(cluster):
     await cluster.deploy("web", replicas=1, labels={"app": "web"})
     await cluster.until(lambda: cluster.rolled_out("web"))
     assert cluster.get(DEPLOYMENTS, "web")["status"]["collisionCount"] == 1
+
+
+async def test_a_rollout_goes_on_where_it_was_when_the_controllers_come_back(cluster):
+    await cluster.deploy(replicas=8)
+    await cluster.until(cluster.rolled_out)
+    for number in range(2, 6):
+        await cluster.set_image("web", f"agnhost:{number}")
+        await cluster.until(lambda number=number: images(cluster)[f"agnhost:{number}"])
+        await cluster.kill_controllers()
+        victim = cluster.all(PODS)[0]["metadata"]["name"]
+        await cluster.api.delete(PODS, victim, "default", grace_seconds=0)
+        cluster.start_controllers()
+    await cluster.until(lambda: cluster.rolled_out() and images(cluster) == {"agnhost:5": 8})
