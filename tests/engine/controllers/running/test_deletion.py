@@ -90,6 +90,7 @@ async def test_a_deleted_namespace_is_emptied_says_what_it_waits_for_and_goes(cl
         return remaining is not None and remaining["status"] == "True" and "pods. has 1" in remaining["message"]
 
     await cluster.until(waits_for_the_pod)
+    assert cluster.all(CONFIGMAPS, "shop"), "what the pod may need stays as long as the pod"
     cluster.holds_deletions = False
     await cluster.api.delete(PODS, "solo", "shop", grace_seconds=0)
     await cluster.until(lambda: cluster.get(NAMESPACES, "shop", "") is None)
