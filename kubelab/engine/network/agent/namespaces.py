@@ -63,11 +63,12 @@ def process_one() -> None:
     When process 1 ends, the kernel ends every process in its PID namespace; when the one who waits ends, so does
     process 1.
     """
-    unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
+    unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
     child = os.fork()
     if child:
         _guard(child)
     die_with_parent(signal.SIGKILL)
+    unshare(CLONE_NEWNS)  # only now: the guard's /proc must stay the one that knows it
     mount(None, "/", None, MS_REC | MS_SLAVE)
 
 
