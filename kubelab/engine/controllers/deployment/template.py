@@ -13,7 +13,6 @@ from typing import Any
 
 from kubelab.engine.client import Object
 from kubelab.engine.client.resources import DEPLOYMENTS
-from kubelab.engine.controllers.labels import labels_of
 from kubelab.engine.controllers.owners import controller_reference
 
 HASH_LABEL = "pod-template-hash"
@@ -73,11 +72,6 @@ def new_replicaset(deployment: Object, replicas: int, annotations: dict[str, str
         },
         "spec": replicaset_spec,
     }
-
-
-def hash_of(obj: Object) -> str | None:
-    """The value of the hash label of a ReplicaSet or a pod."""
-    return labels_of(obj).get(HASH_LABEL)
 
 
 def _without_hash(template: Object) -> Object:
