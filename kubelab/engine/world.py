@@ -21,9 +21,13 @@ from kubelab.engine.client import Client
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.contract import Finished, Network, node
 from kubelab.engine.node import NodeAgent, NodeSettings
-from kubelab.engine.proxy import KubeProxy
+from kubelab.engine.proxy import KubeProxy, ProxyConfig
 
 log = logging.getLogger(__name__)
+
+PROXY_CONFIG = ProxyConfig(cluster_cidr=str(config.POD_CIDR), min_sync_period=0.1)
+"""As kind configures kube-proxy, but for the minimum between two syncs (kind: 1 s): three nodes and a lesson's few
+Services cost nothing, and a learner should not have to wait to see what an edit did."""
 
 ClientFor = Callable[[str], Client]
 
@@ -90,7 +94,7 @@ class World:
         async def listen(ip: str, port: int) -> socket.socket:
             return await self.network.listen(here, ip, port)
 
-        return KubeProxy(self._client_for("system:kube-proxy"), spec.name, run, listen=listen)
+        return KubeProxy(self._client_for("system:kube-proxy"), spec.name, run, config=PROXY_CONFIG, listen=listen)
 
 
 async def _nothing() -> None:
