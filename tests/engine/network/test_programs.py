@@ -260,3 +260,16 @@ for path in ("/usr/x", "/etc/x", "/home/x"):
     root = str(Path(__file__).parents[3])
     finished = await lab.tool(OUTSIDE, [sys.executable, "-I", "-S", "-c", script, root])
     assert finished.stdout.split() == [b"EROFS"] * 3
+
+
+async def test_signals_are_as_a_program_expects_them(web):
+    """Nothing blocked, nothing ignored: a shell's children must die of a broken pipe."""
+    said = await web.shell("web", "grep -E 'SigBlk|SigIgn' /proc/self/status")
+    assert [int(line.split()[1], 16) for line in said.splitlines()] == [0, 0]
+
+
+async def test_a_built_in_server_outlives_a_caller_that_leaves(web):
+    process = await start(web, Program(["/pause"], env={"PATH": PATH}, entry=PAUSE))
+    status = await web.shell("web", "cat /proc/1/status", join=process.id)
+    ignored = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    assert int(ignored, 16) & 1 << signal.SIGPIPE - 1

@@ -14,6 +14,7 @@ import sys
 import termios
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from kubelab.engine.network.agent import messages, title
@@ -54,6 +55,8 @@ def _forget_the_agent(open_files: tuple[int, int]) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     resource.setrlimit(resource.RLIMIT_NOFILE, open_files)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as badness:
+        badness.write("1000")  # as kubelet has it for BestEffort: short of memory, a pod goes before the agent
     os.setsid()
     os.umask(0o022)
 
@@ -109,7 +112,9 @@ def _call(program: Program, report: socket.socket) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a log is read line by line
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.unfreeze()
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_IGN
+    )  # as in every Python program: a caller that leaves is no reason to die
     gc.freeze()  # what is shared with the agent stays shared: the collector does not write to it
     report.close()
     code = 1

@@ -31,14 +31,9 @@ class _Child:
 
 
 @dataclass
-class _Later:
-    """An answer that comes when something else has happened."""
-
-    request: int
-
-
-@dataclass
 class _Removal:
+    """A pod that is gone when its programs are reaped."""
+
     request: int
     pids: set[int] = field(default_factory=set)
 
@@ -58,7 +53,7 @@ class Server:
         self._children: dict[int, _Child] = {}
         self._starting: dict[int, tuple[int, socket.socket]] = {}
         self._removals: list[_Removal] = []
-        self._operations: dict[str, Callable[[Message, list[int]], Message | _Later]] = {
+        self._operations: dict[str, Callable[[Message, list[int]], Message | None]] = {
             "add_node": self._add_node,
             "add_pod": self._add_pod,
             "remove_pod": self._remove_pod,
@@ -107,7 +102,7 @@ class Server:
         except Exception as error:  # the engine has to hear of everything; the agent goes on
             self._say({"id": number, "error": describe(error)})
             return
-        if not isinstance(result, _Later):
+        if result is not None:  # else the answer comes later
             self._say({"id": number, "result": result})
 
     # Places and sockets
@@ -120,7 +115,7 @@ class Server:
         self._backend.add_pod(request["uid"], request["node"], request["ip"])
         return {}
 
-    def _remove_pod(self, request: Message, fds: list[int]) -> Message | _Later:
+    def _remove_pod(self, request: Message, fds: list[int]) -> Message | None:
         place = Place("pod", request["uid"])
         pids = {pid for pid, child in self._children.items() if child.place == place}
         for pid in pids:
@@ -131,7 +126,7 @@ class Server:
         if not pids:
             return {}
         self._removals.append(_Removal(request["number"], pids))
-        return _Later(request["number"])
+        return None
 
     def _pass_socket(self, number: int, operation: str, request: Message) -> None:
         place, ip, port = Place(*request["place"]), request["ip"], request["port"]
@@ -147,7 +142,7 @@ class Server:
 
     # Programs
 
-    def _start(self, request: Message, fds: list[int]) -> _Later:
+    def _start(self, request: Message, fds: list[int]) -> None:
         place = Place(*request["place"])
         program = program_of(request["program"])
         descriptors = iter(fds)
@@ -157,9 +152,8 @@ class Server:
         except KeyError as error:
             raise StartFailed(f"{place} has no network") from error
         self._launch(request["number"], place, program, birth, stdio)
-        return _Later(request["number"])
 
-    def _run(self, request: Message, fds: list[int]) -> Message | _Later:
+    def _run(self, request: Message, fds: list[int]) -> Message | None:
         place, argv = Place(*request["place"]), request["argv"]
         stdin, stdout, stderr = fds
         code = self._backend.answer_tool(place, argv, stdin, stdout, stderr)
@@ -167,7 +161,7 @@ class Server:
             return {"code": code}
         program = Program(argv, env=self._backend.tool_env(place))
         self._launch(request["number"], place, program, self._backend.tool_birth(place), fds)
-        return _Later(request["number"])
+        return None
 
     def _launch(self, number: int, place: Place, program: Program, birth: Birth, stdio: Sequence[int | None]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
