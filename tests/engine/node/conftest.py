@@ -30,7 +30,7 @@ KINDS |= {"services": "Service", "leases": "Lease"}
 async def eventually(condition: Callable[[], object], seconds: float = 5) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for lies in the API and in the network
             await asyncio.sleep(0.002)
 
 

@@ -31,7 +31,12 @@ async def test_lines_are_kept_in_the_runtimes_format(log):
     log.write("stdout", b"o\nhalf")
     log.close()
     lines = log.path.read_text().splitlines()
-    assert [line.split(" ", 1)[1] for line in lines] == ["stdout F one", "stderr F oops", "stdout F two", "stdout P half"]
+    assert [line.split(" ", 1)[1] for line in lines] == [
+        "stdout F one",
+        "stderr F oops",
+        "stdout F two",
+        "stdout P half",
+    ]
     assert datetime.fromisoformat(lines[0].split(" ")[0][:26]).year >= 2026
     assert await text(log.path) == "one\noops\ntwo\nhalf"
 

@@ -47,9 +47,7 @@ async def test_the_program_is_what_the_image_and_the_pod_say(lab):
         assert program.env["HOSTNAME"] == "web"
         assert program.files["/etc/hosts"].endswith("10.244.1.2\tweb\n")
         assert program.files["/etc/resolv.conf"] == (
-            "search default.svc.cluster.local svc.cluster.local cluster.local\n"
-            "nameserver 10.96.0.10\n"
-            "options ndots:5\n"
+            "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
         )
 
 

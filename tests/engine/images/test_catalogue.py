@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kubelab.engine import images
+from kubelab.engine.images import links
+from kubelab.engine.images.references import parse
+
+
+@pytest.mark.parametrize(
+    ("image", "complete"),
+    [
+        ("python", "docker.io/library/python:latest"),
+        ("python:3.12", "docker.io/library/python:3.12"),
+        ("docker.io/library/python", "docker.io/library/python:latest"),
+        ("nicolaka/netshoot", "docker.io/nicolaka/netshoot:latest"),
+        ("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"),
+        ("localhost:5000/a/b:c", "localhost:5000/a/b:c"),
+        ("python@sha256:" + "a" * 64, "docker.io/library/python@sha256:" + "a" * 64),
+    ],
+)
+def test_names_are_completed_as_a_runtime_does(image, complete):
+    assert str(parse(image)) == complete
+
+
+@pytest.mark.parametrize("image", ["", "Python", "a b", "python:", "https://x/y", "a//b", "-x"])
+def test_what_cannot_be_a_name_is_refused(image):
+    with pytest.raises(images.InvalidImageName, match="invalid reference format"):
+        images.resolve(image)
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "argv", "forked"),
+    [
+        ((), (), ("/agnhost", "pause"), True),
+        ((), ("netexec", "--http-port=80"), ("/agnhost", "netexec", "--http-port=80"), True),
+        (("/agnhost",), ("netexec",), ("/agnhost", "netexec"), True),
+        (("sh", "-c"), ("sleep 1",), ("sh", "-c", "sleep 1"), False),
+        (("sleep",), (), ("sleep",), False),
+    ],
+)
+def test_command_replaces_the_entrypoint_and_args_the_cmd(command, args, argv, forked):
+    recipe = images.resolve("registry.k8s.io/e2e-test-images/agnhost:2.53", command, args)
+    assert recipe.argv == argv
+    assert (recipe.entry is not None) == forked
+
+
+def test_an_unknown_image_is_refused_with_a_list_of_those_there_are():
+    with pytest.raises(images.UnknownImage) as error:
+        images.resolve("nginx")
+    assert all(name in str(error.value) for name in images.known())
+    assert "python" in images.known()
+
+
+def test_python_is_the_machines_interpreter_outside_of_any_virtual_environment(tmp_path):
+    folder = images.install_links(tmp_path / "bin")
+    recipe = images.resolve("python:3.12", links=folder)
+    assert recipe.argv == ("python3",)
+    script = "import sys; print(sys.prefix == sys.base_prefix)"
+    ran = subprocess.run([*recipe.argv, "-c", script], env=recipe.env, capture_output=True, text=True, check=True)
+    assert ran.stdout == "True\n"
+
+
+def test_stand_ins_are_there_only_where_the_real_tool_is_missing(tmp_path, monkeypatch):
+    here = tmp_path / "machine"
+    here.mkdir()
+    for name in ("sh", "curl"):
+        (here / name).symlink_to("/bin/true")
+    monkeypatch.setattr(links, "SYSTEM_PATH", str(here))
+    folder = images.install_links(tmp_path / "bin")
+    assert not (folder / "curl").exists()
+    assert os.access(folder / "dig", os.X_OK)
+    assert os.readlink(folder / "zsh") == str(here / "sh")
+    said = subprocess.run([folder / "dig", "-v"], capture_output=True, text=True, check=True).stdout
+    assert "stand-in" in said
+    (here / "dig").symlink_to("/bin/true")
+    assert not (images.install_links(folder) / "dig").exists()
+
+
+def test_the_name_server_runs_where_kubelab_can_be_imported():
+    recipe = images.resolve("registry.k8s.io/coredns/coredns:v1.12.1", (), ("-conf", "/etc/coredns/Corefile"))
+    assert recipe.argv[:3] == (sys.executable, "-m", "kubelab.engine.dns")
+    code = "import kubelab.engine.images"
+    subprocess.run([sys.executable, "-c", code], env=recipe.env, cwd="/", check=True)
