@@ -225,7 +225,7 @@ class Lab:
         return self._prober.stream(target, job, source, heard)
 
     def watch_pods(
-        self, selector: str = "", clients: Mapping[str, Target] | None = None, *, every: float = 0.2, rate: float = 25
+        self, selector: str = "", clients: Mapping[str, Target] | None = None, *, every: float = 0.1, rate: float = 25
     ) -> PodLifelines:
         """Record the lives of pods during a ``with`` block, and what ``clients`` (name → target) got meanwhile.
 

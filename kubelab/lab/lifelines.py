@@ -66,7 +66,7 @@ class PodLifelines:
         self,
         look: Callable[[], Pods],
         clients: Mapping[str, Callable[[Callable[[Answer], None]], Streaming]] | None = None,
-        every_seconds: float = 0.2,
+        every_seconds: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._look = look
@@ -90,12 +90,16 @@ class PodLifelines:
     def __enter__(self) -> PodLifelines:
         self._zero = self._clock()
         self.before = self._take_in(self._look())
-        for name, start in self._start_client.items():
-            self._heard[name] = 0
-            self._streams[name] = start(self._hears(name))
-            self.offsets[name] = self._clock() - self._zero
         self._sampler.start()
-        self._await_answers(LEAD_ANSWERS)
+        try:
+            for name, start in self._start_client.items():
+                self._heard[name] = 0
+                self._streams[name] = start(self._hears(name))
+                self.offsets[name] = self._clock() - self._zero
+            self._await_answers(LEAD_ANSWERS)
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -216,6 +220,7 @@ class PodLifelines:
         self._stop.set()
         if self._sampler.is_alive():
             self._sampler.join(10)
+        for stream in self._streams.values():
+            stream.tell_to_stop()
         for name, stream in self._streams.items():
             self.traffic[name] = stream.stop()
-        self.seconds = self._clock() - self._zero

@@ -21,7 +21,7 @@ def draw_traffic(traffic: Traffic) -> Figure:
     figure, (shares, delays) = plt.subplots(1, 2, figsize=(9, 2.8), width_ratios=(3, 2), layout="constrained")
     _draw_shares(shares, traffic)
     _draw_latencies(delays, traffic)
-    figure.suptitle(f"Requests to {traffic.target or 'the target'}: {traffic.sentence}", fontsize=11)
+    figure.suptitle(f"{traffic.target}: {traffic.sentence}", fontsize=11)
     plt.close(figure)
     return figure
 

@@ -198,13 +198,16 @@ class Streaming:
         """Why the client ended by itself, when it did."""
         return self._failure
 
+    def tell_to_stop(self) -> None:
+        """Tell the client to finish what it has begun, and do not wait for it."""
+        if not self._stopped and self._thread.is_alive():
+            self._client.stop()
+        self._stopped = True
+
     def stop(self) -> Traffic:
         """End the client and wait for its last answers. Raises what made it fail."""
-        if not self._stopped:
-            self._stopped = True
-            if self._thread.is_alive():
-                self._client.stop()
-            self._thread.join(30)
+        self.tell_to_stop()
+        self._thread.join(30)
         if self._failure is not None:
             raise self._failure
         answers = tuple(sorted(self._answers, key=lambda answer: answer.at))

@@ -1,0 +1,31 @@
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cluster_name():
+    """A cluster of our own, up for these tests; other clusters on the machine are left alone."""
+    name = f"lessons-{uuid.uuid4().hex[:6]}"
+    kubelab = [sys.executable, "-m", "kubelab.cli"]
+    done = subprocess.run([*kubelab, "up", "--name", name], capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        subprocess.run([*kubelab, "down", "--name", name], capture_output=True, timeout=60)
+        pytest.fail(f"the cluster did not come up: {done.stdout}{done.stderr}")
+    yield name
+    subprocess.run([*kubelab, "down", "--name", name], capture_output=True, timeout=60, check=True)
+
+
+@pytest.fixture
+def learner(cluster_name, tmp_path, monkeypatch):
+    """The environment of the reference learner on that cluster, with an empty book."""
+    for key, value in {
+        "KUBELAB_NAME": cluster_name,
+        "KUBELAB_SEED": "reference",
+        "KUBELAB_PROGRESS": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(key, value)
+    return dict(os.environ)
