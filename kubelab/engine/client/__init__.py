@@ -4,13 +4,13 @@ from kubelab.engine.client.api import Client, Object
 from kubelab.engine.client.controller import WorkQueue
 from kubelab.engine.client.errors import ApiError, already_exists, is_conflict, is_not_found
 from kubelab.engine.client.events import EventRecorder, now
+from kubelab.engine.client.https import HttpsTransport
 from kubelab.engine.client.informer import Informer, Key, key_of
 from kubelab.engine.client.resources import Resource
 from kubelab.engine.client.transport import (
     ApiRequest,
     ApiResponse,
     Handler,
-    HttpsTransport,
     InProcessTransport,
     Transport,
 )

@@ -5,13 +5,10 @@ Both carry the same bytes, so a client cannot tell them apart and cannot lean on
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
-
-import aiohttp
 
 Query = Sequence[tuple[str, str]]
 
@@ -73,7 +70,7 @@ class StreamRefused(Exception):
         self.response = response
 
 
-async def _split_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Closes ``chunks`` when it is closed itself: a server learns at once that nobody listens any more."""
     rest = b""
     try:
@@ -119,59 +116,9 @@ class InProcessTransport:
             for line in response.body.splitlines():
                 yield line
             return
-        async with aclosing(_split_lines(response.body)) as lines:
+        async with aclosing(split_lines(response.body)) as lines:
             async for line in lines:
                 yield line
 
     async def close(self) -> None:
         """Nothing to let go of."""
-
-
-class HttpsTransport:
-    """HTTPS with a bearer token and a private CA, one connection pool."""
-
-    def __init__(self, server: str, *, ca_file: str, token: str, user_agent: str = "kubelab") -> None:
-        self._server = server.rstrip("/")
-        self._tls = ssl.create_default_context(cafile=ca_file)
-        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": user_agent}
-        self._session: aiohttp.ClientSession | None = None
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
-        return self._session
-
-    @asynccontextmanager
-    async def _send(self, request: ApiRequest, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
-        try:
-            async with self._open().request(
-                request.method,
-                self._server + request.path,
-                params=list(request.query),
-                headers=request.headers,
-                data=request.body or None,
-                timeout=timeout,
-            ) as response:
-                yield response
-        except aiohttp.ClientError as error:
-            # Not all of them are OSErrors (a broken-off answer is not), and callers should know one kind of failure.
-            raise ConnectionError(f"{request.method} {self._server}{request.path}: {error}") from error
-
-    async def request(self, request: ApiRequest) -> ApiResponse:
-        async with self._send(request, aiohttp.ClientTimeout(total=30)) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return ApiResponse(response.status, await response.read(), headers)
-
-    async def lines(self, request: ApiRequest) -> AsyncIterator[bytes]:
-        async with self._send(request, aiohttp.ClientTimeout(total=None, sock_connect=10)) as response:
-            if response.status != 200:
-                raise StreamRefused(ApiResponse(response.status, await response.read()))
-            async with aclosing(_split_lines(response.content.iter_any())) as lines:
-                async for line in lines:
-                    yield line
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None

@@ -3,10 +3,9 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
-from kubelab.engine.client import ApiError, ApiRequest, ApiResponse, Client, HttpsTransport, InProcessTransport
+from kubelab.engine.client import ApiError, ApiRequest, ApiResponse, Client, InProcessTransport
 from kubelab.engine.client.resources import DEPLOYMENTS, NODES, PODS
 
 
@@ -98,25 +97,3 @@ async def test_lines_may_come_in_any_chunks_and_the_stream_is_closed_after_an_er
             seen.append(event)
     assert seen == [("ADDED", {"a": 1})]
     assert closed == [True]
-
-
-class LostConnection:
-    def request(self, *_, **__):
-        return self
-
-    async def __aenter__(self):
-        raise aiohttp.ServerDisconnectedError
-
-    async def __aexit__(self, *_):
-        return False
-
-
-async def test_a_lost_connection_is_an_os_error_on_https_too(monkeypatch):
-    monkeypatch.setattr("ssl.create_default_context", lambda **_: None)
-    transport = HttpsTransport("https://10.96.0.1", ca_file="ca.crt", token="secret")
-    monkeypatch.setattr(transport, "_open", LostConnection)
-    with pytest.raises(ConnectionError, match=r"GET https://10\.96\.0\.1/api/v1/pods"):
-        await Client(transport).list(PODS)
-    with pytest.raises(ConnectionError):
-        async for _ in Client(transport).watch(PODS, resource_version="1"):
-            pass
