@@ -53,9 +53,12 @@ async def _run(log_queries: bool, port: int, servers: list[str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = in_cluster_client()
     names, tally = ClusterNames(client), Tally()
-    server = NameServer(names.snapshot, Upstream(servers), tally, log_queries=log_queries)
+    upstream = Upstream(servers)
+    server = NameServer(names.snapshot, upstream, tally, log_queries=log_queries)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
+        stack.callback(upstream.close)
+        upstream.probe()
         await _serve(stack, server, port)
         await _serve_status(stack, names, tally)
         log.info("serving on port %d, other names from %s", port, ", ".join(servers) or "nobody")

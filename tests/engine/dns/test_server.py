@@ -149,9 +149,9 @@ async def test_requests_and_responses_are_counted_and_logged_when_asked(caplog):
 
 
 @contextlib.asynccontextmanager
-async def listening(names: NameServer):
+async def listening(names: NameServer, port: int = 0):
     """The server on a port of 127.0.0.1, the same for UDP and TCP."""
-    streams = await asyncio.start_server(names.serve_connection, "127.0.0.1", 0)
+    streams = await asyncio.start_server(names.serve_connection, "127.0.0.1", port)
     port = streams.sockets[0].getsockname()[1]
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: Datagrams(names), local_addr=("127.0.0.1", port))
@@ -184,13 +184,28 @@ async def test_several_questions_go_over_one_tcp_connection():
         await writer.wait_closed()
 
 
-async def test_a_name_server_that_does_not_answer_rests_and_the_next_is_asked():
+REQUEST = bytes(DNSRecord.question("web.shop.svc.cluster.local").pack())
+
+
+async def test_a_name_server_that_does_not_answer_is_passed_over():
     async with listening(server()) as port:
-        upstream = Upstream(["127.0.0.2", "127.0.0.1"], port=port, timeout=5)
-        request = bytes(DNSRecord.question("web.shop.svc.cluster.local", "AAAA").pack())
-        assert DNSRecord.parse(await upstream.ask(request, udp=True)).header.qr
+        upstream = Upstream(["127.0.0.2", "127.0.0.1"], port=port)
+        assert DNSRecord.parse(await upstream.ask(REQUEST, udp=True)).header.qr
         with pytest.raises(NoAnswer):
-            await Upstream(["127.0.0.2"], port=port, timeout=5).ask(request, udp=True)
+            await Upstream(["127.0.0.2"], port=port).ask(REQUEST, udp=True)
+
+
+async def test_a_name_server_that_answers_again_is_found_by_a_probe_in_the_background():
+    async with listening(server()) as port:
+        pass
+    upstream = Upstream(["127.0.0.1"], port=port, rest=0)
+    upstream.probe()
+    await asyncio.gather(*upstream._probes.values())
+    async with listening(server(), port):
+        with pytest.raises(NoAnswer):
+            await upstream.ask(REQUEST, udp=True)
+        await asyncio.gather(*upstream._probes.values())
+        assert DNSRecord.parse(await upstream.ask(REQUEST, udp=True)).header.qr
 
 
 def test_name_servers_that_would_lead_back_are_left_out():
