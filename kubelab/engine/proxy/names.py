@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 
 from kubelab.engine.proxy.services import PortName
 
@@ -11,6 +12,7 @@ STALE_PREFIXES = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-"
 """Chains that a proxy makes and unmakes: one of these that it does not need is deleted, whoever made it."""
 
 
+@lru_cache(maxsize=65536)
 def short_hash(text: str) -> str:
     """The first 16 characters of the base32 text of a SHA-256 digest."""
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:16]
