@@ -24,7 +24,7 @@ def quoted(value: Any) -> str:
     """A value as messages show it."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 @dataclass(frozen=True)

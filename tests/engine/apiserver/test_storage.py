@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.apiserver.storage import Store
+from kubelab.engine.client import Client, InProcessTransport
+from kubelab.engine.client.resources import CONFIGMAPS
+
+WRITER = """
+import asyncio, sys
+from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.client import Client, InProcessTransport
+from kubelab.engine.client.resources import CONFIGMAPS
+
+async def main():
+    client = Client(InProcessTransport(ApiServer.open(sys.argv[1]), "writer"))
+    for number in range(100_000):
+        await client.create(CONFIGMAPS, {"metadata": {"name": f"n{number}"}}, "default")
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def _config(name: str) -> dict:
+    return {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name, "namespace": "default"}}
+
+
+def test_objects_come_back_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path / "db")
+    store.put("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1")
+    store.close()
+    again = Store(tmp_path / "db")
+    stored = again.get("/configmaps", ("default", "a"))
+    again.close()
+    assert stored is not None
+    assert stored.obj["metadata"]["name"] == "a"
+    assert stored.obj["metadata"]["resourceVersion"] == str(stored.revision)
+
+
+def test_the_revision_never_goes_back_even_when_the_last_write_was_a_deletion(tmp_path: Path) -> None:
+    store = Store(tmp_path / "db")
+    store.put("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1")
+    gone = store.remove("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1")
+    store.close()
+    again = Store(tmp_path / "db")
+    revision = again.revision
+    again.close()
+    assert revision == gone.revision
+
+
+def test_the_past_can_be_listed_while_its_events_are_remembered() -> None:
+    store = Store(":memory:")
+    first = store.put("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1")
+    store.put("/configmaps", ("default", "b"), _config("b"), "ConfigMap", "v1")
+    store.remove("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1")
+    shelf = store.shelf("/configmaps")
+    assert [stored.key[1] for stored in shelf.as_of(first.revision)] == ["a"]
+    assert [stored.key[1] for stored in shelf.sorted()] == ["b"]
+    store.close()
+
+
+async def test_kill_minus_nine_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    database = tmp_path / "db"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(database)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        acknowledged = [int(writer.stdout.readline()) for _ in range(50)]
+        writer.send_signal(signal.SIGKILL)
+        acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
+    server = ApiServer.open(database)
+    client = Client(InProcessTransport(server, "reader"))
+    kept = {item["metadata"]["name"] for item in (await client.list(CONFIGMAPS, "default"))["items"]}
+    await server.close()
+    assert {f"n{number}" for number in acknowledged} <= kept
