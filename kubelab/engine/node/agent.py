@@ -25,6 +25,9 @@ from kubelab.engine.node.status_writer import StatusWriter
 
 log = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 1.0
+"""After which a pod is taken up again whose worker has failed."""
+
 
 class NodeAgent:
     """One node's pods, on a network in which `Network.add_node` has made the node already.
@@ -51,6 +54,7 @@ class NodeAgent:
         self.workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._past: set[str] = set()
+        self._ending = False
         self.api = KubeletApi(self)
 
     async def run(self) -> None:
@@ -64,6 +68,7 @@ class NodeAgent:
                 raise NetworkLost(f"node {self._spec.name}: the network has gone")
             living.result()
         finally:
+            self._ending = True
             await _end(living, lost, *self._tasks.values())
 
     async def _live(self) -> None:
@@ -138,6 +143,12 @@ class NodeAgent:
             self._past.add(uid)
         if not task.cancelled() and (error := task.exception()) is not None and not _is_lost(error):
             log.error("pod %s failed inside the node agent: %s", uid, error, exc_info=error)
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._begin_again, uid)
+
+    def _begin_again(self, uid: str) -> None:
+        pod = next((pod for pod in self._pods.all() if pod["metadata"]["uid"] == uid), None)
+        if pod is not None and uid not in self.workers and not self._ending:
+            self._begin(pod)
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
-from typing import Any
 
 from kubelab.engine.client import ApiError, Object
 from kubelab.engine.network.contract import Process, StartFailed
@@ -13,6 +11,7 @@ from kubelab.engine.node import execution
 from kubelab.engine.node.actions import Actions, Failure
 from kubelab.engine.node.backoff import BackOff, go_duration
 from kubelab.engine.node.clock import Deadline, cancel, first
+from kubelab.engine.node.ending import end
 from kubelab.engine.node.execution import Running
 from kubelab.engine.node.health import Health
 from kubelab.engine.node.host import Host
@@ -29,8 +28,6 @@ CONFIG_RETRY_SECONDS = 10.0
 PULL_ERROR_SHOWN_SECONDS = 2.0
 LONGEST_HOOK_SECONDS = 3600.0
 """kubelet sets postStart no limit."""
-LEAST_TERM_SECONDS = 2.0
-"""What SIGTERM gets at least when preStop has used the grace period up, as in kubelet."""
 
 
 class Container:
@@ -48,7 +45,8 @@ class Container:
         self._pulls = BackOff(first_is_free=False)
         self._deadline: Deadline | None = None
         self._stopping = asyncio.Event()
-        self._poked = asyncio.Event()
+        self._source_changed = asyncio.Event()
+        self._image_changed = asyncio.Event()
         self.started = asyncio.Event()
         """Set when it has started once, by its startup probe if it has one."""
         self.running: Running | None = None
@@ -59,20 +57,15 @@ class Container:
 
     # What others ask of it
 
-    def poke(self) -> None:
-        """Something it waits for may have changed: try again now."""
-        self._poked.set()
+    def source_changed(self) -> None:
+        """A ConfigMap or Secret that its environment waits for may be there now."""
+        self._source_changed.set()
 
     def changed(self, spec: Object) -> None:
         """Take in a new spec; another image restarts the container."""
         old, self.record.spec = self.record.spec, spec
-        if old.get("image") == spec.get("image"):
-            return
-        self.poke()
-        if self.running is not None and not self._stopping.is_set():
-            self._change = asyncio.ensure_future(
-                self._kill(self._grace(), f"Container {self.record.name} definition changed, will be restarted")
-            )
+        if old.get("image") != spec.get("image"):
+            self._image_changed.set()
 
     async def stop(self, deadline: Deadline) -> None:
         """End it for good: preStop, SIGTERM, and SIGKILL at the deadline."""
@@ -107,13 +100,17 @@ class Container:
             return code != 0 and policy != "Never"
         return policy == "Always" or (policy == "OnFailure" and code != 0)
 
-    async def _wait(self, seconds: float) -> None:
-        self._poked.clear()
-        await first(self._host.clock.sleep(seconds), self._stopping.wait(), self._poked.wait())
+    async def _wait(self, seconds: float, *more: asyncio.Event) -> bool:
+        """Wait that long, or until something happens that makes waiting pointless; whether it was that long."""
+        events = [self._stopping, self._image_changed, *more]
+        await first(self._host.clock.sleep(seconds), *(event.wait() for event in events))
+        return not any(event.is_set() for event in events)
 
     async def _prepared(self) -> Prepared | None:
         """Everything resolved, however long that takes; None when told to stop meanwhile."""
         while not self._stopping.is_set():
+            self._source_changed.clear()
+            self._image_changed.clear()
             try:
                 return await prepare(self._host, self._pod, self.record.spec, self._volumes)
             except CannotStart as error:
@@ -136,11 +133,10 @@ class Container:
         self.record.waiting(reason, str(error))
         self._publish()
         if reason != "ErrImagePull":
-            await self._wait(CONFIG_RETRY_SECONDS)
+            await self._wait(CONFIG_RETRY_SECONDS, self._source_changed)
             return
         seconds = self._pulls.next(self._host.clock.now())
-        await self._wait(PULL_ERROR_SHOWN_SECONDS)
-        if not self._stopping.is_set() and not self._poked.is_set():
+        if await self._wait(PULL_ERROR_SHOWN_SECONDS):
             self.event("BackOff", f'Back-off pulling image "{image}"')
             self.event("Failed", "Error: ImagePullBackOff", warning=True)
             self.record.waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {error}')
@@ -168,6 +164,8 @@ class Container:
         record.created(recipe.image, recipe.image_id, new_container_id())
         self.event("Created", "Container created")
         folder = self._host.logs / self._pod.pod["metadata"]["uid"] / record.name
+        for old in folder.glob(f"{record.restarts - 2}.log*"):  # kubelet keeps the run before, no more
+            old.unlink()
         self.log = LogFile(folder / f"{record.restarts}.log")
         streams = Streams(self.log.write, tty=prepared.program.tty, stdin=bool(record.spec.get("stdin")))
         self.streams = streams
@@ -217,6 +215,16 @@ class Container:
                 await cancel(ended)
 
     async def _beside(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._until_changed())
+            await self._accompany()
+
+    async def _until_changed(self) -> None:
+        await self._image_changed.wait()
+        if not self._stopping.is_set():
+            await self._kill(self._grace(), f"Container {self.record.name} definition changed, will be restarted")
+
+    async def _accompany(self) -> None:
         assert self.running is not None
         actions = self._actions()
         if self._stopping.is_set() and self._deadline is not None:  # told to stop while it was being started
@@ -284,32 +292,8 @@ class Container:
         self.event("Killing", message)
         self._killing = deadline
         try:
-            await self._terminate(running, ended, deadline)
+            lifecycle = self.record.spec.get("lifecycle") or {}
+            if failure := await end(self._actions(), running, ended, lifecycle, deadline):
+                self.event("FailedPreStopHook", f"PreStopHook failed: {failure}", warning=True)
         finally:
             self._killing = None
-
-    async def _terminate(self, running: Running, ended: asyncio.Future[int], deadline: Deadline) -> None:
-        await self._pre_stop(running, ended, deadline)
-        await running.process.signal(self._stop_signal())
-        await first(ended, deadline.passed(), cancel=False)
-        if not ended.done():
-            await running.process.signal(signal.SIGKILL)
-        await asyncio.wait([ended])
-
-    async def _pre_stop(self, running: Running, ended: asyncio.Future[Any], deadline: Deadline) -> None:
-        hook = (self.record.spec.get("lifecycle") or {}).get("preStop")
-        if not hook or deadline.seconds_left <= 0:
-            return
-        working = asyncio.ensure_future(self._actions().run(hook, running, deadline.seconds_left))
-        await first(working, ended, deadline.passed(), cancel=False)
-        if not working.done():
-            await cancel(working)
-        elif isinstance(error := working.exception(), Failure):
-            self.event("FailedPreStopHook", f"PreStopHook failed: {error}", warning=True)
-        elif error is not None:
-            raise error
-        deadline.at_least(LEAST_TERM_SECONDS)
-
-    def _stop_signal(self) -> int:
-        name = (self.record.spec.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
-        return getattr(signal, name, signal.SIGTERM)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from typing import Any
 
@@ -79,8 +78,8 @@ def quantity(text: str) -> float:
 
 
 def hostname(pod: Object) -> str:
-    """The name that the pod's containers see: its own or ``spec.hostname``, at most 63 characters."""
+    """The name that the pod's containers see: its own or ``spec.hostname``, at most 63 characters; or its node's."""
     if pod["spec"].get("hostNetwork"):
-        return os.uname().nodename
+        return str(pod["spec"]["nodeName"])
     name: str = pod["spec"].get("hostname") or pod["metadata"]["name"]
     return name[:63].rstrip("-.")

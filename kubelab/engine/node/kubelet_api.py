@@ -104,7 +104,9 @@ class KubeletApi:
         tls = self._agent.host.settings.kubelet_tls
         if tls is None:
             return 0
-        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(
+            self.application(), access_log=None, shutdown_timeout=0.5, handler_cancellation=True
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
@@ -143,9 +145,12 @@ class KubeletApi:
             return web.Response(status=refused.code, text=str(refused))
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        async for chunk in chunks:
-            await response.write(chunk)
-        await response.write_eof()
+        try:
+            async for chunk in chunks:
+                await response.write(chunk)
+            await response.write_eof()
+        except ConnectionError:  # the client has read enough
+            return response
         return response
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
 from kubelab.engine.client import ApiError, Object, is_conflict, is_not_found
 from kubelab.engine.client.resources import PODS
@@ -38,7 +38,7 @@ class PodWorker:
         self._finished = status.get("phase") in ("Succeeded", "Failed")
         self.record = PodRecord(
             pod,
-            records_of(pod, now) if not self._finished else [],
+            records_of(pod, now),
             host.spec.ip,
             ip=status.get("podIP") or "",
             started_at=status.get("startTime") or stamp(now),
@@ -114,7 +114,7 @@ class PodWorker:
             return
         self._poked.set()
         for container in self.containers.values():
-            container.poke()
+            container.source_changed()
 
     async def _live_or_stop(self) -> None:
         living = asyncio.ensure_future(self._live())
@@ -189,10 +189,8 @@ class PodWorker:
         """Rewrite the volumes when a ConfigMap, a Secret or the pod changes, and before a token runs out."""
         while True:
             seconds = self._volumes.seconds_until_renewal
-            waiting = [self._poked.wait()]
-            if seconds is not None:
-                waiting.append(self._host.clock.sleep(seconds))  # type: ignore[arg-type]
-            await first(*waiting)
+            renewal = [] if seconds is None else [self._host.clock.sleep(seconds)]
+            await first(self._poked.wait(), *renewal)
             self._poked.clear()
             try:
                 await self._volumes.write(self._pod_with_addresses())
@@ -224,14 +222,9 @@ class PodWorker:
             await self.containers[each.name].stop(deadline)
 
     async def _stop_all(self) -> None:
+        """Everything but the sidecars, which `_run_containers` ends after it."""
         assert self._deadline is not None
-        self.publish()
-        await self._stop(self.record.mains)
-        await self._stop([each for each in self.record.inits if not each.sidecar])
-
-    async def _stop(self, records: Sequence[object]) -> None:
-        assert self._deadline is not None
-        names = [getattr(each, "name", "") for each in records]
+        names = [each.name for each in self.record.containers if not each.sidecar]
         await asyncio.gather(*(self.containers[name].stop(self._deadline) for name in names))
 
     # Its end
@@ -248,11 +241,8 @@ class PodWorker:
         for each in self.record.containers:  # those that never came to run
             if "waiting" in each.state and self._stopping.is_set() and each.exit_code is not None:
                 each.state = each.last_state
-        await self._until_done(self._write)
+        await self._until_done(lambda: self._writer.write(self.record))
         self._finished = phase(self.record) in ("Succeeded", "Failed")
-
-    async def _write(self) -> None:
-        await self._writer.write(self.record)
 
     async def _take_away(self) -> None:
         if not self._gone:
@@ -268,11 +258,11 @@ class PodWorker:
             if not (is_not_found(error) or is_conflict(error)):
                 raise
 
-    async def _until_done(self, work: object) -> None:
+    async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
         retry = FIRST_RETRY_SECONDS
         while not self._gone:
             try:
-                await work()  # type: ignore[operator]
+                await work()
                 return
             except (ApiError, OSError) as error:
                 log.warning("pod %s: %s; trying again", self.record.pod["metadata"]["name"], error)

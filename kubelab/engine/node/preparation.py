@@ -17,7 +17,6 @@ from kubelab.engine.node.sources import MissingSource
 from kubelab.engine.node.status import PodRecord
 from kubelab.engine.node.volumes import Volumes
 
-
 LINKS_IN_PODS = Path("/.kubelab/bin")
 """Where a pod with a root of its own sees `NodeSettings.links`, wherever on the machine that is."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from kubelab import __version__
@@ -71,11 +72,11 @@ class Registration:
             group.create_task(self._repeat(self._settings.lease_seconds, self._renew))
             group.create_task(self._repeat(self._settings.status_seconds, self._tell_again))
 
-    async def _repeat(self, seconds: float, work: object) -> None:
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._settings.clock.sleep(seconds)
             try:
-                await work()  # type: ignore[operator]
+                await work()
             except (ApiError, OSError) as error:
                 if is_not_found(error) and work == self._tell_again:
                     await self.register()

@@ -87,6 +87,8 @@ async def execute(network: Network, running: Running, argv: Sequence[str], wante
         await sending
         await client.send(channels.ERROR, channels.exit_status(ending.result()))
     finally:
+        if not ending.done():
+            await process.signal(signal.SIGKILL)
         await cancel(reading, sending, ending)
         streams.close()
 

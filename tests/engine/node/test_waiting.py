@@ -65,3 +65,15 @@ async def test_a_host_path_is_refused_in_clear_words(lab):
         await lab.eventually(lambda: any("no hostPath volumes" in text for _, text in lab.api.events()))
         lab.api.delete_gracefully()
         await lab.eventually(lambda: not lab.api.objects["pods"])
+
+
+async def test_a_crash_loop_is_not_cut_short_by_a_configmap(lab):
+    async with lab.agent():
+        lab.make()
+        (await lab.running()).exit(1)
+        await lab.eventually(lambda: lab.api.container().get("restartCount") == 1)
+        lab.network.mains[-1].exit(1)
+        await lab.eventually(lambda: waiting(lab).get("reason") == "CrashLoopBackOff")
+        lab.configmap("anything", a="b")
+        await lab.settle()
+        assert waiting(lab)["reason"] == "CrashLoopBackOff"

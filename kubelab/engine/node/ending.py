@@ -1,0 +1,44 @@
+"""How a container's process is ended: preStop, SIGTERM, SIGKILL (kubernetes.io: "Termination of Pods")."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from kubelab.engine.client import Object
+from kubelab.engine.node.actions import Actions, Failure
+from kubelab.engine.node.clock import Deadline, cancel, first
+from kubelab.engine.node.execution import Running
+
+LEAST_TERM_SECONDS = 2.0
+"""What SIGTERM gets at least when preStop has used the grace period up, as in kubelet."""
+
+
+async def end(
+    actions: Actions, running: Running, ended: asyncio.Future[int], lifecycle: Object, deadline: Deadline
+) -> Failure | None:
+    """End the process and wait for it; answers how its preStop hook failed, if it did."""
+    failure = None
+    hook = lifecycle.get("preStop")
+    if hook and deadline.seconds_left > 0:
+        failure = await _pre_stop(actions.run(hook, running, deadline.seconds_left), ended, deadline)
+        deadline.at_least(LEAST_TERM_SECONDS)
+    await running.process.signal(getattr(signal, lifecycle.get("stopSignal") or "SIGTERM", signal.SIGTERM))
+    await first(ended, deadline.passed(), cancel=False)
+    if not ended.done():
+        await running.process.signal(signal.SIGKILL)
+    await asyncio.wait([ended])
+    return failure
+
+
+async def _pre_stop(work: Any, ended: asyncio.Future[int], deadline: Deadline) -> Failure | None:
+    working: asyncio.Future[None] = asyncio.ensure_future(work)
+    await first(working, ended, deadline.passed(), cancel=False)
+    if not working.done():
+        await cancel(working)
+        return None
+    error = working.exception()
+    if error is not None and not isinstance(error, Failure):
+        raise error
+    return error
