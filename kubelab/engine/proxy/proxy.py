@@ -8,11 +8,11 @@ import logging
 from kubelab.engine.client import Client, Informer, Object
 from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, SERVICES
 from kubelab.engine.config import POD_CIDR
+from kubelab.engine.plain_http import Listen
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import HEADLESS_LABEL, NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
 from kubelab.engine.proxy.health import Health, HealthPorts, node_eligible, serve_status
-from kubelab.engine.plain_http import Listen
 from kubelab.engine.proxy.loader import LoadError
 from kubelab.engine.proxy.schedule import BoundedRunner
 from kubelab.engine.proxy.services import PROXY_NAME_LABEL
