@@ -39,7 +39,7 @@ def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
         others = _settle(call, live, config, shape, owned, others)
         kept = {path for entry in others for path in from_fields(entry.get("fieldsV1") or {})}
         before = {path for entry in mine for path in from_fields(entry.get("fieldsV1") or {})}
-        for path in sorted(before - owned - kept, key=len, reverse=True):
+        for path in sorted(before - owned - kept, key=len):
             _remove(result, path)
     result = merge(result, config, shape)
     meta = result["metadata"]

@@ -32,14 +32,15 @@ def _merge_map(target: dict[str, Any], patch: dict[str, Any], shape: Shape | Non
     if directive not in (None, "merge"):
         raise bad_request(f"Unknown directive {directive} in patch")
     result = dict(target)
+    _check_directives(patch)
     if _RETAIN in patch:
         keep = patch[_RETAIN] or []
         result = {name: value for name, value in result.items() if name in keep}
     for name, value in patch.items():
         if name.startswith(_DELETE_PREFIX):
             field = name.removeprefix(_DELETE_PREFIX)
-            gone = value if isinstance(value, list) else [value]
-            result[field] = [item for item in result.get(field) or [] if item not in gone]
+            if isinstance(result.get(field), list):
+                result[field] = [item for item in result[field] if item not in (value or [])]
     for name, value in patch.items():
         if name in (_PATCH, _RETAIN) or name.startswith((_DELETE_PREFIX, _ORDER_PREFIX)):
             continue
@@ -53,6 +54,13 @@ def _merge_map(target: dict[str, Any], patch: dict[str, Any], shape: Shape | Non
             if isinstance(result.get(field), list):
                 result[field] = _ordered(result[field], value or [], _field(shape, field))
     return result
+
+
+def _check_directives(patch: dict[str, Any]) -> None:
+    for name, value in patch.items():
+        listed = name == _RETAIN or name.startswith((_DELETE_PREFIX, _ORDER_PREFIX))
+        if listed and value is not None and not isinstance(value, list):
+            raise bad_request(f"{name} in a strategic merge patch is not a list")
 
 
 def _field(shape: Shape | None, name: str) -> Shape | None:

@@ -123,7 +123,10 @@ def service(name: str = "web", **spec: Any) -> dict[str, Any]:
 
 def deployment(name: str = "web", **spec: Any) -> dict[str, Any]:
     template = {"metadata": {"labels": {"app": name}}, "spec": pod()["spec"]}
-    return {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": name}}, "template": template, **spec}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "template": template, **spec},
+    }
 
 
 @pytest.fixture

@@ -49,9 +49,15 @@ async def test_a_strict_patch_with_an_unknown_field_is_invalid(api) -> None:
     ("spec", "message"),
     [
         ({"replicas": "3"}, "cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"),
-        ({"replicas": 1.5}, "cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"),
+        (
+            {"replicas": 1.5},
+            "cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
         ({"replicas": True}, "cannot unmarshal bool into Go struct field DeploymentSpec.spec.replicas of type int32"),
-        ({"template": []}, "cannot unmarshal array into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec"),
+        (
+            {"template": []},
+            "cannot unmarshal array into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec",
+        ),
         (
             {"template": {"spec": {"containers": {}}}},
             "cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container",
@@ -112,14 +118,18 @@ async def test_a_body_that_makes_no_sense_is_a_bad_request(api, body) -> None:
     assert refused.body["kind"] == "Status"
 
 
-@pytest.mark.parametrize("body", [b": [", b"&a [*a]", b"a: &a [x,x]\nb: [*a,*a]", b"\t- x", b"!!python/object:os.system x", b"- a"])
+@pytest.mark.parametrize(
+    "body", [b": [", b"&a [*a]", b"a: &a [x,x]\nb: [*a,*a]", b"\t- x", b"!!python/object:os.system x", b"- a"]
+)
 async def test_yaml_that_makes_no_sense_is_a_bad_request(api, body) -> None:
     refused = await api.send("POST", CM, body, "application/yaml")
     assert (refused.code, refused.body["kind"]) == (400, "Status")
 
 
 async def test_yaml_is_read_and_written(api) -> None:
-    made = await api.send("POST", CM, b"metadata: {name: a}\ndata:\n  k: v\n", "application/yaml", accept="application/yaml")
+    made = await api.send(
+        "POST", CM, b"metadata: {name: a}\ndata:\n  k: v\n", "application/yaml", accept="application/yaml"
+    )
     assert made.code == 201
     assert made.headers["content-type"] == "application/yaml"
     assert b"data:\n  k: v\n" in made.raw

@@ -65,7 +65,9 @@ async def test_a_finalizer_holds_an_object_until_it_is_taken_away(api, why) -> N
 @pytest.mark.parametrize(
     ("policy", "finalizers"), [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"]), ("Background", None)]
 )
-async def test_the_propagation_policy_leaves_its_finalizer_to_the_garbage_collector(api, make, policy, finalizers) -> None:
+async def test_the_propagation_policy_leaves_its_finalizer_to_the_garbage_collector(
+    api, make, policy, finalizers
+) -> None:
     await api.post(DEPLOYMENTS, make.deployment())
     await api.delete(f"{DEPLOYMENTS}/web", {"propagationPolicy": policy})
     left = await api.get(f"{DEPLOYMENTS}/web")

@@ -37,7 +37,12 @@ async def test_label_selectors(api, five, selector, expected) -> None:
 
 async def test_field_selectors(api, five, make) -> None:
     assert names(await api.get(f"{CM}?fieldSelector=metadata.name=n3")) == ["n3"]
-    assert names(await api.get(f"{CM}?fieldSelector=metadata.name!=n3,metadata.namespace=default")) == ["n0", "n1", "n2", "n4"]
+    assert names(await api.get(f"{CM}?fieldSelector=metadata.name!=n3,metadata.namespace=default")) == [
+        "n0",
+        "n1",
+        "n2",
+        "n4",
+    ]
     refused = await api.get("/api/v1/pods?fieldSelector=spec.foo=a")
     assert refused.body["message"] == "field label not supported: spec.foo"
 

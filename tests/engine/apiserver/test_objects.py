@@ -108,8 +108,9 @@ async def test_a_dry_run_answers_and_keeps_nothing(api, make) -> None:
 async def test_names_and_labels_follow_the_rules(api, why) -> None:
     bad = await api.post(CM, {"metadata": {"name": "Not_OK", "labels": {"a b": "c", "ok": "-"}}})
     assert why(bad) == [("metadata.name", "Invalid"), ("metadata.labels", "Invalid"), ("metadata.labels", "Invalid")]
-    assert 'ConfigMap "Not_OK" is invalid: [metadata.name: Invalid value: "Not_OK": a lowercase RFC 1123 subdomain' in (
-        bad.body["message"]
+    assert (
+        'ConfigMap "Not_OK" is invalid: [metadata.name: Invalid value: "Not_OK": a lowercase RFC 1123 subdomain'
+        in (bad.body["message"])
     )
     assert why(await api.post(CM, {"metadata": {}})) == [("metadata.name", "Required")]
 

@@ -98,7 +98,9 @@ async def test_a_pods_spec_is_frozen_but_for_its_images(api, make, why) -> None:
     refused = await api.patch(f"{PODS}/web", {"spec": {"nodeName": "n1"}})
     assert why(refused) == [("spec", "Forbidden")]
     assert "pod updates may not change fields other than `spec.containers[*].image`" in refused.body["message"]
-    more = await api.patch(f"{PODS}/web", {"spec": {"tolerations": [*made["spec"]["tolerations"], {"operator": "Exists"}]}})
+    more = await api.patch(
+        f"{PODS}/web", {"spec": {"tolerations": [*made["spec"]["tolerations"], {"operator": "Exists"}]}}
+    )
     assert more.code == 200
 
 

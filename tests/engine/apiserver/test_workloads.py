@@ -37,7 +37,9 @@ async def test_no_replicas_are_no_replicas(api, make) -> None:
     ],
 )
 async def test_a_deployment_that_makes_no_sense_is_invalid(api, make, why, spec, expected) -> None:
-    assert [field for field in why(await api.post(DEPLOYMENTS, make.deployment(**spec))) if "." in field[0]][:1] == expected
+    assert [field for field in why(await api.post(DEPLOYMENTS, make.deployment(**spec))) if "." in field[0]][
+        :1
+    ] == expected
 
 
 async def test_an_empty_deployment_lacks_a_selector_and_a_template(api, why) -> None:

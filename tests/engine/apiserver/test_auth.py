@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kubelab.engine.apiserver import ApiServer, ApiServerSettings
+
+ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
+REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+async def whoami(api, token: str) -> dict | None:
+    answer = await api.post(REVIEW, {}, authorization=f"Bearer {token}")
+    return answer.body["status"]["userInfo"] if answer.code == 201 else None
+
+
+async def test_a_known_token_has_a_name(api) -> None:
+    assert await whoami(api, "a-token") == {"username": "learner", "groups": ["system:masters", "system:authenticated"]}
+
+
+@pytest.mark.parametrize("header", ["Bearer nope", "Bearer a.b.c", "Bearer ", "Basic eDp5", "Bearer é.é.é", ""])
+async def test_everything_else_is_unauthorized(api, header) -> None:
+    answer = await api.get("/api/v1/pods", authorization=header)
+    assert (answer.code, answer.body["reason"], answer.body["message"]) == (401, "Unauthorized", "Unauthorized")
+
+
+async def test_health_and_version_are_for_everybody(api) -> None:
+    assert (await api.get("/readyz", authorization="")).code == 200
+    assert (await api.get("/version", authorization="")).code == 200
+    assert (await api.get("/api", authorization="")).code == 401
+
+
+async def test_a_service_account_gets_a_token_that_says_who_it_is(api, clock) -> None:
+    request = {"spec": {"expirationSeconds": 3600}}
+    answer = await api.post(f"{ACCOUNT}/token", request)
+    assert (answer.code, answer.body["status"]["expirationTimestamp"]) == (201, "2026-05-28T21:26:40Z")
+    token = answer.body["status"]["token"]
+    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
+    assert (header["alg"], claims["sub"]) == ("ES256", "system:serviceaccount:default:default")
+    user = await whoami(api, token)
+    assert user is not None
+    assert user["username"] == "system:serviceaccount:default:default"
+    assert "system:serviceaccounts:default" in user["groups"]
+    clock.forward(3601)
+    assert await whoami(api, token) is None
+
+
+async def test_a_token_dies_with_its_pod_and_its_account(api, make) -> None:
+    made = (await api.post("/api/v1/namespaces/default/pods", make.pod())).body
+    bound = {"kind": "Pod", "apiVersion": "v1", "name": "web", "uid": made["metadata"]["uid"]}
+    token = (await api.post(f"{ACCOUNT}/token", {"spec": {"boundObjectRef": bound}})).body["status"]["token"]
+    plain = (await api.post(f"{ACCOUNT}/token", {"spec": {}})).body["status"]["token"]
+    user = await whoami(api, token)
+    assert user is not None
+    assert user["extra"]["authentication.kubernetes.io/pod-name"] == ["web"]
+    await api.delete("/api/v1/namespaces/default/pods/web")
+    assert await whoami(api, token) is None
+    assert await whoami(api, plain) is not None
+    await api.delete(ACCOUNT)
+    assert await whoami(api, plain) is None
+
+
+async def test_a_forged_token_is_refused(api) -> None:
+    token = (await api.post(f"{ACCOUNT}/token", {"spec": {}})).body["status"]["token"]
+    head, claims, signature = token.split(".")
+    changed = base64.urlsafe_b64encode(
+        base64.urlsafe_b64decode(claims + "==").replace(b"default:default", b"default:another")
+    )
+    assert await whoami(api, f"{head}.{changed.rstrip(b'=').decode()}.{signature}") is None
+    none = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
+    assert await whoami(api, f"{none}.{claims}.") is None
+
+
+async def test_a_token_for_another_audience_does_not_hold_here(api) -> None:
+    request = {"spec": {"audiences": ["vault"]}}
+    token = (await api.post(f"{ACCOUNT}/token", request)).body["status"]["token"]
+    assert await whoami(api, token) is None
+
+
+async def test_a_token_outlives_the_server_when_the_key_does(tmp_path, api_of) -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    settings = ApiServerSettings(tokens={"a-token": "x"}, service_account_key=pem)
+    first = ApiServer.open(tmp_path / "db", settings)
+    await api_of(first).post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    token = (await api_of(first).post(f"{ACCOUNT}/token", {"spec": {}})).body["status"]["token"]
+    await first.close()
+    again = ApiServer.open(tmp_path / "db", settings)
+    user = await whoami(api_of(again), token)
+    await again.close()
+    assert user is not None
+
+
+async def test_a_token_lasts_ten_minutes_at_least(api, why) -> None:
+    assert why(await api.post(f"{ACCOUNT}/token", {"spec": {"expirationSeconds": 5}})) == [
+        ("spec.expirationSeconds", "Invalid")
+    ]
+
+
+async def test_everybody_may_do_everything_for_now(api) -> None:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    asked = {"spec": {"resourceAttributes": {"verb": "create", "resource": "pods"}}}
+    assert (await api.post(path, asked)).body["status"] == {"allowed": True}
+
+
+async def test_a_token_can_be_reviewed(api) -> None:
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    good = (await api.post(path, {"spec": {"token": "a-token"}})).body["status"]
+    assert (good["authenticated"], good["user"]["username"]) == (True, "learner")
+    assert "authenticated" not in (await api.post(path, {"spec": {"token": "no"}})).body["status"]
