@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _RTM_NEWLINK, _RTM_GETLINK = 16, 18
-_RTM_NEWADDR, _RTM_NEWROUTE = 20, 24
+_RTM_NEWADDR, _RTM_NEWROUTE, _RTM_NEWRULE = 20, 24, 32
 _NLMSG_ERROR = 2
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 
@@ -25,6 +25,7 @@ _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INET_CONF = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
+_FRA_DST, _FRA_IIFNAME, _FRA_PRIORITY, _FR_ACT_BLACKHOLE = 1, 3, 6, 6
 _IFF_UP = 1
 _OPERSTATE_UP = 6
 _SCOPE_LINK, _SCOPE_HOST = 253, 254
@@ -152,6 +153,15 @@ def route(destination: str, index: int, *, via: str | None = None) -> Request:
         body += _attribute(_RTA_GATEWAY, socket.inet_aton(via))
     body += _number(_RTA_OIF, index)
     return Request(_RTM_NEWROUTE, _CREATE | _EXCL, body, f"route to {destination}")
+
+
+def blackhole(destination: str, interface: str, priority: int) -> Request:
+    """What arrives on an interface for these addresses vanishes without a word; the place itself is told "no route"."""
+    network = ipaddress.IPv4Network(destination)
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET, network.prefixlen, 0, 0, 0, 0, 0, _FR_ACT_BLACKHOLE, 0)
+    body += _attribute(_FRA_DST, network.network_address.packed)
+    body += _text(_FRA_IIFNAME, interface) + _number(_FRA_PRIORITY, priority)
+    return Request(_RTM_NEWRULE, _CREATE | _EXCL, body, f"swallow what comes for {destination}")
 
 
 def _ifinfo(index: int, *, flags: int = 0, change: int = 0) -> bytes:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from kubelab.engine.config import NODE_CIDR, OUTSIDE_IP, NodeSpec
+from kubelab.engine.config import NODE_CIDR, OUTSIDE_IP, POD_CIDR, SERVICE_CIDR, NodeSpec
 from kubelab.engine.network.agent import rtnetlink
 from kubelab.engine.network.agent.rtnetlink import LOOPBACK, Netlink
 from kubelab.engine.network.agent.syscalls import CLONE_NEWNET, setns, unshare
@@ -95,6 +95,10 @@ class Topology:
                 rtnetlink.bridge("br0", bridge),
                 rtnetlink.address(bridge, f"{OUTSIDE_IP}/{NODE_CIDR.prefixlen}"),
                 rtnetlink.set_up(bridge, settings=_ROUTER),
+                # Nodes send here what no node has: addresses of dead pods, Services' ports that no rule knows. On the
+                # street behind kind's nodes such packets get no answer, so a client times out.
+                rtnetlink.blackhole(str(POD_CIDR), "br0", 1000),
+                rtnetlink.blackhole(str(SERVICE_CIDR), "br0", 1001),
             ]
         )
         return cls(outside, bridge)

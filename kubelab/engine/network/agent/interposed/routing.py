@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from kubelab.engine.config import OUTSIDE_IP, NodeSpec
+from kubelab.engine.config import NODE_CIDR, OUTSIDE_IP, NodeSpec
 from kubelab.engine.network.agent.interposed.addresses import LOCALHOST, AddressPlan, in_cluster, is_loopback
 from kubelab.engine.network.agent.interposed.places import Host, Site
 from kubelab.engine.network.contract import OUTSIDE, Place, node, pod
@@ -105,7 +105,7 @@ class Map:
         host = self._by_ip.get(ip)
         if host is not None and ip == host.spec.ip:
             return self._through(host, packet._replace(in_interface="eth0"))
-        return self._nowhere(ip)
+        return self._nowhere(ip, errno.ENETUNREACH)
 
     def _from_node(self, site: Site, proto: str, ip: str, port: int, source_port: int) -> Way:
         host = self.hosts[site.node]
@@ -159,12 +159,16 @@ class Map:
             other = next((each for each in self.hosts.values() if _in_range(ip, each.spec.pod_cidr)), None)
         return other if other is not host else None
 
-    def _nowhere(self, ip: str) -> Way:
-        """No place has the address: on the nodes' wire nobody answers for it, elsewhere there is no route."""
+    def _nowhere(self, ip: str, no_route: int | None = None) -> Way:
+        """No place has the address: on the nodes' wire nobody answers for it; what else a node sends out vanishes.
+
+        The outside itself has no route to the cluster's inner addresses, and is told so: ``no_route``.
+        """
         if not in_cluster(ip):
             return NATIVE
-        on_wire = _in_range(ip, f"{OUTSIDE_IP}/16")
-        return refuse(errno.EHOSTUNREACH if on_wire else errno.ENETUNREACH)
+        if _in_range(ip, str(NODE_CIDR)):
+            return refuse(errno.EHOSTUNREACH)
+        return DROP if no_route is None else refuse(no_route)
 
     def _to_localhost(self, site: Site, proto: str, port: int) -> Way:
         """A place's 127.0.0.1: its own range, or the address where those stand that listen on all addresses."""
