@@ -10,6 +10,8 @@ from typing import Any
 from kubelab.engine.control.server import Call, Refused
 from kubelab.engine.network.contract import Network, NetworkLost, Place, Program, StartFailed
 
+RULE_TOOLS = frozenset({"iptables", "iptables-save", "iptables-restore", "iptables-nft", "conntrack"})
+"""Where the kernel holds no rules, `Network.run` answers these from the rules that it evaluates."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -43,6 +45,8 @@ async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
         tty=bool(arguments.get("tty")),
     )
     stdin, stdout, stderr = call.files
+    if _network(network).tier == "interposed" and program.argv[0].rpartition("/")[2] in RULE_TOOLS:
+        return await _answered(_network(network), _place(arguments.get("place", "")), program, call.files)
     try:
         process = await _network(network).start(
             _place(arguments.get("place", "")), program, stdin=stdin, stdout=stdout, stderr=stderr
@@ -60,6 +64,26 @@ async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
         raise
     finally:
         passing_on.cancel()
+
+
+async def _answered(network: Network, place: Place, program: Program, files: list[int]) -> Mapping[str, Any]:
+    """A tool that is answered for and not started, on the client's own files."""
+    stdin, stdout, stderr = files
+    fed = await asyncio.to_thread(_read_all, stdin) if program.argv[0].endswith("-restore") else b""
+    finished = await network.run(place, program.argv, stdin=fed)
+    for file, output in ((stdout, finished.stdout), (stderr, finished.stderr)):
+        await asyncio.to_thread(_write_all, file, output)
+    return {"code": finished.code}
+
+
+def _read_all(file: int) -> bytes:
+    with open(file, "rb", closefd=False) as source:
+        return source.read()
+
+
+def _write_all(file: int, data: bytes) -> None:
+    with open(file, "wb", closefd=False) as target:
+        target.write(data)
 
 
 async def _pass_on(call: Call, process: Any) -> None:
