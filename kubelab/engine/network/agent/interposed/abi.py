@@ -118,6 +118,7 @@ def machine() -> Machine:
 # linux/seccomp.h
 SECCOMP_SET_MODE_FILTER = 1
 SECCOMP_FILTER_FLAG_NEW_LISTENER = 1 << 3
+SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5
 SECCOMP_RET_ALLOW = 0x7FFF0000
 SECCOMP_RET_USER_NOTIF = 0x7FC00000
 SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1
@@ -141,6 +142,9 @@ AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_REMOVEDIR = 0x200
 MSG_FASTOPEN = 0x20000000
+
+ERESTARTSYS = 512
+"""linux/errno.h: let the signal that is pending decide between EINTR and another attempt."""
 
 HANDOVER_FLAGS = 0x4 | 0x800 | 0x4000
 """The flags (DONTROUTE, CONFIRM, NOSIGNAL: without meaning on a unix socket) of the one ``sendmsg`` that is never

@@ -29,6 +29,7 @@ from kubelab.engine.network.agent.interposed.sockets import Sockets, occupied
 from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.supervisor import Supervisor
 from kubelab.engine.network.agent.interposed.waiting import Waits
+from kubelab.engine.network.agent.syscalls import close_all_but
 from kubelab.engine.network.contract import Place, Program, StartFailed
 
 _OWN = ("tmp", "run")
@@ -230,7 +231,7 @@ class InterposedBackend(Backend):
 
 def _guard(agent: int) -> NoReturn:
     """Wait for the agent, then end all that is left of it: its orphans come to this process."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the channel above all: its end must be seen
+    close_all_but(0, 1, 2)  # the channel above all: its end must be seen
     status = 0
     pid = 0
     while pid != agent:

@@ -9,6 +9,7 @@ import time
 
 from kubelab.engine.network.agent.interposed import abi
 from kubelab.engine.network.agent.interposed.files import elsewhere
+from kubelab.engine.network.agent.interposed.kernel import syscall
 from kubelab.engine.network.agent.interposed.notify import CONTINUE, Answer, Call
 
 _TIMES = struct.Struct("qqqq")
@@ -48,10 +49,8 @@ class Changes:
         return self._rename(call, 1, 3)
 
     def renameat2(self, call: Call) -> Answer:
-        """renameat2(2), without its flags."""
-        if call.descriptor(4):
-            return CONTINUE
-        return self._rename(call, 1, 3)
+        """renameat2(2)."""
+        return self._rename(call, 1, 3, call.descriptor(4))
 
     def symlink(self, call: Call) -> Answer:
         """symlink(2)."""
@@ -97,14 +96,14 @@ class Changes:
             os.unlink(path)
         return 0
 
-    def _rename(self, call: Call, old_at: int, new_at: int) -> Answer:
+    def _rename(self, call: Call, old_at: int, new_at: int, flags: int = 0) -> Answer:
         old, new = _writable(call, old_at), _writable(call, new_at)
         if old is None and new is None:
             return CONTINUE
         if old is None or new is None:  # half of it is the kernel's: as between two file systems
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-        os.rename(old, new)
-        return 0
+        number = abi.machine().calls["renameat2"]
+        return syscall(number, abi.AT_FDCWD, os.fsencode(old), abi.AT_FDCWD, os.fsencode(new), flags)
 
     def _symlink(self, call: Call, at: int) -> Answer:
         path = _writable(call, at)

@@ -55,6 +55,20 @@ def open_process(thread: int) -> int:
         return os.pidfd_open(thread_group(thread))
 
 
+def called_away(thread: int) -> bool:
+    """Whether a signal waits for a thread that it does not block (SigPnd, ShdPnd, SigBlk of proc_pid_status(5))."""
+    try:
+        with open(f"/proc/{thread}/status", "rb") as status:
+            masks = {
+                line[:6]: int(line[7:], 16)
+                for line in status
+                if line.startswith((b"SigPnd", b"ShdPnd", b"SigBlk"))
+            }
+    except FileNotFoundError:
+        return False
+    return bool((masks[b"SigPnd"] | masks[b"ShdPnd"]) & ~masks[b"SigBlk"])
+
+
 def thread_group(thread: int) -> int:
     """The process that a thread belongs to. Raises ProcessLookupError."""
     try:
@@ -79,12 +93,17 @@ def install_filter(program: bytes) -> int:
     """
     prctl(abi.PR_SET_NO_NEW_PRIVS, 1)
     prog = _FilterProgram(len(program) // 8, program)
-    return syscall(
-        abi.machine().calls["seccomp"],
-        abi.SECCOMP_SET_MODE_FILTER,
-        abi.SECCOMP_FILTER_FLAG_NEW_LISTENER,
-        ctypes.byref(prog),
-    )
+    flags = abi.SECCOMP_FILTER_FLAG_NEW_LISTENER
+    try:
+        return _set_filter(flags | abi.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, prog)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return _set_filter(flags, prog)  # a kernel before 5.19: a signal may end any call with EINTR
+
+
+def _set_filter(flags: int, prog: _FilterProgram) -> int:
+    return syscall(abi.machine().calls["seccomp"], abi.SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(prog))
 
 
 def send_handover(channel: socket.socket, descriptor: int) -> None:

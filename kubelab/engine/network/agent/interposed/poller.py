@@ -47,12 +47,16 @@ class Poller:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def timer(seconds: float) -> int:
-    """A descriptor that becomes readable after ``seconds``; the caller's to close. Raises OSError."""
-    monotonic, close_on_exec = 1, os.O_CLOEXEC
-    fd = int(_libc.timerfd_create(monotonic, close_on_exec))
+def timer(seconds: float, *, again: bool = False) -> int:
+    """A descriptor that becomes readable after ``seconds`` (and ``again`` each time); the caller's to close.
+
+    Raises OSError.
+    """
+    monotonic, flags = 1, os.O_CLOEXEC | os.O_NONBLOCK
+    fd = int(_libc.timerfd_create(monotonic, flags))
     whole = int(seconds)
-    setting = struct.pack("qqqq", 0, 0, whole, max(1, int((seconds - whole) * 1e9)))
+    first = whole, max(1, int((seconds - whole) * 1e9))
+    setting = struct.pack("qqqq", *(first if again else (0, 0)), *first)
     if fd < 0 or _libc.timerfd_settime(fd, 0, setting, None) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from kubelab.engine.network.agent import messages
 from kubelab.engine.network.agent.backend import TierUnusable
-from kubelab.engine.network.agent.interposed import abi, filter, kernel
+from kubelab.engine.network.agent.interposed import abi, confinement, filter, kernel
 from kubelab.engine.network.agent.interposed.kernel import Memory, Notification
 
 _SECONDS = 5
@@ -89,6 +89,8 @@ def _supervise(channel: socket.socket, child: int, word: int) -> Ability:
         ability = Ability()
         _try_memory(ability, child, word)
         _try_lending(ability, child)
+        if not confinement.version():
+            ability.notes.append("Landlock is missing: programs in pods may write wherever this user may.")
         _answer_with_a_socket(listener, ident)
         return ability
     finally:

@@ -6,9 +6,10 @@ import ctypes
 import errno
 import os
 import signal
+from contextlib import suppress
 
 from kubelab.engine.network.agent.interposed.census import caught, members
-from kubelab.engine.network.agent.interposed.notify import CONTINUE, Answer, Call
+from kubelab.engine.network.agent.interposed.notify import CONTINUE, LATER, Answer, Call
 from kubelab.engine.network.agent.interposed.places import Context
 
 _UTS_FIELD = 65
@@ -37,13 +38,16 @@ def kill(call: Call) -> Answer:
         return CONTINUE
     if target in (1, context.first):
         return _kill_first(context, number)
+    if number and number not in signal.valid_signals():
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     inside = members(context)
     if target == -1:
-        return _kill_all(inside - {context.first, call.thread}, number)
+        call.finish(0)  # before its children's ends call it away
+        _kill_all(inside - {context.first, call.thread}, number)
+        return LATER
     if abs(target) not in inside:
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-    os.kill(target, number)
-    return 0
+    return CONTINUE
 
 
 def _kill_first(context: Context, number: int) -> int:
@@ -55,10 +59,7 @@ def _kill_first(context: Context, number: int) -> int:
     return 0
 
 
-def _kill_all(pids: set[int], number: int) -> int:
+def _kill_all(pids: set[int], number: int) -> None:
     for pid in pids:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            continue
-    return 0

@@ -6,17 +6,27 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
-from kubelab.engine.network.agent.interposed.kernel import open_process
+from kubelab.engine.network.agent.interposed import abi
+from kubelab.engine.network.agent.interposed.kernel import called_away, open_process
 from kubelab.engine.network.agent.interposed.notify import LATER, Answer, Call, Unreachable
 from kubelab.engine.network.agent.interposed.poller import READ, Poller, timer
 
+_LOOK_EVERY_SECONDS = 0.1
+
 
 class Waits:
-    """The calls that wait. A wait ends with its answer, its time, its process, or a signal to it."""
+    """The calls that wait. A wait ends with its answer, its time, its process, or a signal to it.
+
+    A caller that is answered by the agent sleeps through signals (else every signal could end a call that never
+    fails so, as ``open``), and nobody is told of them: while calls wait, somebody has to look.
+    """
 
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
+        self._waiting: set[_Wait] = set()
+        self._clock = -1
 
     def add(
         self,
@@ -32,14 +42,34 @@ class Waits:
 
         After ``seconds`` (0: never) the call fails with errno ``late``. Raises OSError.
         """
-        _Wait(self._poller, call, sock, events, ready, seconds, late)
+        wait = _Wait(self._poller, self._ended, call, sock, events, ready, seconds, late)
+        self._waiting.add(wait)
+        if self._clock < 0:
+            self._clock = timer(_LOOK_EVERY_SECONDS, again=True)
+            self._poller.watch(self._clock, READ, lambda _: self.look())
         return LATER
+
+    def look(self) -> None:
+        """Send away the callers that a signal waits for."""
+        if self._clock >= 0:
+            with suppress(BlockingIOError):
+                os.read(self._clock, 8)
+        for wait in list(self._waiting):
+            wait.look()
+
+    def _ended(self, wait: _Wait) -> None:
+        self._waiting.discard(wait)
+        if not self._waiting:
+            self._poller.unwatch(self._clock)
+            os.close(self._clock)
+            self._clock = -1
 
 
 class _Wait:
     def __init__(
         self,
         poller: Poller,
+        ended: Callable[[_Wait], None],
         call: Call,
         sock: socket.socket,
         events: int,
@@ -47,6 +77,7 @@ class _Wait:
         seconds: float,
         late: int,
     ) -> None:
+        self._ended = ended
         self._poller, self._call, self._ready, self._late = poller, call, ready, late
         # What is held here keeps a port open, so the wait must not outlive the process.
         process = open_process(call.thread)
@@ -76,11 +107,18 @@ class _Wait:
             self._end()
             self._call.finish(answer)
 
+    def look(self) -> None:
+        """Let the kernel deliver a signal: it knows whether the call is made again or fails with EINTR."""
+        if called_away(self._call.thread):
+            self._end()
+            self._call.fail(abi.ERESTARTSYS)
+
     def _expire(self) -> None:
         self._end()
         self._call.fail(self._late)
 
     def _end(self) -> None:
+        self._ended(self)
         self._poller.unwatch(self._sock.fileno())
         self._sock.close()
         for fd in self._fds:
