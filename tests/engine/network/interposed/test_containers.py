@@ -114,24 +114,3 @@ async def test_with_process_1_end_its_children_wherever_they_hid(web):
     await process.signal(signal.SIGKILL)
     assert await process.wait() == 137
     await web.eventually(none_runs)
-
-
-@pytest.mark.skipif(
-    tuple(int(part) for part in os.uname().release.split(".")[:2]) < (5, 19), reason="the kernel is older than 5.19"
-)
-async def test_signals_do_not_interrupt_calls_that_never_wait(web):
-    script = """
-import ctypes, errno, signal
-libc = ctypes.CDLL(None, use_errno=True)
-signal.signal(signal.SIGALRM, lambda *_: None)
-signal.siginterrupt(signal.SIGALRM, True)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-failed = 0
-for _ in range(500):
-    fd = libc.open(b"/etc/passwd", 0)
-    failed += fd < 0 and ctypes.get_errno() == errno.EINTR
-    libc.close(fd)
-signal.setitimer(signal.ITIMER_REAL, 0)
-print(failed)
-"""
-    assert await web.output(pod("web"), Program([PYTHON, "-c", script], env=ENV)) == (0, "0\n")
