@@ -12,8 +12,8 @@ import sys
 import time
 
 
-def get(host: str, port: int) -> int:
-    connection = http.client.HTTPConnection(host, port, timeout=1)
+def get(host: str, port: int, timeout: float = 2) -> int:
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("GET", "/")
         response = connection.getresponse()
@@ -26,7 +26,7 @@ def get(host: str, port: int) -> int:
 def first_answer(host: str, port: int) -> None:
     while True:
         try:
-            if get(host, port) == 200:
+            if get(host, port, timeout=0.1) == 200:
                 return
         except OSError:
             time.sleep(0.005)

@@ -14,7 +14,7 @@ BEGIN = time.perf_counter()
 
 
 def main(name: str) -> None:
-    from benchmarks.inside import run_client
+    from benchmarks.inside import run_in_node
     from benchmarks.manifests import NAMESPACE, web
     from kubelab.clusters import attach
 
@@ -28,7 +28,7 @@ def main(name: str) -> None:
     lab.wait("deployment/web")
     milestones["two pods ready"] = time.perf_counter() - BEGIN
     address = lab.get("service/web")["spec"]["clusterIP"]
-    run_client(cluster, 0, [f"{address}:80"])
+    run_in_node(cluster, 0, [f"{address}:80"])
     milestones["first 200"] = time.perf_counter() - BEGIN
     print(json.dumps(milestones))
 

@@ -31,3 +31,17 @@ spec:
   selector: {{app: web}}
   ports: [{{port: 80, targetPort: 8080}}]
 """
+
+
+CLIENT = """
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: client
+    image: python:3.12
+    command: [python3, -c, "import signal; signal.pause()"]
+"""
+"""A pod to send requests from."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import time
 import urllib.error
@@ -72,23 +71,3 @@ def eventually() -> Callable[[Callable[[], Any]], Any]:
         return found
 
     return look
-
-
-def kernel_state() -> dict[str, Any]:
-    """What a cluster could leave behind in the kernel: mounts, network namespaces, addresses."""
-    namespaces = set()
-    for process in Path("/proc").glob("[0-9]*/ns/net"):
-        try:
-            namespaces.add(os.readlink(process))
-        except OSError:
-            continue
-    return {
-        "mounts": Path("/proc/self/mounts").read_text(),
-        "interfaces": sorted(os.listdir("/sys/class/net")),
-        "namespaces": namespaces,
-    }
-
-
-@pytest.fixture
-def kernel() -> Callable[[], dict[str, Any]]:
-    return kernel_state
