@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from kubelab.engine.apiserver.server import ApiServer
 
 KEEPALIVE_SECONDS = 75.0
-SHUTDOWN_SECONDS = 1.0
+SHUTDOWN_SECONDS = 0.1
+"""For answers under way; connections that wait for a next request, and watches, take as long too."""
+HANG_UP_SECONDS = 1.0
 
 
 class Serving:
@@ -53,7 +55,10 @@ class Serving:
         """Stop listening and end every connection."""
         for listening in self._listening:
             listening.close()
+        transports = [connection.transport for connection in self._web.connections]
+        sockets = [transport.get_extra_info("socket") for transport in transports if transport is not None]
         await self._web.shutdown(SHUTDOWN_SECONDS)
+        await _hang_up([sock for sock in sockets if sock is not None])
         for listening in self._listening:
             await listening.wait_closed()
 
@@ -81,6 +86,17 @@ class Serving:
             return await self._server.relay.relay(request, call)  # type: ignore[arg-type]
         except StatusError as error:
             return error.response()
+
+
+async def _hang_up(sockets: Sequence[socket.socket]) -> None:
+    """End connections whose clients do not answer TLS's farewell, and wait until they are gone."""
+    for sock in sockets:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(HANG_UP_SECONDS):
+            while any(sock.fileno() != -1 for sock in sockets):  # noqa: ASYNC110 transports tell nobody
+                await asyncio.sleep(0.001)
 
 
 _TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."

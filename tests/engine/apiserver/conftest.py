@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from kubelab.engine.apiserver import ApiServer, ApiServerSettings
 from kubelab.engine.client import ApiRequest, ApiResponse, Client, InProcessTransport
 from kubelab.engine.client.resources import SERVICEACCOUNTS
+from tests.engine.apiserver import network
 
 TOKEN = "a-token"
 
@@ -88,9 +91,19 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def tls_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds ca.crt and key.pem."""
+    folder = tmp_path_factory.mktemp("tls")
+    network.certificate(folder)
+    return folder
+
+
 @pytest.fixture
-async def server(clock: Clock) -> AsyncIterator[ApiServer]:
-    server = ApiServer.open(":memory:", ApiServerSettings(tokens={TOKEN: "learner"}, clock=clock))
+async def server(clock: Clock, tls_folder: Path) -> AsyncIterator[ApiServer]:
+    kubelets = ssl.create_default_context(cafile=str(tls_folder / "ca.crt"))
+    settings = ApiServerSettings(tokens={TOKEN: "learner"}, clock=clock, kubelet_tls=kubelets)
+    server = ApiServer.open(":memory:", settings)
     client = Client(InProcessTransport(server, "system:test"))
     await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")
     yield server
@@ -105,6 +118,25 @@ def client(server: ApiServer) -> Client:
 @pytest.fixture
 def api(server: ApiServer) -> Api:
     return Api(server)
+
+
+@pytest.fixture
+async def https(server: ApiServer, tls_folder: Path) -> AsyncIterator[int]:
+    """The port on which the server answers."""
+    sock = network.loopback()
+    serving = await server.serve([sock], network.server_tls(tls_folder))
+    yield sock.getsockname()[1]
+    await serving.close()
+
+
+@pytest.fixture
+def kubeconfig_path(https: int, tls_folder: Path, tmp_path: Path) -> Path:
+    return network.kubeconfig(tls_folder, tmp_path, https)
+
+
+@pytest.fixture
+def kubectl(kubeconfig_path: Path, tmp_path: Path) -> network.Kubectl:
+    return network.Kubectl(kubeconfig_path, tmp_path)
 
 
 @pytest.fixture

@@ -64,7 +64,8 @@ async def test_a_strict_patch_with_an_unknown_field_is_invalid(api) -> None:
         ),
         (
             {"template": {"spec": {"containers": [{"env": [{"name": "A", "value": 1}]}]}}},
-            "cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+            "cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type "
+            "string",
         ),
     ],
 )

@@ -128,7 +128,10 @@ async def test_a_pod_is_bound_to_a_node_once(api, make) -> None:
         ),
         (
             {"containers": [{"name": "a", "image": "a", "ports": [{"containerPort": 70000}, {"name": "x"}]}]},
-            [("spec.containers[0].ports[0].containerPort", "Invalid"), ("spec.containers[0].ports[1].containerPort", "Required")],
+            [
+                ("spec.containers[0].ports[0].containerPort", "Invalid"),
+                ("spec.containers[0].ports[1].containerPort", "Required"),
+            ],
         ),
         (
             {"containers": [{"name": "a", "image": "a", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]},
@@ -136,7 +139,10 @@ async def test_a_pod_is_bound_to_a_node_once(api, make) -> None:
         ),
         (
             {"containers": [{"name": "a", "image": "a", "readinessProbe": {"periodSeconds": -1}}]},
-            [("spec.containers[0].readinessProbe", "Required"), ("spec.containers[0].readinessProbe.periodSeconds", "Invalid")],
+            [
+                ("spec.containers[0].readinessProbe", "Required"),
+                ("spec.containers[0].readinessProbe.periodSeconds", "Invalid"),
+            ],
         ),
         (
             {"containers": [{"name": "a", "image": "a", "resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}]},

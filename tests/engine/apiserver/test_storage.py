@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -64,13 +65,19 @@ def test_the_past_can_be_listed_while_its_events_are_remembered() -> None:
     store.close()
 
 
-async def test_kill_minus_nine_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    database = tmp_path / "db"
+def _kill_a_writer(database: Path) -> list[int]:
+    """What a writer said it had written before it was killed."""
     with subprocess.Popen([sys.executable, "-c", WRITER, str(database)], stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         acknowledged = [int(writer.stdout.readline()) for _ in range(50)]
         writer.send_signal(signal.SIGKILL)
         acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
+    return acknowledged
+
+
+async def test_kill_minus_nine_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    database = tmp_path / "db"
+    acknowledged = await asyncio.to_thread(_kill_a_writer, database)
     server = ApiServer.open(database)
     client = Client(InProcessTransport(server, "reader"))
     kept = {item["metadata"]["name"] for item in (await client.list(CONFIGMAPS, "default"))["items"]}

@@ -17,7 +17,8 @@ async def rows(api, path: str) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-5, "<invalid>"), (-1, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (600, "10m"), (3 * 3600 - 1, "179m"),
+    [(-5, "<invalid>"), (-1, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (600, "10m"),
+     (3 * 3600 - 1, "179m"),
      (3 * 3600, "3h"), (3 * 3600 + 60, "3h1m"), (8 * 3600, "8h"), (47 * 3600, "47h"), (48 * 3600, "2d"),
      (49 * 3600, "2d1h"), (8 * 86400, "8d"), (729 * 86400, "729d"), (800 * 86400, "2y70d"), (4000 * 86400, "10y")],
 )  # fmt: skip
@@ -66,7 +67,8 @@ async def test_the_columns_of_events(api, clock) -> None:
     event = {
         "metadata": {"name": "e"},
         "involvedObject": {"kind": "Pod", "name": "web", "fieldPath": "spec.containers{a}"},
-        "reason": "BackOff", "message": "no\n", "type": "Warning", "count": 3, "source": {"component": "kubelet", "host": "n"},
+        "reason": "BackOff", "message": "no\n", "type": "Warning", "count": 3,
+        "source": {"component": "kubelet", "host": "n"},
         "firstTimestamp": "2026-05-28T20:26:00Z", "lastTimestamp": "2026-05-28T20:26:30Z",
     }  # fmt: skip
     await api.post("/api/v1/namespaces/default/events", event)

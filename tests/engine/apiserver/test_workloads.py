@@ -54,7 +54,8 @@ async def test_a_selector_never_changes(api, make) -> None:
     both = {"selector": {"matchLabels": {"app": "b"}}, "template": {"metadata": {"labels": {"app": "b"}}}}
     refused = await api.patch(f"{DEPLOYMENTS}/web", {"spec": both})
     assert refused.body["message"] == (
-        'Deployment.apps "web" is invalid: spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable'
+        'Deployment.apps "web" is invalid: spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: '
+        "field is immutable"
     )
 
 
