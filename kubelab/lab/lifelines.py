@@ -162,9 +162,9 @@ class PodLifelines:
         return f"PodLifelines({self.sentence})"
 
     def _repr_html_(self) -> str:
-        from kubelab.lab.schematic import lifelines_svg
+        from kubelab.lab.schematic import lifelines_html
 
-        return lifelines_svg(self)
+        return lifelines_html(self)
 
     def _take_in(self, pods: Pods) -> Pods:
         now = self._clock() - self._zero

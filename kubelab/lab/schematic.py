@@ -1,98 +1,84 @@
-"""The life-lines as a small drawing without a time axis: what was there before, what came of it, what was there after.
+"""The life-lines without a time axis: what was there before, what came of it, what was there after.
 
-Times differ from run to run, the story does not: this form is the same every time, stands without a browser's help and
-follows JupyterLab's theme.
+Times differ from run to run, the story does not: this form is the same every time. It is a table of characters, because
+that is what is left of a notebook's HTML before it is trusted (JupyterLab, GitHub): no SVG, and little style.
 """
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kubelab.lab import palette
 
 if TYPE_CHECKING:
     from kubelab.lab.lifelines import LifeLine, PodLifelines
 
-_ROW, _TOP, _LEFT, _MIDDLE, _RIGHT, _WIDTH = 26, 30, 130, 300, 470, 640
-_INK = "var(--jp-content-font-color1, #222)"
+_HALF = 10
+_LEFT = "text-align: left; white-space: pre"
+_HEAD = f"{'before':<{_HALF}} {'after':>{_HALF}}"
+_ASKED = 10
+"""How many of a client's first and last requests are drawn."""
 
 
-def lifelines_svg(lifelines: PodLifelines) -> str:
-    """The drawing as inline SVG with a title and a description."""
-    rows = [_pod_row(index, line, lifelines) for index, line in enumerate(lifelines.lines)]
-    rows += [_client_row(len(rows) + index, name, lifelines) for index, name in enumerate(sorted(lifelines.traffic))]
-    height = _TOP + _ROW * len(rows) + 6
-    described = "; ".join(_story(line, lifelines) for line in lifelines.lines)
-    heads = "".join(
-        f'<text x="{x}" y="16" text-anchor="middle" opacity="0.7">{word}</text>'
-        for x, word in ((_LEFT + 20, "before"), (_MIDDLE, "the experiment"), (_RIGHT - 20, "after"))
-    )
+class Row(NamedTuple):
+    """One line of the drawing."""
+
+    name: str
+    line: str
+    """Characters over the time before, during and after the experiment."""
+    words: str
+    address: str
+    colour: str
+
+
+def lifelines_html(lifelines: PodLifelines) -> str:
+    """The drawing as an HTML table."""
+    head = "".join(f"<th style='{_LEFT}'>{escape(word)}</th>" for word in ("", _HEAD, "what happened", "pod IP"))
+    body = "".join(map(_html_row, rows(lifelines)))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
-        f'height="{height}" style="max-width: 100%; font: 13px var(--jp-ui-font-family, sans-serif); fill: {_INK}">'
-        f"<title>{escape(lifelines.sentence)}</title><desc>{escape(described)}</desc>{heads}"
-        f'<line x1="{_MIDDLE}" x2="{_MIDDLE}" y1="22" y2="{height}" stroke="{_INK}" '
-        'stroke-dasharray="2 4" opacity="0.5"/>'
-        f"{''.join(rows)}</svg><div>{escape(lifelines.sentence)}</div>"
+        f"<div><b>{escape(lifelines.addresses)}</b></div>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _pod_row(index: int, line: LifeLine, lifelines: PodLifelines) -> str:
-    y = _TOP + _ROW * index + _ROW // 2
-    colour = palette.nth(palette.COLOURS, index)
-    was, is_ = _was(line, lifelines), _is(line, lifelines)
-    left, right = (_LEFT if was else _MIDDLE + 12), (_RIGHT if is_ else _MIDDLE - 12)
-    if not was and not is_:
-        left, right = _MIDDLE - 12, _MIDDLE + 12
-    marks = f'<circle cx="{left}" cy="{y}" r="6" fill="{colour}"/>'
-    if not is_:
-        marks += f'<text x="{right + 4}" y="{y + 5}" fill="{palette.BAD}" font-weight="bold">✖</text>'
-    if line.restarted:
-        marks += (
-            f'<circle cx="{_MIDDLE}" cy="{y}" r="8" fill="var(--jp-layout-color0, white)" '
-            f'stroke="{colour}" stroke-width="2"/>'
-            f'<text x="{_MIDDLE}" y="{y + 5}" text-anchor="middle">↻</text>'
-        )
-    return (
-        f'<text x="8" y="{y + 5}">{escape(line.pod.alias)}</text>'
-        f'<line x1="{left}" x2="{right}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="8" stroke-linecap="round"/>'
-        f'{marks}<text x="{_RIGHT + 16}" y="{y + 5}" opacity="0.8">{_address(line, lifelines)}</text>'
+def rows(lifelines: PodLifelines) -> list[Row]:
+    """The pods in the order of their numbers, then the clients."""
+    pods = [_pod_row(index, line, lifelines) for index, line in enumerate(lifelines.lines)]
+    return pods + [_client_row(name, lifelines) for name in sorted(lifelines.traffic)]
+
+
+def _pod_row(index: int, line: LifeLine, lifelines: PodLifelines) -> Row:
+    drawn, words = _story(
+        was=any(pod.uid == line.pod.uid for pod in lifelines.before),
+        is_=any(pod.uid == line.pod.uid for pod in lifelines.after),
+        restarted=bool(line.restarted),
     )
-
-
-def _client_row(index: int, name: str, lifelines: PodLifelines) -> str:
-    y = _TOP + _ROW * index + _ROW // 2 + 5
-    answers = [answer.ok for answer in lifelines.traffic[name].answers]
-    marks = "".join(_verdict(x, y, part) for x, part in ((_LEFT + 20, answers[:10]), (_RIGHT - 20, answers[-10:])))
-    return f'<text x="8" y="{y}" font-style="italic">{escape(name)}</text>{marks}'
-
-
-def _verdict(x: int, y: int, answers: list[bool]) -> str:
-    word, colour = ("answered ✔", palette.GOOD) if answers and all(answers) else ("some failed", palette.BAD)
-    if not any(answers):
-        word, colour = "no answer ✖", palette.BAD
-    return f'<text x="{x}" y="{y}" text-anchor="middle" fill="{colour}">{word}</text>'
-
-
-def _was(line: LifeLine, lifelines: PodLifelines) -> bool:
-    return any(pod.uid == line.pod.uid for pod in lifelines.before)
-
-
-def _is(line: LifeLine, lifelines: PodLifelines) -> bool:
-    return any(pod.uid == line.pod.uid for pod in lifelines.after)
-
-
-def _address(line: LifeLine, lifelines: PodLifelines) -> str:
-    """Addresses by number, in the order of the pods: the digits differ from run to run."""
+    # Addresses by number, in the order of the pods: their digits differ from run to run.
     seen = list(dict.fromkeys(other.pod.ip for other in lifelines.lines))
-    return f"IP no. {seen.index(line.pod.ip) + 1}"
+    address = f"no. {seen.index(line.pod.ip) + 1}"
+    return Row(line.pod.alias, drawn, words, address, palette.nth(palette.COLOURS, index))
 
 
-def _story(line: LifeLine, lifelines: PodLifelines) -> str:
-    was, is_ = _was(line, lifelines), _is(line, lifelines)
+def _story(*, was: bool, is_: bool, restarted: bool) -> tuple[str, str]:
+    half, gap = "━" * _HALF, " " * _HALF
     if was and is_:
-        words = "stayed, its container was restarted" if line.restarted else "stayed"
-    else:
-        words = "went" if was else "came" if is_ else "came and went"
-    return f"{line.pod.alias} {words} ({_address(line, lifelines)})"
+        return f"●{half[1:]}{'↻' if restarted else '━'}{half[1:]}●", "container restarted" if restarted else "stayed"
+    if was:
+        return f"●{half[1:]}✖{gap}", "gone"
+    if is_:
+        return f"{gap}●{half[1:]}●", "new"
+    return f"{gap[2:]}●━━━✖{gap[2:]}", "came and went"
+
+
+def _client_row(name: str, lifelines: PodLifelines) -> Row:
+    answers = [answer.ok for answer in lifelines.traffic[name].answers]
+    before, after = ("".join("✔" if ok else "✖" for ok in part) for part in (answers[:_ASKED], answers[-_ASKED:]))
+    bad = "✖" in after
+    return Row(f"client {name}", f"{before}…{after}", lifelines.fate(name), "", palette.BAD if bad else palette.GOOD)
+
+
+def _html_row(row: Row) -> str:
+    line = f"<code style='white-space: pre; color: {row.colour}'>{escape(row.line)}</code>"
+    cells = "".join(f"<td style='{_LEFT}'>{cell}</td>" for cell in (line, escape(row.words), escape(row.address)))
+    return f"<tr><th style='{_LEFT}'>{escape(row.name)}</th>{cells}</tr>"

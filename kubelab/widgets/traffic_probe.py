@@ -42,10 +42,9 @@ class TrafficProbe(widgets.VBox):
         self.rate = widgets.BoundedIntText(
             rate, min=1, max=100, description="Requests a second", style=labelled, layout=widgets.Layout(width="14em")
         )
-        self.start_button = widgets.Button(description="Start", icon="play", tooltip="Start sending requests")
-        self.stop_button = widgets.Button(
-            description="Stop", icon="stop", tooltip="Stop sending requests", disabled=True
-        )
+        # No icons: a browser would read their glyphs out as part of the buttons' names.
+        self.start_button = widgets.Button(description="Start", tooltip="Start sending requests")
+        self.stop_button = widgets.Button(description="Stop", tooltip="Stop sending requests", disabled=True)
         self.status = widgets.HTML(_status("Stopped."))
         self.shares = widgets.HTML(shares_html(self._tally))
         self.start_button.on_click(lambda _: self.start())

@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from kubelab.lab.schematic import rows
+
 
 def test_deleted_pods_are_told_from_those_that_came(lab_with_web):
     with lab_with_web.watch_pods("app=web") as pods:
@@ -30,8 +32,7 @@ def test_a_client_pinned_to_an_address_is_left_alone_and_one_with_a_name_is_not(
     with lab_with_web.watch_pods("app=web", clients) as pods:
         lab_with_web.delete("app=web")
     assert repr(pods) == (
-        "PodLifelines(3 of 3 pod IPs changed; by name: answered all along; "
-        "pinned: answered at first, then never again)"
+        "PodLifelines(3 of 3 pod IPs changed; by name: answered all along; pinned: answered at first, then never again)"
     )
 
 
@@ -50,10 +51,14 @@ def test_the_drawing_is_the_same_on_every_run_and_shows_no_address(lab_with_web)
         with lab_with_web.watch_pods("app=web", {"pinned": "web-1"}) as pods:
             lab_with_web.delete("app=web")
         drawings.add(pods._repr_html_())
-    (svg,) = drawings
-    assert "<title>3 of 3 pod IPs changed; pinned: answered at first, then never again</title>" in svg
-    assert "web-1 went (IP no. 1); " in svg
-    assert not re.search(r"10\.244", svg)
+    (html,) = drawings
+    assert "<b>3 of 3 pod IPs changed</b>" in html
+    assert not re.search(r"10\.244", html)
+    assert [row.line for row in rows(pods)] == ["●━━━━━━━━━✖          "] * 3 + ["          ●━━━━━━━━━●"] * 3 + [
+        "✔✔✔✔✔✔✔✔✔✔…✖✖✖✖✖✖✖✖✖✖"
+    ]
+    assert [row.words for row in rows(pods)] == ["gone"] * 3 + ["new"] * 3 + ["answered at first, then never again"]
+    assert [row.address for row in rows(pods)] == [f"no. {n}" for n in range(1, 7)] + [""]
 
 
 def test_the_picture_has_a_row_for_every_pod_and_every_client(lab_with_web):

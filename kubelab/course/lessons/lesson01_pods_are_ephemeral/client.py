@@ -17,7 +17,7 @@ import time
 
 TARGET = os.environ["TARGET"]
 RATE = float(os.environ.get("RATE", "20"))
-TIMEOUT_SECONDS = 1.0
+TIMEOUT_SECONDS = 0.5
 
 
 def ask() -> dict[str, object]:

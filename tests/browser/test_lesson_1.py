@@ -1,0 +1,58 @@
+"""One lesson as a learner meets it: in JupyterLab, in a browser."""
+
+import pytest
+
+NOTEBOOK = "/lab/tree/notebooks/01-pods-are-ephemeral.ipynb"
+KERNEL_IS_CONNECTED = """() => {
+    const app = window.jupyterapp;
+    const current = app && app.shell.currentWidget;
+    const session = current && current.sessionContext && current.sessionContext.session;
+    return Boolean(session && session.kernel && session.kernel.connectionStatus === "connected");
+}"""
+RUN_ALL = """async () => {
+    const current = window.jupyterapp.shell.currentWidget;
+    await current.context.ready;
+    await current.sessionContext.ready;
+    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+    const cells = current.content.model.cells;
+    const bad = [];
+    for (const cell of Array.from(cells)) {
+        for (let i = 0; cell.outputs && i < cell.outputs.length; i++) {
+            if (cell.outputs.get(i).type === "error") bad.push(cell.id);
+        }
+    }
+    return bad;
+}"""
+SHOW_PANEL = """() => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    const index = notebook.widgets.findIndex(cell => cell.model.id === "panel");
+    notebook.activeCellIndex = index;
+    return notebook.scrollToItem(index, "start");
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.engine
+@pytest.mark.timeout(300)
+def test_the_lesson_runs_and_its_panel_starts_counts_and_stops(page, jupyterlab, tmp_path):
+    from playwright.sync_api import expect
+
+    page.goto(jupyterlab + NOTEBOOK)
+    page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
+    page.set_default_timeout(150_000)
+    assert page.evaluate(RUN_ALL) == []
+    page.evaluate(SHOW_PANEL)
+
+    start, stop = (page.get_by_role("button", name=name, exact=True) for name in ("Start", "Stop"))
+    status = page.get_by_role("status").filter(has_text="requests")
+    expect(start).to_be_enabled()
+    expect(stop).to_be_disabled()
+    start.click()
+    expect(status).to_contain_text("Sending to web", timeout=20_000)
+    expect(status).to_contain_text("answered by 3 pods", timeout=20_000)
+    page.screenshot(path=tmp_path / "panel.png")
+    stop.click()
+    expect(status).to_contain_text("Stopped. ", timeout=20_000)
+    expect(status).to_contain_text(" 0 failed")
+    expect(start).to_be_enabled()
+    expect(stop).to_be_disabled()
