@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from kubelab.engine.apiserver.server import ApiServer
 
 KEEPALIVE_SECONDS = 75.0
+LONGEST_LINE = 64 * 1024
+"""Bytes of a request's first line or of one header: selectors can be long."""
+_HEADERS = {"cache-control": "no-cache, private"}
 SHUTDOWN_SECONDS = 0.1
 """For answers under way; connections that wait for a next request, and watches, take as long too."""
 HANG_UP_SECONDS = 1.0
@@ -35,7 +38,12 @@ class Serving:
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._web = web.Server(
-            self._handle, keepalive_timeout=KEEPALIVE_SECONDS, access_log=None, handler_cancellation=True
+            self._handle,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            access_log=None,
+            handler_cancellation=True,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
         )
         self._listening: list[asyncio.Server] = []
         self.last_request = time.monotonic()
@@ -138,8 +146,8 @@ async def _read(request: web.BaseRequest) -> ApiRequest | ApiResponse:
 
 async def _send(request: web.BaseRequest, answer: ApiResponse) -> web.StreamResponse:
     if isinstance(answer.body, bytes):
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        return web.Response(status=answer.status, body=answer.body, headers={**_HEADERS, **answer.headers})
+    response = web.StreamResponse(status=answer.status, headers={**_HEADERS, **answer.headers})
     response.enable_chunked_encoding()
     with contextlib.suppress(ConnectionError):  # the client has gone: there is nobody to tell
         await response.prepare(request)

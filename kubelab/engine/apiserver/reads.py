@@ -63,7 +63,8 @@ class Reader:
         """What the call's selectors (and the name in its path) ask for."""
         labels = label_selector(call.query.get("labelSelector", ""))
         fields = field_selector(call.query.get("fieldSelector", ""), call.target.rtype.kind)
-        return both(labels, fields)
+        name = call.target.name
+        return both(both(labels, fields), (lambda obj: obj["metadata"]["name"] == name) if name else None)
 
     def list(self, call: Call) -> ApiResponse:
         """A list, in the form that the client wants."""

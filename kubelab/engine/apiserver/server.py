@@ -129,7 +129,7 @@ class ApiServer:
             return await self._subresource(call, method)
         verbs = _OBJECT_VERBS if target.name else _COLLECTION_VERBS
         verb = verbs.get(method, "")
-        if verb == "list" and call.flag("watch"):
+        if verb in ("list", "get") and call.flag("watch"):
             verb = "watch"
         if verb not in target.rtype.verbs:
             raise method_not_allowed(target.rtype)

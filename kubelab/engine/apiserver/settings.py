@@ -21,7 +21,7 @@ class ApiServerSettings:
     """With the client certificate that kubelets ask for; None where no kubelet is to be dialled."""
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
-    watch_window: int = 4096
+    watch_window: int = 1000
     """Events kept per resource for watches that start in the past; older ones get 410 Expired."""
     events_ttl_seconds: float = 3600.0
     """How long an Event is kept, as kube-apiserver's ``--event-ttl``."""

@@ -107,7 +107,7 @@ class Shelf:
 class Store:
     """The objects of every resource."""
 
-    def __init__(self, database: Path | str, *, window: int = 4096) -> None:
+    def __init__(self, database: Path | str, *, window: int = 1000) -> None:
         self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False, cached_statements=16)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")

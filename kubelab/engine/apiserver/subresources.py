@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.auth import TokenSigner
 from kubelab.engine.apiserver.bodies import read_options
 from kubelab.engine.apiserver.call import Call, rfc3339
 from kubelab.engine.apiserver.content import parse_body, wanted
+from kubelab.engine.apiserver.decode import DecodeError, Decoder
 from kubelab.engine.apiserver.deletion import delete
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
 from kubelab.engine.apiserver.reads import Reader, respond
@@ -21,6 +21,7 @@ from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 from kubelab.engine.apiserver.writes import JSON_PATCH, MERGE_PATCH, patched, success
 from kubelab.engine.client.transport import ApiResponse
 
+_SCALE = "io.k8s.api.autoscaling.v1.Scale"
 SHORTEST_TOKEN_SECONDS = 600
 LONGEST_TOKEN_SECONDS = 2**32
 
@@ -63,9 +64,6 @@ class Subresources:
         if method != "GET":
             asked = self._asked_scale(call, scale)
             replicas = (asked.get("spec") or {}).get("replicas", 0)
-            if not isinstance(replicas, int) or isinstance(replicas, bool):
-                raise bad_request("Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal "
-                                  "string into Go struct field ScaleSpec.spec.replicas of type int32")  # fmt: skip
             if replicas < 0:
                 error = invalid_field("spec.replicas", replicas, "must be greater than or equal to 0")
                 raise invalid("Scale", "autoscaling", call.target.name, [error])
@@ -77,14 +75,15 @@ class Subresources:
             scale = _scale_of(self._registry.replace(call, stored, obj).obj)
         return respond(200, dumps(scale), wanted(call.request.headers))
 
-    def _asked_scale(self, call: Call, scale: Object) -> Any:
+    def _asked_scale(self, call: Call, scale: Object) -> Object:
         media = call.request.headers.get("content-type", "").partition(";")[0].strip()
-        body = parse_body(call.request.body, media, schema="io.k8s.api.autoscaling.v1.Scale")
+        body = parse_body(call.request.body, media, schema=_SCALE)
         if call.request.method == "PATCH":
             body = patched(scale, body, media if media in (JSON_PATCH, MERGE_PATCH) else MERGE_PATCH, r.DEPLOYMENTS)
-        if not isinstance(body, dict) or not isinstance(body.get("spec") or {}, dict):
-            raise bad_request("the body is not a Scale")
-        return body
+        try:
+            return Decoder().object(_SCALE, body)
+        except DecodeError as error:
+            raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {error}') from None
 
     # -- pods ------------------------------------------------------------------------------------
 

@@ -69,6 +69,12 @@ async def test_bodies_that_are_too_large_are_refused(session) -> None:
         assert answer.status == 413
 
 
+async def test_a_long_selector_is_read(session) -> None:
+    selector = f"name in ({','.join(f'n{number}' for number in range(3000))})"
+    async with session.get("/api/v1/configmaps", params={"labelSelector": selector}, headers=AUTHORIZED) as answer:
+        assert (answer.status, answer.headers["cache-control"]) == (200, "no-cache, private")
+
+
 async def test_an_escaped_path_is_read(session) -> None:
     async with session.get("/api/v1/namespaces/default/configmaps/a%2Fb%20c", headers=AUTHORIZED) as answer:
         assert (await answer.json())["message"] == 'configmaps "a/b c" not found'

@@ -76,8 +76,8 @@ async def test_what_is_wrong_with_a_manifest_is_said_as_upstream_says_it(kubectl
     assert await kubectl.fails("apply", "-f", "-", stdin=twice_wrong) == (
         'The Service "A" is invalid: \n'
         '* metadata.name: Invalid value: "A": a DNS-1035 label must consist of lower case alphanumeric characters or '
-        "'-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
-        "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')\n"
+        "'-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
+        "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')\n"
         "* spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive\n"
         "* spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive\n"
     )

@@ -74,6 +74,13 @@ async def test_an_object_that_leaves_the_selection_is_deleted_for_the_watcher(ap
     assert await watching.next() == ("ADDED", "a")
 
 
+async def test_one_object_can_be_watched_by_its_own_path(api) -> None:
+    watching = await watch(api, f"{CM}/a", "resourceVersion=0")
+    await api.post(CM, {"metadata": {"name": "b"}})
+    await api.post(CM, {"metadata": {"name": "a"}})
+    assert await watching.next() == ("ADDED", "a")
+
+
 async def test_a_node_agent_watches_only_its_own_pods(api, make) -> None:
     watching = await watch(api, "/api/v1/pods", "fieldSelector=spec.nodeName=n1&resourceVersion=0")
     await api.post(PODS, make.pod("elsewhere", nodeName="n2"))

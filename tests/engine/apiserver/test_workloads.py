@@ -71,3 +71,5 @@ async def test_the_scale_of_a_deployment(api, make) -> None:
     assert (await api.get(f"{DEPLOYMENTS}/web")).body["spec"]["replicas"] == 2
     refused = await api.patch(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": -1}})
     assert refused.code == 422
+    for junk in ({"spec": {"replicas": "2"}}, {"metadata": [1]}, {"spec": ""}, {"spec": {"replicas": True}}):
+        assert (await api.patch(f"{DEPLOYMENTS}/web/scale", junk)).code == 400
