@@ -30,6 +30,11 @@ class Someone:
     checkout: Path
     home: Path
 
+    @property
+    def is_us(self) -> bool:
+        """Whether these are the privileges that the whole suite runs with."""
+        return not self.prefix
+
     def run(self, *argv: str | Path, timeout_seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments in the checkout's copy."""
         keep = {name: os.environ[name] for name in ("LANG", "PATH") if name in os.environ}
@@ -38,6 +43,8 @@ class Someone:
             "KUBELAB_HOME": str(self.home / "state"),
             "PYTHONPATH": str(self.checkout),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "KUBELAB_SEED": "reference",
+            "KUBELAB_PROGRESS": str(self.home / "progress"),
         }
         return subprocess.run(
             [*self.prefix, self.python, *argv], cwd=self.checkout, env=environment, stdin=subprocess.DEVNULL,
@@ -100,7 +107,6 @@ def someone(
     """Root, a plain user, and one to whom nothing is allowed; all processes of theirs are gone afterwards."""
     name: str = request.param
     plain_uid = PLAIN_UID if os.getuid() == 0 else os.getuid()
-    nothing = (str(plain_python), str(CHECKOUT / "tests/privileges/nothing.py"))
     if name == "root":
         if os.getuid() != 0:
             pytest.skip("only root can try what root may do")
