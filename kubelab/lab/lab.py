@@ -97,7 +97,7 @@ class Lab:
         """Back to an empty namespace, and aliases from 1 again."""
         self._ensure_namespace()
         self.objects.clear()
-        waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are gone:", 60)
+        waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are still there", 60)
         self.aliases = Aliases()
 
     # Pods
@@ -152,7 +152,8 @@ class Lab:
         ``wait("anything/name", "exists")``, ``"deleted"``, or the type of one of its ``status.conditions``
         """
         look, wanted = self._condition(target, condition)
-        waiting.until(look, f"{target} is {wanted}:" if wanted != "endpoints" else f"{target} has endpoints:", timeout)
+        what = {"endpoints": "has no endpoints", "exists": "does not exist", "deleted": "is still there"}
+        waiting.until(look, f"{target} {what.get(wanted, f'is not {wanted}')}", timeout)
 
     def _condition(self, target: str, condition: str) -> tuple[Callable[[], waiting.Seen], str]:
         if "/" not in target or "=" in target:

@@ -62,6 +62,9 @@ def _step(node: yaml.Node | None, step: str) -> tuple[yaml.Mark | None, yaml.Nod
     if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
         element = node.value[int(step)]
         return element.start_mark, element
+    if isinstance(node, yaml.SequenceNode) and len(node.value) == 1:
+        # Some complaints leave indices out (spec.ports.port); with one element there is no doubt.
+        return _step(node.value[0], step)
     return None, None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from dataclasses import dataclass
 
 from kubelab.lab import kinds
 from kubelab.lab.api import Api, Object
+from kubelab.lab.complaints import explained
 from kubelab.lab.errors import ApiError, BadManifest
 from kubelab.lab.manifests import Manifest, Source, read
 from kubelab.lab.merge import LAST_APPLIED, merge
@@ -154,7 +154,7 @@ class Objects:
                     if error.status != 409 or attempt == _ATTEMPTS - 1:
                         raise
         except ApiError as error:
-            raise _explained(error, manifest) from error
+            raise explained(error, manifest) from error
         raise AssertionError("unreachable")
 
     def _labelled(self, object_: Object, kind: kinds.Kind) -> Object:
@@ -200,22 +200,3 @@ def _belongs_to_the_cluster(object_: Object, kind: kinds.Kind) -> bool:
     if kind is kinds.SERVICE:
         return name == "kubernetes"
     return kind is kinds.REPLICASET and bool(object_["metadata"].get("ownerReferences"))
-
-
-def _explained(error: ApiError, manifest: Manifest) -> BadManifest | ApiError:
-    """The server's complaint in one sentence, with the line when it names a field."""
-    if error.status not in (400, 422):
-        return error
-    unknown = re.findall(r'(?:unknown|duplicate) field "([^"]+)"', str(error))
-    if unknown:
-        listed = ", ".join(f"{path}{manifest.line(path)}" for path in unknown)
-        plural = "s" if len(unknown) > 1 else ""
-        return BadManifest(
-            f"{manifest} has {'' if plural else 'an '}unknown field{plural}: {listed}. "
-            f"`kubectl explain {manifest.kind.lower()}` lists the fields there are."
-        )
-    causes = error.details.get("causes")
-    if isinstance(causes, list) and causes:
-        listed = "; ".join(f"{c.get('field')}{manifest.line(c.get('field', ''))}: {c.get('message')}" for c in causes)
-        return BadManifest(f"{manifest} is not valid: {listed}.")
-    return BadManifest(f"{manifest} was refused: {str(error).rstrip('.')}.")

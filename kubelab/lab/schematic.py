@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from kubelab.lab.lifelines import LifeLine, PodLifelines
 
 _HALF = 10
-_LEFT = "text-align: left; white-space: pre"
 _HEAD = f"{'before':<{_HALF}} {'after':>{_HALF}}"
+_LEFT = "text-align: left"
 _ASKED = 10
 """How many of a client's first and last requests are drawn."""
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 def lifelines_html(lifelines: PodLifelines) -> str:
     """The drawing as an HTML table."""
-    head = "".join(f"<th style='{_LEFT}'>{escape(word)}</th>" for word in ("", _HEAD, "what happened", "pod IP"))
+    head = "".join(f"<th style='{_LEFT}'>{word}</th>" for word in ("", _monospaced(_HEAD), "what happened", "pod IP"))
     body = "".join(map(_html_row, rows(lifelines)))
     return (
         f"<div><b>{escape(lifelines.addresses)}</b></div>"
@@ -79,6 +79,11 @@ def _client_row(name: str, lifelines: PodLifelines) -> Row:
 
 
 def _html_row(row: Row) -> str:
-    line = f"<code style='white-space: pre; color: {row.colour}'>{escape(row.line)}</code>"
+    line = _monospaced(row.line, f"color: {row.colour}; ")
     cells = "".join(f"<td style='{_LEFT}'>{cell}</td>" for cell in (line, escape(row.words), escape(row.address)))
     return f"<tr><th style='{_LEFT}'>{escape(row.name)}</th>{cells}</tr>"
+
+
+def _monospaced(text: str, style: str = "") -> str:
+    # Spaces that do not collapse: not every page that shows a notebook keeps `white-space`.
+    return f"<code style='{style}background: none'>{escape(text).replace(' ', '&nbsp;')}</code>"

@@ -28,14 +28,17 @@ def until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Look again and again until the condition holds. Raises `TimedOut` with the last thing seen."""
+    """Look again and again until the condition holds.
+
+    Raises `TimedOut`: ``what`` (``deployment/web is not available``), and the last thing seen.
+    """
     deadline = clock() + timeout_seconds
     while True:
         seen = look()
         if seen.holds:
             return
         if clock() >= deadline:
-            raise TimedOut(f"{what} not within {timeout_seconds:g} s; last seen: {seen.words}.")
+            raise TimedOut(f"{what} after {timeout_seconds:g} s; last seen: {seen.words}.")
         sleep(POLL_SECONDS)
 
 

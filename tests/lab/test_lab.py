@@ -114,7 +114,7 @@ def test_scaling_and_restarting_wait_until_it_is_done(lab):
 def test_waiting_for_what_never_comes_says_what_there_was(lab):
     with pytest.raises(TimedOut, match="last seen: there is no Deployment 'web'"):
         lab.wait("deployment/web", "available", timeout=0)
-    with pytest.raises(TimedOut, match="service/web has endpoints: not within 0 s; last seen: 0 ready of 0"):
+    with pytest.raises(TimedOut, match="service/web has no endpoints after 0 s; last seen: 0 ready of 0"):
         lab.wait("service/web", "endpoints", timeout=0)
 
 

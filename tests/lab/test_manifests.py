@@ -1,8 +1,8 @@
 import pytest
 
+from kubelab.lab.complaints import explained
 from kubelab.lab.errors import ApiError, BadManifest
 from kubelab.lab.manifests import read
-from kubelab.lab.objects import _explained
 
 SERVICE = """\
 apiVersion: v1
@@ -53,13 +53,25 @@ def test_what_is_wrong_is_said_in_one_sentence_with_the_line(text, said):
 
 def test_the_servers_unknown_field_comes_with_its_line():
     error = ApiError(400, "BadRequest", 'Service in version "v1" cannot be handled: unknown field "spec.selektor"')
-    assert str(_explained(error, read(SERVICE)[0])) == (
-        "Service/web has an unknown field: spec.selektor (line 6). "
+    assert str(explained(error, read(SERVICE)[0])) == (
+        "Service/web has an unknown field: spec.selektor (line 6); "
         "`kubectl explain service` lists the fields there are."
     )
 
 
 def test_the_servers_causes_come_with_their_lines():
     causes = {"causes": [{"field": "spec.selektor.app", "message": "Invalid value"}]}
-    explained = _explained(ApiError(422, "Invalid", "Service is invalid", causes), read(SERVICE)[0])
-    assert str(explained) == "Service/web is not valid: spec.selektor.app (line 7): Invalid value."
+    said = explained(ApiError(422, "Invalid", "Service is invalid", causes), read(SERVICE)[0])
+    assert str(said) == "Service/web is not valid: spec.selektor.app (line 7): Invalid value."
+
+
+def test_the_servers_wrong_type_comes_with_its_line():
+    text = SERVICE + "  ports:\n  - port: eighty\n"
+    message = "json: cannot unmarshal string into Go struct field ServicePort.spec.ports.port of type int32"
+    said = explained(ApiError(400, "BadRequest", message), read(text)[0])
+    assert str(said) == "Service/web has text where a whole number belongs: spec.ports.port (line 9)."
+
+
+def test_an_error_that_is_not_about_the_manifest_stays_what_it_is():
+    error = ApiError(403, "Forbidden", "no")
+    assert explained(error, read(SERVICE)[0]) is error

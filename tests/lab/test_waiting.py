@@ -28,11 +28,13 @@ def test_a_wait_ends_as_soon_as_the_condition_holds():
 
 def test_a_wait_that_fails_says_what_it_last_saw():
     clock = Clock()
-    with pytest.raises(
-        TimedOut, match=r"^deployment/web is available: not within 3 s; last seen: 1 of 3 pods ready\.$"
-    ):
+    with pytest.raises(TimedOut, match=r"^deployment/web is not available after 3 s; last seen: 1 of 3 pods ready\.$"):
         waiting.until(
-            lambda: Seen(False, "1 of 3 pods ready"), "deployment/web is available:", 3, clock=clock, sleep=clock.sleep
+            lambda: Seen(False, "1 of 3 pods ready"),
+            "deployment/web is not available",
+            3,
+            clock=clock,
+            sleep=clock.sleep,
         )
 
 

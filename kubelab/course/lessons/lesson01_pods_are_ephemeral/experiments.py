@@ -21,4 +21,4 @@ def crash(lab: Lab, selector: str) -> None:
         restarted = sum(pod.ready and pod.restarts > before.get(pod.uid, -1) for pod in pods)
         return waiting.Seen(restarted == len(before), f"{restarted} of {len(before)} containers run again")
 
-    waiting.until(look, f"the containers of {selector} are restarted:", RESTART_SECONDS)
+    waiting.until(look, f"The containers of {selector} are not restarted", RESTART_SECONDS)

@@ -217,7 +217,7 @@ def _await_lines(lab: Lab, pod: Pod, after: int, more: int) -> list[dict[str, An
         hopeless = len(lines) >= HOPELESS_LINES and not any(line["ok"] for line in lines)
         return waiting.Seen(len(lines) >= more or hopeless, f"{len(lines)} requests")
 
-    waiting.until(look, "the customer has sent enough requests:", 60 + more * 1.5)
+    waiting.until(look, "The customer has not sent enough requests", 60 + more * 1.5)
     return _lines(lab, pod, after)
 
 
