@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -20,7 +21,7 @@ SETTINGS = Path(__file__).with_name("lab_settings")
 @click.argument("notebook", required=False, type=click.Path(exists=True))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(name: str, browser: bool, notebook: str | None, arguments: tuple[str, ...]) -> None:
-    """Start the cluster and open JupyterLab, on NOTEBOOK if named; further options are JupyterLab's own."""
+    """Start the cluster and open JupyterLab here, on NOTEBOOK if named; further options are JupyterLab's own."""
     from importlib.util import find_spec
 
     from kubelab.clusters import attach
@@ -29,11 +30,17 @@ def lab(name: str, browser: bool, notebook: str | None, arguments: tuple[str, ..
     if find_spec("jupyterlab") is None:
         raise ClusterError(f"JupyterLab is not installed; `{sys.executable} -m pip install jupyterlab` gets it.")
     cluster = attach(name)
-    click.echo(f"Cluster {name} is up; JupyterLab starts.", err=True)
-    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.app_settings_dir={SETTINGS}", *arguments]
-    command += [] if browser else ["--no-browser"]
-    command += ["--allow-root"] if os.getuid() == 0 else []
-    command += [notebook] if notebook else []
+    click.echo(f"Cluster {name} is up, and stays when JupyterLab ends; `kubelab down` stops it.", err=True)
+    # The root is where the command was given, so that links to other folders of the course work.
+    here = Path.cwd()
+    page = f"/tree/{quote(os.path.relpath(notebook, here))}" if notebook else ""
+    command = [
+        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={here}", f"--LabApp.default_url=/lab{page}"),
+        f"--LabApp.app_settings_dir={SETTINGS}",
+        *([] if browser else ["--no-browser"]),
+        *(["--allow-root"] if os.getuid() == 0 else []),
+        *arguments,
+    ]
     environment = os.environ | {"KUBELAB_NAME": name, "KUBECONFIG": str(cluster.kubeconfig)}
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)
