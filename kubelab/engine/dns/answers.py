@@ -169,24 +169,25 @@ def _endpoint_ports(
 
 
 def _alias(question: Question, target: str, snapshot: Snapshot) -> Answer:
-    """An ExternalName: a CNAME, and what it leads to."""
+    """An ExternalName: a CNAME, and what it leads to.
+
+    Like CoreDNS, an alias that leads to nothing inside the cluster, or in a circle, is a name without addresses; one
+    that leads outside is told whatever is found there.
+    """
     aliases = [_like(question, "CNAME", target)]
     if question.type == "CNAME":
         return Answer(answers=tuple(aliases))
     if question.type not in ("A", "AAAA"):
         return _nothing()
-    for _ in range(_LONGEST_CHASE):
-        step = snapshot.services.get(_service_key(target))
-        if step is None or not step.external_name:
-            break
+    while (step := snapshot.services.get(_service_key(target))) and step.external_name:
+        if len(aliases) == _LONGEST_CHASE:
+            return _nothing()
         aliases.append(Record(target, "CNAME", step.external_name))
         target = step.external_name
-    else:
-        return Answer(answers=tuple(aliases))
     inside = answer(Question(target, question.type), snapshot)
     if inside is None:
         return Answer(answers=tuple(aliases), chase=target)
-    return Answer(inside.rcode, (*aliases, *inside.answers), inside.authority)
+    return Answer(answers=(*aliases, *inside.answers)) if inside.answers else _nothing()
 
 
 def _service_key(name: str) -> Key:

@@ -36,13 +36,13 @@ class NameServer:
         self._log_queries = log_queries
 
     async def respond(self, data: bytes, *, udp: bool, client: Address) -> bytes | None:
-        """The answer to a request in wire format; None for what is no request at all."""
+        """The answer to a request in wire format; None for what has not even a request's header."""
         started = time.perf_counter()
         try:
             request, question = wire.parse(data)
         except wire.Malformed as error:
             log.debug("from %s: %s", client, error)
-            return None
+            return wire.malformed(data)
         protocol = "udp" if udp else "tcp"
         self.tally.request(protocol, question.type)
         rcode = wire.refusable(request)
@@ -68,7 +68,7 @@ class NameServer:
             other = await self._upstream.ask(wire.request_for(found.chase, question.type), udp=udp)
             return wire.appended(request, found, other, udp=udp)
         except NoAnswer:
-            return wire.failure(request, "SERVFAIL")
+            return wire.failure(request, "SERVFAIL") if found is None else wire.reply(request, found, udp=udp)
 
     async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One TCP connection: requests one after another, each with its length in front."""

@@ -18,8 +18,8 @@ class Tally:
         self._seconds = 0.0
 
     def request(self, protocol: str, type_: str) -> None:
-        """A request came."""
-        self._requests[protocol, type_] += 1
+        """A request came; types without a name are counted together, as anybody can ask for any number."""
+        self._requests[protocol, "other" if type_.isdigit() else type_] += 1
 
     def response(self, protocol: str, rcode: str, seconds: float) -> None:
         """It was answered."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import struct
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from dnslib import (
@@ -22,6 +24,7 @@ from dnslib import (
     A,
     DNSError,
     DNSHeader,
+    DNSLabel,
     DNSRecord,
 )
 
@@ -32,6 +35,11 @@ LARGEST_UDP_SIZE = 1232
 """What a datagram carries without being cut to pieces on any path (DNS flag day 2020)."""
 
 
+_ZONE_TRANSFERS = (QTYPE.AXFR, QTYPE.IXFR)
+
+_HEADER = struct.Struct("!6H")
+
+
 class Malformed(ValueError):
     """Not a question that can be answered."""
 
@@ -40,20 +48,28 @@ def parse(data: bytes) -> tuple[DNSRecord, Question]:
     """The request and its one question. Raises `Malformed`."""
     try:
         request = DNSRecord.parse(data)
-    except (DNSError, ValueError, IndexError) as error:
+    except (DNSError, ValueError, IndexError, RecursionError) as error:
         raise Malformed(str(error)) from None
     if request.header.qr or len(request.questions) != 1:
         raise Malformed("not a request with one question")
     question = request.questions[0]
     type_ = QTYPE.forward.get(question.qtype, str(question.qtype))
-    return request, Question(str(question.qname).rstrip("."), type_)
+    return request, Question(_name(question.qname), type_)
+
+
+def _name(name: DNSLabel) -> str:
+    """Without its last dot; a dot within a label stays within it (escaped as in RFC 4343, 2.1)."""
+    if any(b"." in label for label in name.label):
+        return ".".join(str(DNSLabel([label]))[:-1].replace(".", "\\046") for label in name.label)
+    return str(name).rstrip(".")
 
 
 def refusable(request: DNSRecord) -> str | None:
     """The rcode for a request of a kind that is not served, or None."""
     if request.header.opcode != OPCODE.QUERY:
         return "NOTIMP"
-    return None if request.questions[0].qclass == CLASS.IN else "REFUSED"
+    question = request.questions[0]
+    return "REFUSED" if question.qclass != CLASS.IN or question.qtype in _ZONE_TRANSFERS else None
 
 
 def reply(request: DNSRecord, answer: Answer, *, udp: bool) -> bytes:
@@ -73,14 +89,21 @@ def failure(request: DNSRecord, rcode: str) -> bytes:
     return bytes(_empty(request, rcode, authoritative=False).pack())
 
 
+def malformed(data: bytes) -> bytes | None:
+    """The answer (FORMERR) to a request that has no more than a header; None where there is not even that."""
+    if len(data) < _HEADER.size or data[2] & 0x80:
+        return None
+    number, flags = struct.unpack_from("!2H", data)
+    kept = flags & 0x7900  # opcode and "recursion desired"
+    return _HEADER.pack(number, 0x8000 | kept | int(RCODE.FORMERR), 0, 0, 0, 0)
+
+
 def appended(request: DNSRecord, answer: Answer, found: bytes, *, udp: bool) -> bytes:
-    """The cluster's aliases, and behind them what another name server found under the last one."""
-    other = DNSRecord.parse(found)
-    message = _empty(request, RCODE.get(other.header.rcode), authoritative=True)
+    """The cluster's aliases, and behind them what another name server found under the last one, if anything."""
+    message = _empty(request, "NOERROR", authoritative=True)
     for record in answer.answers:
         message.add_answer(_to_wire(record))
-    message.add_answer(*other.rr)
-    message.add_auth(*other.auth)
+    message.add_answer(*DNSRecord.parse(found).rr)
     return _fitted(message, request, udp)
 
 
@@ -116,9 +139,15 @@ def _fitted(message: DNSRecord, request: DNSRecord, udp: bool) -> bytes:
     if len(packed) <= limit:
         return packed
     message.ar = [record for record in message.ar if record.rtype == QTYPE.OPT]
-    while message.rr and len(message.pack()) > limit:
-        message.rr.pop()
-        message.header.tc = 1
+    records = message.rr
+
+    def size(count: int) -> int:
+        message.rr = records[:count]
+        return len(message.pack())
+
+    fitting = max(bisect_right(range(len(records) + 1), limit, key=size) - 1, 0)
+    message.rr = records[:fitting]
+    message.header.tc = int(fitting < len(records))
     return bytes(message.pack())
 
 

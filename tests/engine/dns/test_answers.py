@@ -43,6 +43,7 @@ CLUSTER = Snapshot.of(
         service("outside", None, type="ExternalName", externalName="example.com."),
         service("inside", None, type="ExternalName", externalName="web.shop.svc.cluster.local"),
         service("twice", None, type="ExternalName", externalName="outside.shop.svc.cluster.local"),
+        service("nowhere", None, type="ExternalName", externalName="gone.shop.svc.cluster.local"),
         service("circle", None, type="ExternalName", externalName="circle.shop.svc.cluster.local"),
         service("dual", "10.96.0.43", HTTP, clusterIPs=["10.96.0.43", "fd00::43"]),
     ],
@@ -172,11 +173,17 @@ def test_an_alias_into_the_cluster_comes_with_its_address():
     ]
 
 
-def test_aliases_of_aliases_are_followed_and_circles_end():
+def test_aliases_of_aliases_are_followed():
     assert [record.data for record in ask("twice.shop.svc.cluster.local").answers] == [
         "outside.shop.svc.cluster.local", "example.com",
     ]  # fmt: skip
-    assert ask("circle.shop.svc.cluster.local").chase == ""
+
+
+@pytest.mark.parametrize("name", ["circle", "nowhere"])
+def test_an_alias_that_leads_to_nothing_in_the_cluster_is_a_name_without_addresses(name):
+    found = ask(f"{name}.shop.svc.cluster.local")
+    assert (found.rcode, found.answers, found.chase) == ("NOERROR", (), "")
+    assert ask(f"{name}.shop.svc.cluster.local", "CNAME").answers
 
 
 def test_a_pods_address_has_a_name_in_every_namespace():

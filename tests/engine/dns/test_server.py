@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import struct
 
 import pytest
-from dnslib import EDNS0, QTYPE, RCODE, RR, A, DNSHeader, DNSRecord
+from dnslib import EDNS0, QTYPE, RCODE, RR, A, DNSHeader, DNSLabel, DNSRecord
 
 from kubelab.engine.dns.server import Datagrams, NameServer
 from kubelab.engine.dns.snapshot import Snapshot
@@ -127,9 +128,81 @@ async def test_edns_is_answered_with_edns():
     assert [rr.rtype for rr in (await ask(server(), "web.shop.svc.cluster.local", edns=1232)).ar] == [QTYPE.OPT]
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"no dns at all, just text", bytes(DNSRecord(DNSHeader(qr=1)).pack())])
+async def test_a_name_server_outside_that_is_silent_does_not_take_the_alias_away():
+    response = await ask(server(upstream=Elsewhere(None)), "outside.shop.svc.cluster.local")
+    assert rcode(response) == "NOERROR" and [str(rr.rdata) for rr in response.rr] == ["example.com."]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", bytes(DNSRecord(DNSHeader(qr=1)).pack())])
 async def test_what_is_no_request_is_not_answered(data):
     assert await server().respond(data, udp=True, client=CLIENT) is None
+
+
+QUESTION = bytes(DNSRecord.question("web.shop.svc.cluster.local").pack())
+
+
+def pointers(number: int) -> bytes:
+    """A request whose second additional record has a name of so many pointers, each to the one before."""
+    start = len(QUESTION) + 11
+    chain = b"\x00" + b"".join(struct.pack("!H", 0xC000 + start + max(2 * at - 1, 0)) for at in range(number))
+    first = b"\x00" + struct.pack("!2HIH", 65280, 1, 0, len(chain)) + chain
+    second = struct.pack("!H", 0xC000 + start + len(chain) - 2) + struct.pack("!2HIH", 65280, 1, 0, 0)
+    return QUESTION[:10] + b"\x00\x02" + QUESTION[12:] + first + second
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        QUESTION[:-1],
+        QUESTION[:12],
+        QUESTION[:4] + b"\x00\x02" + QUESTION[6:],
+        QUESTION[:12] + b"\xc0\x0c" + QUESTION[-4:],
+        pointers(4000),
+    ],
+    ids=["cut", "header only", "two questions", "a name that points to itself", "a name of many pointers"],
+)
+async def test_a_malformed_request_is_told_so_at_once(data):
+    response = await server().respond(data, udp=True, client=CLIENT)
+    parsed = DNSRecord.parse(response)
+    assert (rcode(parsed), parsed.header.id, parsed.header.qr) == ("FORMERR", DNSRecord.parse(QUESTION).header.id, 1)
+
+
+async def test_noise_is_survived():
+    chance, names = random.Random(5), server()
+    for _ in range(2000):
+        data = bytearray(QUESTION)
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        await names.respond(bytes(data[: chance.randint(0, 60)]), udp=True, client=CLIENT)
+    assert rcode(await ask(names, "web.shop.svc.cluster.local")) == "NOERROR"
+
+
+async def test_a_dot_within_a_label_does_not_part_it():
+    request = DNSRecord.question("web.shop.svc.cluster.local")
+    request.questions[0].qname = DNSLabel([b"web.shop", b"svc", b"cluster", b"local"])
+    response = await server().respond(bytes(request.pack()), udp=True, client=CLIENT)
+    assert rcode(DNSRecord.parse(response)) == "NXDOMAIN"
+
+
+@pytest.mark.parametrize("type_", ["AXFR", "IXFR"])
+async def test_the_zone_is_not_given_away_as_a_whole(type_):
+    assert rcode(await ask(server(), "cluster.local", type_, udp=False)) == "REFUSED"
+
+
+async def test_as_many_addresses_as_fit_are_in_a_datagram():
+    response = await ask(server(), "many.shop.svc.cluster.local")
+    one_more = DNSRecord.parse(response.pack())
+    one_more.add_answer(RR("many.shop.svc.cluster.local", QTYPE.A, rdata=A("10.0.0.1"), ttl=30))
+    assert len(response.pack()) <= 512 < len(one_more.pack())
+
+
+async def test_types_without_a_name_are_counted_together():
+    names = server()
+    for number in (65280, 65281):
+        request = DNSRecord.question("web.shop.svc.cluster.local")
+        request.questions[0].qtype = number
+        assert await names.respond(bytes(request.pack()), udp=True, client=CLIENT)
+    assert 'type="other"' in names.tally.text() and "65280" not in names.tally.text()
 
 
 async def test_what_is_not_a_query_is_not_implemented():
