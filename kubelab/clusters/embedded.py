@@ -30,8 +30,7 @@ RESET_SECONDS = 60.0
 TIERS: dict[str, str] = {
     "root": "network namespaces, made as root; the kernel holds the rules",
     "user": "network namespaces in a user namespace; the kernel holds the rules",
-    "interposed": "loopback addresses, because this machine refuses namespaces; "
-    "every connection is steered by evaluating the same rules",
+    "interposed": "loopback addresses, without namespaces; every connection is steered by evaluating the same rules",
 }
 """What carries the packets, in words."""
 
