@@ -50,8 +50,8 @@ TOOLS = (
     Tool("iptables", "iptables", "no rules in the kernel: connections are steered by evaluating them instead"),
     Tool("nft", "nftables", "no look at the kernel's tables with nft, and no packet trace"),
     Tool("conntrack", "conntrack", "no look at the connections that the kernel tracks"),
-    Tool("curl", "curl", "no curl in toolbox pods"),
-    Tool("dig", "bind9-dnsutils", "no dig in toolbox pods"),
+    Tool("curl", "curl", "toolbox pods have a small stand-in that knows fewer options"),
+    Tool("dig", "bind9-dnsutils", "toolbox pods have a small stand-in that knows fewer options"),
     Tool("chromium", "chromium", "the tests that drive a browser are skipped; nothing else is lost"),
 )
 KUBECTL_COST = "no `kubelab kubectl`; the notebooks do without"

@@ -91,4 +91,5 @@ async def main(manner: str, options: Options) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and so would our programs
     sys.exit(asyncio.run(main(sys.argv[1], Options.parse(sys.argv[2:]))))
