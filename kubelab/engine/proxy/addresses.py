@@ -7,14 +7,15 @@ from collections.abc import Iterable
 
 
 def canonical_ip(text: str) -> str | None:
-    """The address without leading zeros (``010.1.2.3`` → ``10.1.2.3``); None when it is none."""
+    """The address as programs print it (``010.1.2.3`` and ``::ffff:10.1.2.3`` → ``10.1.2.3``); None when it is none."""
     text = text.strip()
     if "." in text and ":" not in text:
         text = ".".join(part.lstrip("0") or "0" for part in text.split("."))
     try:
-        return str(ipaddress.ip_address(text))
+        ip = ipaddress.ip_address(text)
     except ValueError:
         return None
+    return str((ip.version == 6 and ip.ipv4_mapped) or ip)
 
 
 def canonical_cidr(text: str) -> str | None:

@@ -24,7 +24,7 @@ class NodeView:
 
     name: str
     ips: tuple[str, ...] = ()
-    """The node's own addresses, the first of each family is *the* node IP."""
+    """The node's own addresses, internal ones first; the first of each family is *the* node IP."""
     zone: str = ""
     pod_cidrs: tuple[str, ...] = ()
 
@@ -34,7 +34,8 @@ class NodeView:
         if node is None:
             return cls(name)
         spec, addresses = node.get("spec") or {}, (node.get("status") or {}).get("addresses") or ()
-        ips = [canonical_ip(each["address"]) for each in addresses if each["type"] in ("InternalIP", "ExternalIP")]
+        kinds = ("InternalIP", "ExternalIP")
+        ips = [canonical_ip(each["address"]) for kind in kinds for each in addresses if each["type"] == kind]
         cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
         zone = (node["metadata"].get("labels") or {}).get(ZONE_LABEL, "")
         return cls(name, tuple(ip for ip in ips if ip), zone, tuple(cidrs))
@@ -67,7 +68,7 @@ def endpoint_map(slices: Iterable[Object], node: NodeView, family: int) -> dict[
         for name, endpoint in slice_endpoints(each, node, family):
             known = found.setdefault(name, {})
             text = str(endpoint)
-            if text not in known or known[text].terminating:
+            if text not in known or not endpoint.terminating:
                 known[text] = endpoint
     return {name: tuple(by_text[text] for text in sorted(by_text)) for name, by_text in found.items()}
 
@@ -158,9 +159,9 @@ def _topology(endpoints: tuple[Endpoint, ...], node: NodeView) -> Callable[[Endp
     return None
 
 
-def node_ip(node: NodeView, family: int) -> str | None:
-    """*The* address of the node in a family."""
-    return next((ip for ip in node.ips if (":" in ip) == (family == 6)), None)
+def node_ip(node: NodeView, family: int) -> str:
+    """*The* address of the node in a family; the loopback address of one that has none."""
+    return next((ip for ip in node.ips if (":" in ip) == (family == 6)), "::1" if family == 6 else "127.0.0.1")
 
 
 EndpointMap = Mapping[PortName, tuple[Endpoint, ...]]

@@ -201,7 +201,7 @@ class _PortWriter:
         for cidr in self._port.source_ranges:
             self._nat.rule(self._fw, f"-s {cidr} -j {self._ext}", comment=comment)
         own = node_ip(self._context.state.node, self._context.state.family)
-        if own and any(contains(cidr, own) for cidr in self._port.source_ranges):
+        if any(contains(cidr, own) for cidr in self._port.source_ranges):
             for vip in self._port.load_balancer_vips:
                 self._nat.rule(self._fw, f"-s {vip} -j {self._ext}", comment=comment)
         self._nat.rule(self._fw, comment=f"other traffic to {self._name} will be dropped by KUBE-PROXY-FIREWALL")

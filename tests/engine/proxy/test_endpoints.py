@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kubelab.engine.proxy.endpoints import usable
+from kubelab.engine.proxy.endpoints import NodeView, node_ip, usable
 from kubelab.engine.proxy.services import PortName, service_ports
+from kubelab.engine.proxy.state import ProxyState
 
 
 @pytest.fixture
@@ -124,3 +125,29 @@ def test_addresses_are_normalised_and_load_balancers_that_proxy_are_left_out(mak
 def test_a_source_range_that_holds_everything_restricts_nothing(make):
     service = make.service("svc1", "10.96.0.1", loadBalancerSourceRanges=["203.0.113.0/24", "0.0.0.0/0"])
     assert service_ports(service, 4)[0].source_ranges == ()
+
+
+def test_an_ipv4_address_in_ipv6_clothes_is_an_ipv4_address(make):
+    service = make.service("svc1", "10.96.0.1", externalIPs=["::ffff:192.0.2.1"])
+    assert service_ports(service, 4)[0].external_ips == ("192.0.2.1",)
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_of_one_slices_two_endpoints_with_one_address_the_later_that_stays_wins(make, first, second):
+    endpoints = [make.endpoint("10.0.0.1", node=node) for node in (first, second)]
+    endpoints.append(make.endpoint("10.0.0.1", ready=False, terminating=True))
+    view = ProxyState.of(NodeView("b"), [], [make.slice("svc1", *endpoints)])
+    (found,) = view.endpoints[PortName("ns1", "svc1", "p80", "tcp")]
+    assert found.ready and found.local == (second == "b")
+
+
+def test_the_node_ip_is_internal_rather_than_external_and_loopback_without_any():
+    addresses = [
+        {"type": "Hostname", "address": "worker"},
+        {"type": "ExternalIP", "address": "203.0.113.7"},
+        {"type": "InternalIP", "address": "172.18.0.3"},
+    ]
+    node = {"metadata": {"name": "worker"}, "status": {"addresses": addresses}}
+    assert node_ip(NodeView.of("worker", node), 4) == "172.18.0.3"
+    assert node_ip(NodeView.of("worker", None), 4) == "127.0.0.1"
+    assert node_ip(NodeView.of("worker", node), 6) == "::1"

@@ -8,9 +8,14 @@ import subprocess
 
 import pytest
 
-from kubelab.engine.proxy.jumps import missing_jumps
+from kubelab.engine.proxy.config import ProxyConfig
+from kubelab.engine.proxy.endpoints import NodeView
+from kubelab.engine.proxy.iptables import compile_rules
+from kubelab.engine.proxy.jumps import missing_jumps, nat_chains
 from kubelab.engine.proxy.loader import chunks
+from kubelab.engine.proxy.state import ProxyState
 from kubelab.rules import Ruleset, parse
+from tests.engine.proxy.random_cluster import random_cluster
 
 
 def in_a_namespace(script: str, stdin: str) -> str:
@@ -76,3 +81,20 @@ def test_in_several_transactions_the_kernel_ends_up_the_same(every_kind):
     whole = in_a_namespace("iptables-restore --noflush && iptables-save", missing_jumps("") + every_kind.text())
     parts = "".join(chunks(every_kind, missing_jumps("")))
     assert in_a_namespace("iptables-restore --noflush && iptables-save", parts) == whole
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cluster_at_random_and_a_change_of_it_are_in_the_kernel_as_in_the_model(seed, make):
+    node, config = NodeView(make.node, (make.node_ip,), zone="a"), ProxyConfig(cluster_cidr="10.244.0.0/16")
+    services, slices = random_cluster(seed)
+    before = ProxyState.of(node, services, slices)
+    after = ProxyState.of(node, services[seed % 2 :: 2], slices[::2])
+    rules = Ruleset()
+    rules.restore(first := missing_jumps("") + compile_rules(before, config).text())
+    existing = nat_chains(rules.save())
+    changed = compile_rules(after, config, existing_chains=existing, changed=after.changed_since(before))
+    whole = parse(rules.save())
+    rules.restore(changed.text())
+    assert in_a_namespace("iptables-restore --noflush && iptables-save", first + changed.text()) == rules.save()
+    whole.restore(compile_rules(after, config, existing_chains=existing).text())
+    assert sorted(whole.save().splitlines()) == sorted(rules.save().splitlines()), "a partial sync is as good as a full"
