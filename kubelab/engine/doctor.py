@@ -121,16 +121,19 @@ def _read(path: str) -> str:
 
 
 def _state_directory() -> Finding:
-    probe = StateDir(home() / f".doctor-{os.getpid()}")
+    another = "export KUBELAB_HOME=/tmp/kubelab"
+    try:
+        place = home()
+    except StateError as error:
+        return Finding("machine", "state", "bad", str(error), another)
+    probe = StateDir(place / f".doctor-{os.getpid()}")
     try:
         probe.create()
         probe.clean()
     except StateError as error:
         why = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error
-        return Finding(
-            "machine", "state", "bad", f"cannot be kept below {home()} ({why})", "export KUBELAB_HOME=/tmp/kubelab"
-        )
-    return Finding("machine", "state", "good", f"kept below {home()}")
+        return Finding("machine", "state", "bad", f"cannot be kept below {place} ({why})", another)
+    return Finding("machine", "state", "good", f"kept below {place}")
 
 
 def _loopback() -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -71,5 +72,7 @@ class Options:
         """Tell the starter, once, that nodes are Ready and DNS answers, or in one sentence what went wrong."""
         if self.ready_fd is None:
             return
-        with open(self.ready_fd, "w") as pipe:
-            json.dump({"error": error} if error else {"ready": True, "pid": os.getpid()}, pipe)
+        said = json.dumps({"error": error} if error else {"ready": True, "pid": os.getpid()})
+        with suppress(BrokenPipeError):  # the starter was interrupted; whoever comes next asks on the control socket
+            os.write(self.ready_fd, said.encode())
+        os.close(self.ready_fd)

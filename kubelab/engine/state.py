@@ -32,12 +32,15 @@ class AlreadyRunning(StateError):
 
 
 def home() -> Path:
-    """The directory that holds every cluster's state."""
+    """The directory that holds every cluster's state. Raises `StateError` where there is no home at all."""
     if chosen := os.environ.get("KUBELAB_HOME"):
         return Path(chosen).expanduser().absolute()
     if xdg := os.environ.get("XDG_STATE_HOME"):
         return Path(xdg).absolute() / "kubelab"
-    return Path("~/.local/state/kubelab").expanduser().absolute()
+    try:
+        return Path("~/.local/state/kubelab").expanduser().absolute()
+    except RuntimeError:
+        raise StateError("You have no home directory: set KUBELAB_HOME to a directory that you may write to.") from None
 
 
 def check_name(name: str) -> str:

@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
+
+from kubelab.engine.state import StateDir
 
 
 def test_up_says_what_it_made_and_the_second_time_what_it_found(kubelab, tmp_path):
@@ -72,6 +80,19 @@ def test_a_failed_start_is_one_sentence(kubelab):
     assert done.stderr == "kubelab: Port 6443 on 127.0.0.1 is taken; choose another with --api-port.\n"
 
 
+def test_an_interrupted_start_leaves_no_half_made_cluster(kubelab, tmp_path):
+    state = StateDir(tmp_path / "home" / "kubelab")
+    script = Path(__file__).with_name("on_a_fake_engine.py")
+    with subprocess.Popen([sys.executable, script, "mute", "up"], stderr=subprocess.PIPE) as up:
+        while state.engine_pid() is None:
+            assert up.poll() is None
+            time.sleep(0.01)
+        up.send_signal(signal.SIGINT)
+        assert up.stderr.read() == b""
+    assert up.returncode == 130
+    assert state.engine_pid() is None
+
+
 def test_a_home_that_cannot_be_written_is_one_sentence(kubelab):
     done = kubelab("up", KUBELAB_HOME="/proc/nowhere")
     assert done.returncode == 1
@@ -88,9 +109,6 @@ def test_what_nobody_foresaw_is_one_sentence_too_and_a_traceback_only_on_demand(
 
 
 def test_help_is_quick_and_loads_nothing_heavy():
-    import subprocess
-    import sys
-
     code = (
         "import sys; from kubelab.cli import cli;"
         "cli.main(['--help'], standalone_mode=False);"

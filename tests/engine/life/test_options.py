@@ -39,3 +39,11 @@ def test_the_starter_hears_how_the_start_went(error, said):
 
 def test_an_engine_started_by_hand_has_nobody_to_tell():
     Options("demo", Path("/s")).report()
+
+
+def test_a_starter_that_has_left_is_no_trouble():
+    mine, theirs = os.pipe()
+    os.close(mine)
+    Options("demo", Path("/s"), ready_fd=theirs).report()
+    with pytest.raises(OSError):
+        os.fstat(theirs)

@@ -34,6 +34,14 @@ def test_the_home_is_the_first_of_kubelab_home_xdg_and_the_users_own(monkeypatch
     assert state_of("demo").root == tmp_path / "demo"
 
 
+def test_without_any_home_the_variable_that_helps_is_named():
+    code = "import os; os.setuid(54321); from kubelab.engine.state import home; print(home())"
+    if os.getuid() != 0:
+        pytest.skip("only root can become a user without a home")
+    done = subprocess.run([sys.executable, "-c", code], env={"PATH": "/bin"}, capture_output=True, text=True)
+    assert "StateError: You have no home directory: set KUBELAB_HOME" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["", "Upper", "a/b", "..", "-a", "a-", "a b", "a" * 41, "ä"])
 def test_a_bad_name_is_refused_with_what_is_allowed(name):
     with pytest.raises(StateError, match="lower-case letters"):
