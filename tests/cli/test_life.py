@@ -88,7 +88,7 @@ def test_an_interrupted_start_leaves_no_half_made_cluster(kubelab, tmp_path):
             assert up.poll() is None
             time.sleep(0.01)
         up.send_signal(signal.SIGINT)
-        assert up.stderr.read() == b""
+        assert up.stderr.read().strip() == b""
     assert up.returncode == 130
     assert state.engine_pid() is None
 
