@@ -101,10 +101,11 @@ class Brief:
     facts: Mapping[str, object] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.facts[name]
-        except KeyError:
-            raise AttributeError(f"task {self.task} has no {name!r}; it has {', '.join(self.facts)}") from None
+        # Called only for names that are not fields; an object that is being copied has no fields yet.
+        facts = self.__dict__.get("facts", {})
+        if name not in facts:
+            raise AttributeError(f"this task has no {name!r}; it has {', '.join(facts)}")
+        return facts[name]
 
     def __repr__(self) -> str:
         width = max(map(len, self.facts), default=0)

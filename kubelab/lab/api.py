@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,6 +65,12 @@ class Api(Protocol):
         ...
 
 
+_TIMEOUT_SECONDS = 30
+_ATTEMPTS, _PAUSE_SECONDS = 3, 0.3
+"""A kept connection may have been closed meanwhile, and an engine that is being healed is away for a moment.
+A POST is sent once: whether the first one arrived, nobody can say."""
+
+
 class KubeconfigApi:
     """The API that a kubeconfig points to."""
 
@@ -116,15 +123,21 @@ class KubeconfigApi:
         if body is not None:
             headers["content-type"] = "application/json"
         url = client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        try:
-            response = client.rest_client.pool_manager.request(
-                method, url, headers=headers, body=json.dumps(body) if body is not None else None, timeout=30, retries=2
-            )
-        except HTTPError as error:
-            raise LabError(
-                f"The cluster's API at {client.configuration.host} does not answer ({type(error).__name__}); "
-                "`kubelab status` says how the cluster is, `kubelab up` starts it."
-            ) from error
+        data = json.dumps(body) if body is not None else None
+        for attempt in range(_ATTEMPTS):
+            try:
+                # urllib3's own retries would be logged on stderr, in the middle of a lesson.
+                response = client.rest_client.pool_manager.request(
+                    method, url, headers=headers, body=data, timeout=_TIMEOUT_SECONDS, retries=False
+                )
+                break
+            except HTTPError as error:
+                if method == "POST" or attempt == _ATTEMPTS - 1:
+                    raise LabError(
+                        f"The cluster's API at {client.configuration.host} does not answer ({type(error).__name__}); "
+                        "run the cell with kubelab.connect() again, `kubelab status` says how the cluster is."
+                    ) from error
+                time.sleep(_PAUSE_SECONDS)
         if response.status >= 400:
             raise _api_error(response.status, response.data)
         return response.data

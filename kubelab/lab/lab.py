@@ -36,7 +36,6 @@ class Lab:
         self.objects = Objects(api, namespace)
         self.aliases = Aliases()
         self._prober = Prober(self)
-        self._namespace_is_there = False
 
     def __repr__(self) -> str:
         return f"Lab({self.namespace})"
@@ -48,13 +47,12 @@ class Lab:
 
         Fields that were applied before and are gone now go away. Raises `BadManifest` with the line, `ApiError`.
         """
-        self._ensure_namespace()
+        self.objects.ensure_namespace()
         return self.objects.apply(source)
 
     def get(self, what: str) -> Object:
         """One object as the API has it: ``lab.get("service/web")``. Raises `ApiError` (404)."""
-        kind, name = self._parse(what)
-        return self.objects.get(kind, name)
+        return self.objects.get(*self._named(what))
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
         """The objects of a kind, narrowed by labels: ``lab.find("pods", "app=web")``."""
@@ -62,9 +60,8 @@ class Lab:
 
     def delete(self, what: str | Pod | Pods, grace_seconds: int | None = None) -> Deleted:
         """Delete one object (``"service/web"``), pods, or all pods with some labels (``"app=web"``). Does not wait."""
-        if isinstance(what, str) and "/" in what:
-            kind, name = self._parse(what)
-            gone = self.objects.delete(kind, name, grace_seconds)
+        if isinstance(what, str) and "=" not in what:
+            gone = self.objects.delete(*self._named(what), grace_seconds)
             return Deleted((what,) if gone else ())
         pods = [what] if isinstance(what, Pod) else self.pods(what) if isinstance(what, str) else what
         return Deleted(
@@ -73,20 +70,20 @@ class Lab:
 
     def scale(self, what: str, replicas: int) -> None:
         """Set the number of replicas and wait until it is so: ``lab.scale("deployment/web", 1)``."""
-        kind, name = self._parse(what)
+        kind, name = self._named(what)
         self.objects.patch(kind, name, {"spec": {"replicas": replicas}})
         self.wait(what, "available")
 
     def restart(self, what: str) -> None:
         """Roll out every pod anew, as `kubectl rollout restart` does, and wait until that is done."""
-        kind, name = self._parse(what)
+        kind, name = self._named(what)
         annotation = {RESTARTED_AT: datetime.now(UTC).isoformat(timespec="microseconds")}
         self.objects.patch(kind, name, {"spec": {"template": {"metadata": {"annotations": annotation}}}})
         self.wait(what, "available")
 
     def set_env(self, what: str, **variables: str) -> None:
         """Set environment variables of a Deployment's first container and wait for the rollout: `kubectl set env`."""
-        kind, name = self._parse(what)
+        kind, name = self._named(what)
         container = self.objects.get(kind, name)["spec"]["template"]["spec"]["containers"][0]["name"]
         env = [{"name": key, "value": value} for key, value in variables.items()]
         changed = {"containers": [{"name": container, "env": env}]}
@@ -94,10 +91,10 @@ class Lab:
         self.wait(what, "available")
 
     def reset(self) -> None:
-        """Back to an empty namespace, and aliases from 1 again."""
-        self._ensure_namespace()
-        self.objects.clear()
-        waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are still there", 60)
+        """Back to an empty namespace, and aliases from 1 again. In a namespace that is not kubelab's, only what is."""
+        self.objects.ensure_namespace()
+        if self.objects.clear():
+            waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are still there", 60)
         self.aliases = Aliases()
 
     # Pods
@@ -137,8 +134,7 @@ class Lab:
         """What Kubernetes reports of the objects here, oldest first; of one object with ``about="pod/web-1"``."""
         name = None
         if about:
-            kind, name = self._parse(about)
-            name = self.pod(name).name if kind is kinds.POD else name
+            name = self._named(about)[1]
         return event_lines(self.objects.find(kinds.EVENT), name, self.aliases)
 
     # Waiting
@@ -164,9 +160,7 @@ class Lab:
                 )
             look = looks[condition or "ready"]
             return lambda: look(self.pods(target)), condition or "ready"
-        kind, name = self._parse(target)
-        if kind is kinds.POD:
-            name = (self.find_pod(name) or _Named(name)).name
+        kind, name = self._named(target)
         usual = {"Deployment": "available", "Pod": "ready", "Service": "endpoints"}.get(kind.kind, "exists")
         return lambda: self._look(kind, name, condition or usual), condition or usual
 
@@ -206,7 +200,7 @@ class Lab:
         ``source``: a pod to send from; the lab's own client pod when left out; ``"outside"`` for outside the cluster.
         ``keep_alive``: all requests over one connection. ``timeout``: seconds to wait for each answer.
         """
-        self._ensure_namespace()
+        self.objects.ensure_namespace()
         job = Job(self._prober.url(target, path), n, timeout=timeout, keep_alive=keep_alive)
         return self._prober.probe(target, job, source)
 
@@ -221,7 +215,7 @@ class Lab:
         heard: Callable[[Answer], None] = lambda _: None,
     ) -> Streaming:
         """Send ``rate`` requests a second until its ``stop()``; ``heard`` gets each answer, in another thread."""
-        self._ensure_namespace()
+        self.objects.ensure_namespace()
         job = Job(self._prober.url(target, ""), None, rate, timeout, keep_alive, until_told=True)
         return self._prober.stream(target, job, source, heard)
 
@@ -239,21 +233,11 @@ class Lab:
         starters = {name: starter(target) for name, target in (clients or {}).items()}
         return PodLifelines(lambda: self.pods(selector), starters, every)
 
-    def _ensure_namespace(self) -> None:
-        if not self._namespace_is_there:
-            self.objects.ensure_namespace()
-            self._namespace_is_there = True
-
-    @staticmethod
-    def _parse(what: str) -> tuple[kinds.Kind, str]:
+    def _named(self, what: str) -> tuple[kinds.Kind, str]:
+        """The kind and the real name in ``deployment/web`` or ``pod/web-1``."""
         match = re.fullmatch(r"([A-Za-z]+)/([a-z0-9][-a-z0-9.]*)", what)
         if match is None:
             raise LabError(f"{what!r} names no object; write it as kind/name, for example 'deployment/web'.")
-        return kinds.named(match[1]), match[2]
-
-
-class _Named:
-    """Stands for a pod that does not exist (yet)."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+        kind, name = kinds.named(match[1]), match[2]
+        pod = self.find_pod(name) if kind is kinds.POD else None
+        return kind, pod.name if pod else name

@@ -6,7 +6,7 @@ import copy
 import json
 from dataclasses import dataclass
 
-from kubelab.lab import kinds
+from kubelab.lab import kinds, waiting
 from kubelab.lab.api import Api, Object
 from kubelab.lab.complaints import explained
 from kubelab.lab.errors import ApiError, BadManifest
@@ -56,13 +56,10 @@ class Objects:
         self.namespace = namespace
 
     def ensure_namespace(self) -> None:
-        """Make the namespace when it is not there."""
-        try:
-            self._api.request("GET", kinds.NAMESPACE.path("", self.namespace))
+        """Make the namespace when it is not there; one that is on its way out is waited for."""
+        if self._namespace_phase() == "Active":
             return
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        waiting.until(self._namespace_gone, f"The namespace {self.namespace} is still there", 60)
         body = {
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -118,14 +115,15 @@ class Objects:
                     raise
         raise AssertionError("unreachable")
 
-    def clear(self) -> None:
-        """Delete what a learner made here; everything in a namespace of ours, only what is ours in another's."""
+    def clear(self) -> bool:
+        """Delete what a learner made here: everything in a namespace of ours (True), only what is ours in another's."""
         namespace = self._api.request("GET", kinds.NAMESPACE.path("", self.namespace))
         ours = (namespace["metadata"].get("labels") or {}).get(MANAGED_BY) == "kubelab"
         for kind in reversed(_RESET_KINDS):
             for found in self._list_if_served(kind, "" if ours else f"{MANAGED_BY}=kubelab"):
                 if not _belongs_to_the_cluster(found, kind):
                     self.delete(kind, found["metadata"]["name"], grace_seconds=0 if kind is kinds.POD else None)
+        return ours
 
     def _list_if_served(self, kind: kinds.Kind, selector: str) -> list[Object]:
         try:
@@ -134,6 +132,20 @@ class Objects:
             if error.status not in (403, 404, 405):
                 raise
             return []
+
+    def _namespace_gone(self) -> waiting.Seen:
+        phase = self._namespace_phase()
+        return waiting.Seen(not phase, phase)
+
+    def _namespace_phase(self) -> str:
+        """``Active``, ``Terminating``, or nothing when there is no such namespace."""
+        try:
+            found = self._api.request("GET", kinds.NAMESPACE.path("", self.namespace))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return ""
+        return str((found.get("status") or {}).get("phase", "Active"))
 
     def _check_namespace(self, manifest: Manifest) -> None:
         asked = manifest.object["metadata"].get("namespace", self.namespace)

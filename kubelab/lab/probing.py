@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import threading
@@ -201,7 +202,9 @@ class Streaming:
     def tell_to_stop(self) -> None:
         """Tell the client to finish what it has begun, and do not wait for it."""
         if not self._stopped and self._thread.is_alive():
-            self._client.stop()
+            # A client that has just ended by itself cannot be told; why it ended is in `failure`.
+            with contextlib.suppress(LabError):
+                self._client.stop()
         self._stopped = True
 
     def stop(self) -> Traffic:

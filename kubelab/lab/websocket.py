@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kubelab.lab.errors import CannotRun
@@ -14,6 +15,8 @@ _STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
 
 class WebSocketStream:
     """Standard streams of one command. Not to be shared between threads, except for `send` and `close`."""
+
+    _BROKEN = "The connection to pod {pod} broke off before the command ended; run the cell again."
 
     def __init__(self, configuration: Any, url: str, query: list[tuple[str, str]], headers: dict[str, str], pod: str):
         from kubernetes.client.exceptions import ApiException
@@ -31,7 +34,8 @@ class WebSocketStream:
         self.code = -1
 
     def send(self, text: str) -> None:
-        self._socket.write_stdin(text)
+        with self._broken_off():
+            self._socket.write_stdin(text)
 
     def lines(self, timeout_seconds: float) -> Iterator[str]:
         deadline = time.monotonic() + timeout_seconds
@@ -41,7 +45,8 @@ class WebSocketStream:
             if left <= 0:
                 self.close()
                 raise TimeoutError(f"the command in pod {self._pod} did not end within {timeout_seconds:g} s")
-            self._socket.update(timeout=min(left, 1))
+            with self._broken_off():
+                self._socket.update(timeout=min(left, 1))
             *whole, rest = (rest + self._take(_STDOUT)).split("\n")
             yield from whole
         rest += self._take(_STDOUT)
@@ -50,7 +55,18 @@ class WebSocketStream:
         self._finish()
 
     def close(self) -> None:
-        self._socket.close()
+        with self._broken_off():
+            self._socket.close()
+
+    @contextmanager
+    def _broken_off(self) -> Iterator[None]:
+        """Turn a connection that is gone into a sentence."""
+        from websocket import WebSocketException
+
+        try:
+            yield
+        except (OSError, WebSocketException) as error:
+            raise CannotRun(self._BROKEN.format(pod=self._pod)) from error
 
     def _take(self, channel: int) -> str:
         """What has arrived on a channel, without waiting."""

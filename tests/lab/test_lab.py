@@ -83,7 +83,14 @@ def test_an_object_must_be_named_by_kind_and_name(lab, what, said):
         lab.get(what)
 
 
-def test_deleting_by_labels_counts_the_pods_and_hides_their_names(lab):
+def test_a_pod_is_deleted_by_its_alias(lab):
+    lab.apply(DEPLOYMENT)
+    lab.pods()
+    assert repr(lab.delete("pod/web-1")) == "Deleted(1 pod)"
+    assert [pod.alias for pod in lab.pods("app=web")] == ["web-2", "web-3", "web-4"]
+
+
+def test_deleting_by_labels_takes_them_all(lab):
     lab.apply(DEPLOYMENT)
     assert repr(lab.delete("app=web")) == "Deleted(3 pods)"
     assert [pod.alias for pod in lab.pods("app=web")] == ["web-4", "web-5", "web-6"]
@@ -178,3 +185,19 @@ def test_events_show_pods_by_their_aliases(lab):
     }
     assert repr(lab.events("pod/web-1")) == "pod/web-1: Started: Started container web"
     assert len(lab.events("pod/web-2")) == 0
+
+
+def test_a_namespace_that_is_not_ours_keeps_what_is_not_ours(lab):
+    lab.api.objects["/api/v1/namespaces/lesson"] = {"metadata": {"name": "lesson"}}
+    lab.api.request("POST", "/api/v1/namespaces/lesson/services", body={"metadata": {"name": "theirs"}, "spec": {}})
+    lab.apply(SERVICE)
+    lab.reset()
+    assert [service["metadata"]["name"] for service in lab.find("services")] == ["theirs"]
+
+
+def test_a_namespace_on_its_way_out_is_waited_for(lab, monkeypatch):
+    phases = iter(["Terminating", "Terminating", ""])
+    monkeypatch.setattr(lab.objects, "_namespace_phase", lambda: next(phases))
+    monkeypatch.setattr("kubelab.lab.waiting.POLL_SECONDS", 0)
+    lab.apply(SERVICE)
+    assert ("POST", "/api/v1/namespaces") in lab.api.requests
