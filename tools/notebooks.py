@@ -56,6 +56,7 @@ def execute(path: Path) -> None:
             kernel_name="python3",
             record_timing=False,
             store_widget_state=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": str(path.parent)}},
         )
         client.execute(env=environment)

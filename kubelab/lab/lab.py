@@ -210,7 +210,7 @@ class Lab:
         *,
         rate: float = 25,
         source: str | Pod | None = None,
-        timeout: float = 1,
+        timeout: float = 2,
         keep_alive: bool = False,
         heard: Callable[[Answer], None] = lambda _: None,
     ) -> Streaming:

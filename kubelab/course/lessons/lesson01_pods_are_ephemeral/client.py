@@ -13,11 +13,13 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 
 TARGET = os.environ["TARGET"]
 RATE = float(os.environ.get("RATE", "20"))
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 2.0
+WRITING = threading.Lock()
 
 
 def ask() -> dict[str, object]:
@@ -35,13 +37,21 @@ def ask() -> dict[str, object]:
         connection.close()
 
 
+def report(number: int) -> None:
+    """Send one request and write its line."""
+    line = json.dumps({"n": number, **ask()}) + "\n"
+    with WRITING:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+
 def main() -> None:
-    """Ask at the given rate until SIGTERM."""
+    """Ask at the given rate until SIGTERM, on the beat even while earlier requests wait for their answers."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    began = time.monotonic()
     for number in itertools.count():
-        began = time.monotonic()
-        print(json.dumps({"n": number, **ask()}), flush=True)
-        time.sleep(max(0.0, 1 / RATE - (time.monotonic() - began)))
+        threading.Thread(target=report, args=(number,), daemon=True).start()
+        time.sleep(max(0.0, began + (number + 1) / RATE - time.monotonic()))
 
 
 if __name__ == "__main__":

@@ -208,8 +208,7 @@ def _customer_pod(lab: Lab) -> Pod:
 def _await_lines(lab: Lab, pod: Pod, after: int, more: int) -> list[dict[str, Any]]:
     """Wait until the customer has logged ``more`` requests after number ``after``; those requests.
 
-    A customer that gets no answer at all is slow (every request runs into its time limit), and a few of its requests
-    say as much as many.
+    Of a customer that gets no answer at all, a few requests say as much as many.
     """
 
     def look() -> waiting.Seen:
@@ -222,8 +221,7 @@ def _await_lines(lab: Lab, pod: Pod, after: int, more: int) -> list[dict[str, An
 
 
 def _last_number(lab: Lab, pod: Pod) -> int:
-    lines = _lines(lab, pod, -1)
-    return lines[-1]["n"] if lines else -1
+    return max((line["n"] for line in _lines(lab, pod, -1)), default=-1)
 
 
 def _lines(lab: Lab, pod: Pod, after: int) -> list[dict[str, Any]]:
