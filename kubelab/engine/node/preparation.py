@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from kubelab.engine.node.volumes import Volumes
 
 LINKS_IN_PODS = Path("/.kubelab/bin")
 """Where a pod with a root of its own sees `NodeSettings.links`, wherever on the machine that is."""
+
+OWN_IN_PODS = {Path("/tmp"), Path("/run")}
+"""What a pod with a root of its own has for itself, so that a checkout or a Python there has to be mounted."""
 
 
 class CannotStart(Exception):
@@ -60,7 +65,7 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
     pod = {**record.pod, "status": {**(record.pod.get("status") or {}), **ips}}
     try:
         values = await environment(pod, container, host.sources, host.machine)
-        mounts = [*_links(host), *volumes.mounts(container)]
+        mounts = [*_links(host), *_ourselves(host), *volumes.mounts(container)]
     except (MissingSource, fields.UnknownField) as error:
         raise CannotStart("CreateContainerConfigError", str(error)) from error
     command = [expand(word, values) for word in container.get("command") or ()]
@@ -89,3 +94,19 @@ def _links(host: Host) -> list[Mount]:
     if host.network.tier == "interposed":
         return []
     return [Mount(str(host.settings.links), str(LINKS_IN_PODS))]
+
+
+def _ourselves(host: Host) -> list[Mount]:
+    if host.network.tier == "interposed":
+        return []
+    package = Path(__file__).parents[2]
+    return [
+        Mount(str(folder), str(folder)) for folder in hidden_in_pods([Path(sys.prefix), Path(sys.base_prefix), package])
+    ]
+
+
+def hidden_in_pods(folders: Iterable[Path]) -> list[Path]:
+    """Which of them, as named and as they really are, a pod's own /tmp and /run hide; none below another of them."""
+    named = {name for folder in folders for name in (folder.absolute(), folder.resolve())}
+    hidden = {folder for folder in named if OWN_IN_PODS & set(folder.parents)}
+    return sorted(folder for folder in hidden if not hidden & set(folder.parents))
