@@ -37,6 +37,9 @@ LARGEST_UDP_SIZE = 1232
 
 _ZONE_TRANSFERS = (QTYPE.AXFR, QTYPE.IXFR)
 
+_BAD_VERSION = 16
+"""Of EDNS; the upper bits of this rcode stand in the OPT record (RFC 6891, 6.1.3)."""
+
 _HEADER = struct.Struct("!6H")
 
 
@@ -68,7 +71,9 @@ def refusable(request: DNSRecord) -> str | None:
     """The rcode for a request of a kind that is not served, or None."""
     if request.header.opcode != OPCODE.QUERY:
         return "NOTIMP"
-    question = request.questions[0]
+    edns, question = _edns(request), request.questions[0]
+    if edns is not None and edns.edns_ver > 0:
+        return "BADVERS"
     return "REFUSED" if question.qclass != CLASS.IN or question.qtype in _ZONE_TRANSFERS else None
 
 
@@ -118,11 +123,11 @@ def rcode_of(message: bytes) -> str:
 
 
 def _empty(request: DNSRecord, rcode: str, *, authoritative: bool) -> DNSRecord:
-    code = RCODE.reverse[rcode]
-    header = DNSHeader(id=request.header.id, qr=1, aa=int(authoritative), rd=request.header.rd, ra=0, rcode=code)
+    code = _BAD_VERSION if rcode == "BADVERS" else int(RCODE.reverse[rcode])
+    header = DNSHeader(id=request.header.id, qr=1, aa=int(authoritative), rd=request.header.rd, ra=0, rcode=code & 0x0F)
     message = DNSRecord(header, q=request.questions[0])
     if _edns(request) is not None:
-        message.add_ar(EDNS0(udp_len=LARGEST_UDP_SIZE))
+        message.add_ar(EDNS0(ext_rcode=code >> 4, udp_len=LARGEST_UDP_SIZE))
     return message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
@@ -32,10 +32,11 @@ def node_eligible(node: Object | None) -> bool:
 
 
 class Health:
-    """How the proxy is. ``overdue`` says whether a sync has been waiting for too long."""
+    """How the proxy is. ``overdue`` says whether a sync has been waiting for too long; families are 4, 6 or both."""
 
-    def __init__(self, overdue: Callable[[], bool]) -> None:
+    def __init__(self, overdue: Callable[[], bool], families: Sequence[int] = (4,)) -> None:
         self._overdue = overdue
+        self._families = families
         self._updated = datetime.now(UTC)
         self.eligible = True
 
@@ -54,11 +55,19 @@ class Health:
             return None
         healthy = self.healthy and (self.eligible or path == "/livez")
         now = datetime.now(UTC)
-        updated = (now if healthy else self._updated).isoformat().replace("+00:00", "Z")
-        body = {"lastUpdated": updated, "currentTime": now.isoformat().replace("+00:00", "Z")}
-        if path == "/healthz":
-            body["nodeEligible"] = self.eligible  # type: ignore[assignment]
-        return Answer(json.dumps({**body, "healthy": healthy}), 200 if healthy else 503, _JSON)
+        loaded = {"lastUpdated": _text(now if self.healthy else self._updated), "healthy": self.healthy}
+        body = {
+            "lastUpdated": _text(now if healthy else self._updated),
+            "currentTime": _text(now),
+            **({"nodeEligible": self.eligible} if path == "/healthz" else {}),
+            "healthy": healthy,
+            "status": {f"IPv{family}": loaded for family in self._families},
+        }
+        return Answer(json.dumps(body), 200 if healthy else 503, _JSON)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 class HealthPorts:

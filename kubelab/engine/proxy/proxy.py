@@ -9,6 +9,7 @@ from kubelab.engine.client import Client, Informer, Object
 from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, SERVICES
 from kubelab.engine.config import POD_CIDR
 from kubelab.engine.plain_http import Listen
+from kubelab.engine.proxy.addresses import contains, family_of
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import HEADLESS_LABEL, NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
@@ -56,7 +57,7 @@ class KubeProxy:
             retry_period=self.config.sync_period,
             max_period=FULL_SYNC_SECONDS,
         )
-        self.health = Health(self._overdue)
+        self.health = Health(self._overdue, self.config.families)
         self._ports = HealthPorts(listen, self.health) if listen else None
 
     async def run(self) -> None:
@@ -122,7 +123,9 @@ class KubeProxy:
 
     async def _allow_localhost(self) -> None:
         """Let 127.0.0.1 be translated to a pod's address; KUBE-FIREWALL keeps others from making use of it."""
-        if self.config.localhost_node_ports and 4 in self.config.families:
+        ranges = [cidr for cidr in self.config.node_port_addresses if family_of(cidr) == 4]
+        wanted = not ranges or any(contains(cidr, "127.0.0.1") for cidr in ranges)
+        if self.config.localhost_node_ports and wanted and 4 in self.config.families:
             done = await self._run(["sysctl", "-q", "-w", "net.ipv4.conf.all.route_localnet=1"], b"")
             if done.code != 0:
                 said = done.stderr.decode(errors="replace").strip()

@@ -196,6 +196,14 @@ async def test_as_many_addresses_as_fit_are_in_a_datagram():
     assert len(response.pack()) <= 512 < len(one_more.pack())
 
 
+async def test_a_newer_edns_is_not_understood():
+    request = DNSRecord.question("web.shop.svc.cluster.local")
+    request.add_ar(EDNS0(version=1))
+    response = DNSRecord.parse(await server().respond(bytes(request.pack()), udp=True, client=CLIENT))
+    (edns,) = response.ar
+    assert (edns.edns_rcode << 4 | response.header.rcode, edns.edns_ver, response.rr) == (16, 0, [])
+
+
 async def test_types_without_a_name_are_counted_together():
     names = server()
     for number in (65280, 65281):

@@ -83,10 +83,10 @@ def test_in_several_transactions_the_kernel_ends_up_the_same(every_kind):
     assert in_a_namespace("iptables-restore --noflush && iptables-save", parts) == whole
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_cluster_at_random_and_a_change_of_it_are_in_the_kernel_as_in_the_model(seed, make):
     node, config = NodeView(make.node, (make.node_ip,), zone="a"), ProxyConfig(cluster_cidr="10.244.0.0/16")
-    services, slices = random_cluster(seed)
+    services, slices = random_cluster(seed, services=4)
     before = ProxyState.of(node, services, slices)
     after = ProxyState.of(node, services[seed % 2 :: 2], slices[::2])
     rules = Ruleset()

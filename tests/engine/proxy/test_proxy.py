@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 import json
 import socket
+from dataclasses import replace
+
+import pytest
 
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.proxy import KubeProxy, ProxyConfig
@@ -20,11 +23,11 @@ CONFIG = ProxyConfig(cluster_cidr="10.244.0.0/16", min_sync_period=0)
 
 
 @contextlib.asynccontextmanager
-async def running(api, kernel, make, **options):
+async def running(api, kernel, make, config=CONFIG, **options):
     addresses = [{"type": "InternalIP", "address": make.node_ip}]
     api.put(NODES, {"metadata": {"name": make.node}, "status": {"addresses": addresses}})
     client = Client(InProcessTransport(api, "system:kube-proxy"))
-    proxy = KubeProxy(client, make.node, kernel.run, config=CONFIG, **options)
+    proxy = KubeProxy(client, make.node, kernel.run, config=config, **options)
     task = asyncio.create_task(proxy.run())
     try:
         await asyncio.wait_for(proxy.synced.wait(), 5)
@@ -41,6 +44,12 @@ async def test_rules_are_there_when_synced_and_follow_the_api(api, kernel, make)
         api.put(SLICES, make.slice("svc1", "10.180.0.1"))
         await kernel.until(lambda: "--to-destination 10.180.0.1:80" in kernel.rules.save("nat"))
         assert "has no endpoints" not in kernel.rules.save("filter")
+
+
+@pytest.mark.parametrize(("ranges", "allowed"), [((), True), (("127.0.0.0/8",), True), (("172.18.0.0/16",), False)])
+async def test_loopback_is_opened_only_where_node_ports_answer_on_it(api, kernel, make, ranges, allowed):
+    async with running(api, kernel, make, replace(CONFIG, node_port_addresses=ranges)):
+        assert (kernel.count("sysctl") > 0) == allowed
 
 
 async def test_a_heartbeat_of_the_node_starts_nothing(api, kernel, make):
@@ -92,6 +101,7 @@ async def test_the_mode_health_and_health_check_ports_are_served(api, kernel, ma
         assert await get(ports[10249], "/proxyMode") == (200, (await get(ports[10249], "/proxyMode"))[1], "iptables")
         status, _, body = await get(ports[10256], "/healthz")
         assert status == 200 and json.loads(body)["nodeEligible"] is True
+        assert json.loads(body)["status"]["IPv4"]["healthy"] is True
         assert "kubeproxy_sync_proxy_rules_duration_seconds_count" in (await get(ports[10249], "/metrics"))[2]
         api.put(SLICES, make.slice("lb", "10.180.0.2"))
         await kernel.until(lambda: "no local endpoints" in kernel.rules.save("filter"))
