@@ -90,19 +90,17 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
 
 
 def _links(host: Host) -> list[Mount]:
-    # An interposed pod sees the machine's own files; elsewhere the folder may be hidden (below /tmp or /run).
+    # An interposed pod sees the machine's own files, and starts programs by their paths there.
     if host.network.tier == "interposed":
         return []
     return [Mount(str(host.settings.links), str(LINKS_IN_PODS))]
 
 
 def _ourselves(host: Host) -> list[Mount]:
-    if host.network.tier == "interposed":
-        return []
+    """What our programs in pods are made of, wherever on the machine that is."""
     package = Path(__file__).parents[2]
-    return [
-        Mount(str(folder), str(folder)) for folder in hidden_in_pods([Path(sys.prefix), Path(sys.base_prefix), package])
-    ]
+    folders = [Path(sys.prefix), Path(sys.base_prefix), package.parent, package, host.settings.links]
+    return [Mount(str(folder), str(folder)) for folder in hidden_in_pods(folders)]
 
 
 def hidden_in_pods(folders: Iterable[Path]) -> list[Path]:
