@@ -21,6 +21,11 @@ def chromium():
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
         pytest.skip("there is no chromium on this machine: apt-get install chromium")
+    driver = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, timeout=60
+    )
+    if driver.returncode != 0:
+        pytest.skip(f"playwright's driver does not run on this machine: {driver.stderr.strip()}")
     return found
 
 

@@ -34,3 +34,14 @@ def kubelab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubelab
     yield run
     for state in (tmp_path / "home").glob("*"):
         run("down", "--name", state.name)
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> dict[str, str]:
+    """A PATH with a kubectl that says how it was called."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    script = directory / "kubectl"
+    script.write_text('#!/bin/sh\nprintf "%s\\n" "$KUBECONFIG" "$@"; cat; exit 3\n')
+    script.chmod(0o755)
+    return {"PATH": f"{directory}:/usr/bin:/bin"}

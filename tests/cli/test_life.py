@@ -44,8 +44,8 @@ def test_down_and_down_again(kubelab):
 
 
 @pytest.mark.parametrize("command", [["kubeconfig"], ["reset"], ["kubectl", "get", "pods"], ["node", "worker", "true"]])
-def test_without_a_cluster_a_command_says_how_to_get_one(kubelab, command):
-    done = kubelab(*command)
+def test_without_a_cluster_a_command_says_how_to_get_one(kubelab, kubectl, command):
+    done = kubelab(*command, **kubectl)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == "kubelab: There is no cluster 'kubelab'; `kubelab up` makes one.\n"

@@ -11,17 +11,6 @@ import pytest
 SCRIPT = Path(__file__).with_name("on_a_fake_engine.py")
 
 
-@pytest.fixture
-def kubectl(tmp_path: Path) -> dict[str, str]:
-    """A PATH with a kubectl that says how it was called."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    script = directory / "kubectl"
-    script.write_text('#!/bin/sh\nprintf "%s\\n" "$KUBECONFIG" "$@"; cat; exit 3\n')
-    script.chmod(0o755)
-    return {"PATH": f"{directory}:/usr/bin:/bin"}
-
-
 def test_kubectl_gets_everything_unchanged(kubelab, kubectl, tmp_path):
     kubelab("up", "--name", "shop")
     argv = ["-n", "kube-system", "expose", "deployment", "web", "--name=front", "--help", "--", "-x"]

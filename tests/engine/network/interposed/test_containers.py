@@ -90,9 +90,9 @@ async def test_kill_1_reaches_the_containers_first_process_if_it_asks_for_it(web
 
 async def test_nothing_outside_of_the_container_can_be_signalled(web):
     first = await web.sleeper(pod("web"))
-    said = await web.shell(
-        "web", f"kill -9 {os.getpid()} || echo none; sleep 600 & kill $! && echo own; kill -9 -1; echo I live"
-    )
+    # The wait is for the child's SIGCHLD, which can cut a call short that the agent has not begun to answer.
+    own = "sleep 600 & kill $! && echo own; wait"
+    said = await web.shell("web", f"kill -9 {os.getpid()} || echo none; {own}; kill -9 -1; echo I live")
     assert "none" in said
     assert "own\nI live" in said
     assert await web.shell("web", "kill -0 1 && echo there", join=first.id) == "there\n"
