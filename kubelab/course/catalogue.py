@@ -55,8 +55,7 @@ class Task:
 
     id: str
     title: str
-    check: Callable[..., Result]
-    """Called with the lab, the learner's seed and whatever the learner hands in."""
+    check: Callable[[Lab, Seed], Result]
     start: Callable[[Lab, Seed], None]
     """Sets up the start state, from an empty namespace."""
     facts: Callable[[Seed], Mapping[str, object]]

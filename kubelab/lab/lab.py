@@ -35,6 +35,8 @@ class Lab:
         self.namespace = namespace
         self.objects = Objects(api, namespace)
         self.aliases = Aliases()
+        self.last_watch: PodLifelines | None = None
+        """The newest record of `watch_pods`, for checks."""
         self._prober = Prober(self)
 
     def __repr__(self) -> str:
@@ -96,6 +98,7 @@ class Lab:
         if self.objects.clear():
             waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are still there", 60)
         self.aliases = Aliases()
+        self.last_watch = None
 
     # Pods
 
@@ -231,7 +234,8 @@ class Lab:
             return lambda heard: self.stream(target, rate=rate, heard=heard)
 
         starters = {name: starter(target) for name, target in (clients or {}).items()}
-        return PodLifelines(lambda: self.pods(selector), starters, every)
+        self.last_watch = PodLifelines(lambda: self.pods(selector), starters, every)
+        return self.last_watch
 
     def _named(self, what: str) -> tuple[kinds.Kind, str]:
         """The kind and the real name in ``deployment/web`` or ``pod/web-1``."""

@@ -31,14 +31,15 @@ def start(lab: Lab, seed: Seed) -> None:
     lab.wait(f"deployment/{own['app']}", "available", timeout=180)
 
 
-def check(lab: Lab, seed: Seed, watched: PodLifelines | None = None) -> Result:
-    """Judge the learner's record, and ask the addresses in it whether they still answer."""
-    if not isinstance(watched, PodLifelines) or not watched.before:
-        return Result("1.1", Outcome.NOT_ATTEMPTED, 'Hand in what you watched: check("1.1", pods).')
+def check(lab: Lab, seed: Seed) -> Result:
+    """Judge what the learner watched last, and ask the addresses in it whether they still answer."""
+    watched = lab.last_watch
     if Book().last("prediction", QUESTION) is None:
         return Result(
             "1.1", Outcome.NOT_ATTEMPTED, f'There is no prediction yet; write predict("{QUESTION}", …) first.'
         )
+    if watched is None or not watched.after:
+        return Result("1.1", Outcome.NOT_ATTEMPTED, "You have not watched the pods of this task to the end yet.")
     app = str(facts(seed)["app"])
     if not all(pod.alias.rpartition("-")[0] == app for pod in watched.before):
         return Result(
@@ -62,7 +63,7 @@ def judge(watched: PodLifelines, answering: set[str]) -> Result:
             came == REPLICAS - SCALED_DOWN,
         ),
         Evidence(
-            f"{len(answering)} of the {len(watched.before)} first addresses still answer, each as the pod it was",
+            f"first addresses that still answer, each as the pod it was: {len(answering)} of {len(watched.before)}",
             len(answering) == SCALED_DOWN,
         ),
     )
