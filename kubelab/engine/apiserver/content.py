@@ -19,6 +19,8 @@ from kubelab.engine.apiserver.status import (
 
 LARGEST_BODY = 3 * 1024 * 1024
 DEEPEST_BODY = 100
+MOST_YAML_EVENTS = 200_000
+"""Values, and the beginnings and ends of what holds them; more would keep everybody else waiting for seconds."""
 JSON = "application/json"
 YAML = "application/yaml"
 
@@ -110,14 +112,27 @@ def nesting(body: bytes) -> int:
 
 def _yaml(body: bytes) -> Any:
     try:
-        if body.count(b"&") and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(body, Loader=_Loader)):
-            raise bad_request("error converting YAML to JSON: aliases are not read here")
-        return json.loads(json.dumps(yaml.load(body, Loader=_Loader), default=str))
-    except RecursionError:
-        raise bad_request("the body nests too deeply") from None
-    except (yaml.YAMLError, ValueError) as error:
+        _refuse_bombs(body)
+        return json.loads(json.dumps(yaml.load(body, Loader=_Loader), default=str, allow_nan=False))
+    except (yaml.YAMLError, ValueError, TypeError, LookupError) as error:  # what a tag's text can raise
         reason = " ".join(str(error).split())
         raise bad_request(f"error converting YAML to JSON: yaml: {reason}") from None
+
+
+def _refuse_bombs(body: bytes) -> None:
+    """Look at the events first: libyaml's loader recurses in C, where too deep a body ends the process."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(body, Loader=_Loader)):
+        if count > MOST_YAML_EVENTS:
+            raise bad_request("the body has too many values for YAML: send it as JSON")
+        if isinstance(event, yaml.AliasEvent):
+            raise bad_request("error converting YAML to JSON: aliases are not read here")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST_BODY:
+                raise bad_request(f"the body nests deeper than {DEEPEST_BODY} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def wanted(headers: Mapping[str, str], *kinds: str) -> Wanted:

@@ -120,7 +120,25 @@ async def test_a_body_that_makes_no_sense_is_a_bad_request(api, body) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b": [", b"&a [*a]", b"a: &a [x,x]\nb: [*a,*a]", b"\t- x", b"!!python/object:os.system x", b"- a"]
+    "body",
+    [
+        b": [",
+        b"&a [*a]",
+        b"a: &a [x,x]\nb: [*a,*a]",
+        b"\t- x",
+        b"!!python/object:os.system x",
+        b"- a",
+        b"k: .nan",
+        b'k: !!int ""',
+        b'k: !!bool "x"',
+        b"? !!timestamp 2020-01-01\n: x",
+        b"a: b\n" * 300_000,
+        b"[" * 100_000,  # the rest: libyaml's loader would recurse until the process is gone
+        b'{"a":' * 100_000,
+        b"- " * 100_000,
+        b"? " * 100_000,
+    ],
+    ids=lambda body: repr(body[:24]),
 )
 async def test_yaml_that_makes_no_sense_is_a_bad_request(api, body) -> None:
     refused = await api.send("POST", CM, body, "application/yaml")
