@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,12 @@ from kubelab.engine.apiserver.status import (
 
 LARGEST_BODY = 3 * 1024 * 1024
 DEEPEST_BODY = 100
-MOST_YAML_EVENTS = 200_000
-"""Values, and the beginnings and ends of what holds them; more would keep everybody else waiting for seconds."""
+MOST_VALUES = 100_000
+"""In one body. No object that etcd would keep (1.5 MiB) has so many, and more keep everybody else waiting."""
 JSON = "application/json"
 YAML = "application/yaml"
 
+_CROWDED = f"the body has more than {MOST_VALUES} values"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -52,20 +54,24 @@ def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = N
         raise too_large()
     media = content_type.partition(";")[0].strip().lower()
     if media in ("", JSON) or media.endswith("+json"):
-        return _json(body, duplicates)
-    if media == YAML or media.endswith("+yaml"):
-        return _yaml(body)
-    if media == protobuf.MEDIA_TYPE and schema:
-        return protobuf.decode(body, schema)
-    raise unsupported_media_type((JSON, YAML, protobuf.MEDIA_TYPE))
+        data = _json(body, duplicates)
+    elif media == YAML or media.endswith("+yaml"):
+        data = _yaml(body)
+    elif media == protobuf.MEDIA_TYPE and schema:
+        data = protobuf.decode(body, schema)
+    else:
+        raise unsupported_media_type((JSON, YAML, protobuf.MEDIA_TYPE))
+    if len(body) > MOST_VALUES and _is_crowded(data):
+        raise bad_request(_CROWDED)
+    return data
 
 
 def _json(body: bytes, duplicates: Duplicates | None) -> Any:
     def noting(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) != len(pairs):
-            names = [name for name, _ in pairs]
-            duplicates.extend(name for name in made if names.count(name) > 1)  # type: ignore[union-attr]
+            counts = Counter(name for name, _ in pairs)
+            duplicates.extend(name for name in made if counts[name] > 1)  # type: ignore[union-attr]
         return made
 
     if not body.strip():
@@ -110,6 +116,16 @@ def nesting(body: bytes) -> int:
     return deepest
 
 
+def _is_crowded(data: Any) -> bool:
+    left, waiting = MOST_VALUES, [data]
+    while waiting and left >= 0:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            left -= len(value)
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return left < 0
+
+
 def _yaml(body: bytes) -> Any:
     try:
         _refuse_bombs(body)
@@ -123,8 +139,8 @@ def _refuse_bombs(body: bytes) -> None:
     """Look at the events first: libyaml's loader recurses in C, where too deep a body ends the process."""
     depth = 0
     for count, event in enumerate(yaml.parse(body, Loader=_Loader)):
-        if count > MOST_YAML_EVENTS:
-            raise bad_request("the body has too many values for YAML: send it as JSON")
+        if count > 2 * MOST_VALUES:
+            raise bad_request(_CROWDED)
         if isinstance(event, yaml.AliasEvent):
             raise bad_request("error converting YAML to JSON: aliases are not read here")
         if isinstance(event, yaml.CollectionStartEvent):

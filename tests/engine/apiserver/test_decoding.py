@@ -110,6 +110,8 @@ async def test_quantities_are_checked_and_given_back_in_one_spelling(api, make) 
         b'{"metadata":{"name":"a","annotations":' + b'{"a":' * 50_000,
         b'{"data":' + b"[" * 90 + b"]" * 90 + b"}",
         b'{"data":{"k":1e999}}',
+        b'{"metadata":{"name":"a","ownerReferences":[' + b"{}," * 500_000 + b"{}]}}",
+        b"{" + b",".join(b'"k%d":1' % (number // 2) for number in range(250_000)) + b"}",  # each name twice
     ],
     ids=lambda body: repr(body[:24]),
 )
