@@ -1,0 +1,118 @@
+"""Matches of iptables whose answer may be more than yes or no: chance, memory, what the texts do not tell.
+
+All others are `kubelab.rules.judge`'s. See iptables-extensions(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kubelab.rules.judge import Check, checks
+from kubelab.rules.model import Match, Rule
+
+if TYPE_CHECKING:
+    from kubelab.trace.journey import Journey
+
+Doubt = Callable[["Journey"], "bool | float | str"]
+"""Whether a match holds: for certain, with a probability, or (a text) why that cannot be judged."""
+
+
+def _statistic(match: Match) -> Doubt:
+    option = next(each for each in match.options if each.name in ("--probability", "--every"))
+    share = float(option.value) if option.name == "--probability" else 1 / int(option.value)
+    answer = 1.0 - share if option.negated else share
+    certain: bool | float = answer if 0.0 < answer < 1.0 else answer >= 1.0
+    return lambda _: certain
+
+
+def _recent(match: Match) -> Doubt:
+    action = match.options[0]
+    if action.name == "--set":
+        return lambda _: not action.negated
+    if any(match.get(name) is not None for name in ("--hitcount", "--rttl")):
+        return lambda _: "how often the match 'recent' saw the client is not in the texts"
+    if match.get("--mask") not in (None, "255.255.255.255"):
+        return lambda _: "the match 'recent' takes networks of clients together"
+    name = match.get("--name") or "DEFAULT"
+    by_source = match.get("--rdest") is None
+
+    def known(journey: Journey) -> bool:
+        return journey.knows(name, journey.src if by_source else journey.dst) is not action.negated
+
+    return known
+
+
+_SOURCE_PORTS = ("--sport", "--sports", "--ports")
+
+
+def _only(match: Match, wanted: Callable[[str], bool]) -> tuple[Check, ...]:
+    """The checks of some of the match's options."""
+    options = tuple(option for option in match.options if wanted(option.name))
+    return checks(Rule((Match(match.name, options),))) if options else ()
+
+
+def _transport(match: Match) -> Doubt:
+    """Ports and TCP flags. The client's port may be unknown; of flags it is known that a first packet is a bare SYN."""
+    certain = _only(match, lambda name: name not in (*_SOURCE_PORTS, "--tcp-flags"))
+    by_source = _only(match, lambda name: name in _SOURCE_PORTS)
+    flags = next((each for each in match.options if each.name == "--tcp-flags"), None)
+
+    def holds(journey: Journey) -> bool | str:
+        if not all(check(journey) for check in certain):
+            return False
+        if flags is not None:
+            if "NEW" not in journey.states:
+                return "which TCP flags a later packet has is not known"
+            mask, _, wanted = flags.value.partition(" ")
+            found = {"SYN"}.intersection(mask.split(","))
+            if (found == set(wanted.split(",")).difference({"NONE"})) is flags.negated:
+                return False
+        if by_source and not journey.sport:
+            return "the source port is not known"
+        return all(check(journey) for check in by_source)
+
+    return holds
+
+
+def _sets(match: Match) -> Doubt:
+    words = " ".join(match.raw or ())
+    return lambda _: f"what the ipset of '{words}' holds is not in the texts"
+
+
+def _direction(match: Match) -> Doubt:
+    others = _only(match, lambda name: name != "--ctdir")
+    option = next((each for each in match.options if each.name == "--ctdir"), None)
+
+    def holds(journey: Journey) -> bool:
+        if not all(check(journey) for check in others):
+            return False
+        here = "REPLY" if journey.answering else "ORIGINAL"
+        return option is None or (option.value == here) is not option.negated
+
+    return holds
+
+
+def _icmp(match: Match) -> Doubt:
+    option = match.options[0]
+    kind = option.value.partition("/")[0]
+
+    def holds(journey: Journey) -> bool:
+        here = "0" if journey.answering else "8"
+        return (kind in ("any", here)) is not option.negated
+
+    return holds
+
+
+DOUBTS: dict[str, Callable[[Match], Doubt]] = {
+    "statistic": _statistic,
+    "recent": _recent,
+    "tcp": _transport,
+    "udp": _transport,
+    "sctp": _transport,
+    "multiport": _transport,
+    "set": _sets,
+    "conntrack": _direction,
+    "icmp": _icmp,
+}
+"""Match → what it asks of a packet."""

@@ -1,0 +1,281 @@
+"""A rule as ``nft list`` prints it, read into the shape of ``nft -j`` (libnftables-json(5)).
+
+What kube-proxy, kindnet, Docker and kubelet write is understood; any other words become ``{"unknown": words}``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},;()]|[^\s{},;()"]+')
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_RANGE = re.compile(r"([0-9a-fA-F.:]+)-([0-9a-fA-F.:]+)")
+_PREFIX = re.compile(r"([0-9a-fA-F.:]+)/(\d+)")
+
+_HEADERS = {"ip", "ip6", "tcp", "udp", "sctp", "th", "icmp", "icmpv6", "ether", "arp", "udplite"}
+_FIELDS = {"saddr", "daddr", "protocol", "nexthdr", "sport", "dport", "type", "version", "length", "ttl", "dscp"}
+_BARE_META = {"iifname", "oifname", "iif", "oif", "mark", "l4proto", "skuid", "skgid", "nfproto", "pkttype", "cgroup"}
+_VERDICTS = {"accept", "drop", "return", "continue"}
+_STARTS = {*_VERDICTS, "jump", "goto", "counter", "comment", "reject", "masquerade", "dnat", "snat", "redirect", "log"}
+_OPERATORS = {"==", "!=", "<", ">", "<=", ">="}
+_NAT_FLAGS = {"random", "fully-random", "persistent"}
+
+Json = Any
+"""A value as ``json.loads`` makes it."""
+
+
+class NotUnderstood(Exception):
+    """Words that this reader does not know."""
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a line; braces and commas stand alone."""
+    return _TOKEN.findall(text)
+
+
+def unquote(word: str) -> str:
+    """A word without its quotes."""
+    return word[1:-1] if word.startswith('"') else word
+
+
+def read_rule(text: str) -> tuple[list[Json], str]:
+    """The expressions of a rule, and its comment."""
+    return _Rule(tokens(text)).read()
+
+
+def read_elements(text: str) -> list[Json]:
+    """The elements of a set or map, from the text between its braces: keys, or pairs of key and value."""
+    return _Rule([*tokens(text), "}"]).elements()
+
+
+class _Rule:
+    """The words of one rule, read from left to right."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+        self._at = 0
+        self._comment = ""
+
+    def read(self) -> tuple[list[Json], str]:
+        found: list[Json] = []
+        while self._at < len(self._words):
+            start = self._at
+            try:
+                statement = self._statement()
+            except (NotUnderstood, IndexError):
+                self._at = start
+                statement = {"unknown": self._unknown_words()}
+            if statement is not None:
+                found.append(statement)
+        return found, self._comment
+
+    def _unknown_words(self) -> str:
+        start = self._at
+        self._at += 1
+        while self._at < len(self._words) and self._words[self._at] not in _STARTS:
+            self._at += 1
+        return " ".join(self._words[start : self._at])
+
+    def _peek(self) -> str:
+        return self._words[self._at] if self._at < len(self._words) else ""
+
+    def _next(self) -> str:
+        self._at += 1
+        return self._words[self._at - 1]
+
+    def _take(self, *wanted: str) -> bool:
+        if self._peek() in wanted:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, wanted: str) -> None:
+        if not self._take(wanted):
+            raise NotUnderstood(wanted)
+
+    def _statement(self) -> Json:
+        word = self._peek()
+        if word in _VERDICTS or word in ("jump", "goto"):
+            return self._verdict()
+        if word == "comment":
+            self._next()
+            self._comment = unquote(self._next())
+            return None
+        if word in ("counter", "log"):
+            return self._side_effect()
+        if word == "reject":
+            return self._reject()
+        if word in ("masquerade", "dnat", "snat", "redirect"):
+            return self._nat()
+        if word in ("update", "add", "delete") and self._words[self._at + 1].startswith("@"):
+            return self._set_statement()
+        return self._match()
+
+    def _verdict(self) -> Json:
+        word = self._next()
+        return {word: {"target": self._next()}} if word in ("jump", "goto") else {word: None}
+
+    def _side_effect(self) -> Json:
+        word = self._next()
+        names = ("packets", "bytes", "name") if word == "counter" else ("prefix", "level", "group", "flags", "snaplen")
+        while self._take(*names):
+            self._next()
+        return {word: None}
+
+    def _reject(self) -> Json:
+        self._next()
+        kind, expr = "icmp", "port-unreachable"
+        if self._take("with"):
+            kind, expr = self._next(), self._next()
+            if expr == "type":
+                expr = self._next()
+            if (kind, expr) == ("tcp", "reset"):
+                return {"reject": {"type": "tcp reset"}}
+        return {"reject": {"type": kind, "expr": expr}}
+
+    def _nat(self) -> Json:
+        word = self._next()
+        said: dict[str, Json] = {}
+        if self._take("ip", "ip6"):
+            said["family"] = self._words[self._at - 1]
+        if self._take("addr"):
+            self._expect(".")
+            self._expect("port")
+        if self._take("to"):
+            said.update(self._place())
+        flags: list[str] = []
+        while self._take(*_NAT_FLAGS) or (flags and self._take(",")):
+            flags.append(self._words[self._at - 1])
+        if flags:
+            said["flags"] = [flag for flag in flags if flag != ","]
+        return {word: said or None}
+
+    def _place(self) -> dict[str, Json]:
+        """Where a translation leads: ``10.0.0.1:80``, ``:80``, ``[v6]:80``, or an expression with a map."""
+        word = self._peek()
+        if word.startswith(":") and word[1:2].isdigit():
+            return {"port": _atom(self._next()[1:])}
+        if bracket := re.fullmatch(r"\[([^\]]+)\](?::(\S+))?", word):
+            self._next()
+            return {"addr": bracket[1], **({"port": _atom(bracket[2])} if bracket[2] else {})}
+        if literal := re.fullmatch(r"(\d+\.\d+\.\d+\.\d+(?:-\d+\.\d+\.\d+\.\d+)?)(?::(\S+))?", word):
+            self._next()
+            return {"addr": _atom(literal[1]), **({"port": _atom(literal[2])} if literal[2] else {})}
+        if ":" in word and not word.startswith("@"):
+            return {"addr": _atom(self._next())}
+        key = self._expression()
+        self._expect("map")
+        return {"addr": {"map": {"key": key, "data": self._right()}}}
+
+    def _set_statement(self) -> Json:
+        operation, name = self._next(), self._next()
+        self._expect("{")
+        key = self._expression()
+        while self._take("timeout", "expires"):
+            self._next()
+        self._expect("}")
+        return {"set": {"op": operation, "elem": key, "set": name}}
+
+    def _match(self) -> Json:
+        left = self._expression()
+        if self._take("vmap"):
+            return {"vmap": {"key": left, "data": self._right()}}
+        if self._take("set"):
+            return {"mangle": {"key": left, "value": self._expression()}}
+        several = "ct" in left
+        operator = self._next() if self._peek() in _OPERATORS else "in" if several else "=="
+        return {"match": {"op": operator, "left": left, "right": self._right()}}
+
+    def _expression(self) -> Json:
+        parts = [self._primary()]
+        while self._take("."):
+            parts.append(self._primary())
+        whole: Json = parts[0] if len(parts) == 1 else {"concat": parts}
+        while self._peek() in ("&", "|", "^", "and", "or", "xor"):
+            sign = {"and": "&", "or": "|", "xor": "^"}.get(self._peek(), self._peek())
+            self._next()
+            whole = {sign: [whole, self._primary()]}
+        return whole
+
+    def _primary(self) -> Json:
+        word = self._next()
+        if _NUMBER.fullmatch(word):
+            return int(word, 0)
+        if word in _HEADERS and self._peek() in _FIELDS:
+            return {"payload": {"protocol": word, "field": self._next()}}
+        if word == "meta":
+            return {"meta": {"key": self._next()}}
+        if word in _BARE_META:
+            return {"meta": {"key": word}}
+        if word == "ct":
+            return self._connection()
+        if word == "fib":
+            flags = [self._next()]
+            while self._take("."):
+                flags.append(self._next())
+            return {"fib": {"result": self._next(), "flags": flags}}
+        if word == "numgen":
+            mode = self._next()
+            self._expect("mod")
+            size = int(self._next())
+            offset = int(self._next()) if self._take("offset") else 0
+            return {"numgen": {"mode": mode, "mod": size, "offset": offset}}
+        if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", word):
+            return word
+        raise NotUnderstood(word)
+
+    def _connection(self) -> Json:
+        said: dict[str, Json] = {}
+        if self._take("original", "reply"):
+            said["dir"] = self._words[self._at - 1]
+        if self._take("ip", "ip6"):
+            said["family"] = self._words[self._at - 1]
+        return {"ct": {"key": self._next(), **said}}
+
+    def _right(self) -> Json:
+        if self._take("{"):
+            return {"set": self.elements()}
+        first = self._value()
+        found = [first]
+        while self._take(","):
+            found.append(self._value())
+        return first if len(found) == 1 else found
+
+    def _value(self) -> Json:
+        parts = [_atom(self._next())]
+        while self._take("."):
+            parts.append(_atom(self._next()))
+        return parts[0] if len(parts) == 1 else {"concat": parts}
+
+    def elements(self) -> list[Json]:
+        """Elements up to the closing brace."""
+        found: list[Json] = []
+        while not self._take("}"):
+            if self._take(","):
+                continue
+            key = self._value()
+            while self._peek() not in (",", "}", ":"):
+                self._next()
+            if self._take(":"):
+                found.append([key, self._datum()])
+            else:
+                found.append(key)
+        return found
+
+    def _datum(self) -> Json:
+        if self._peek() in _VERDICTS or self._peek() in ("jump", "goto"):
+            return self._verdict()
+        return self._value()
+
+
+def _atom(word: str) -> Json:
+    if word.startswith('"'):
+        return unquote(word)
+    if _NUMBER.fullmatch(word):
+        return int(word, 0)
+    if found := _PREFIX.fullmatch(word):
+        return {"prefix": {"addr": found[1], "len": int(found[2])}}
+    if found := _RANGE.fullmatch(word):
+        return {"range": [_atom(found[1]), _atom(found[2])]}
+    return word
