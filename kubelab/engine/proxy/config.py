@@ -25,6 +25,7 @@ class ProxyConfig:
     random_fully: bool = True
     """Whether iptables knows ``--random-fully`` (since 1.6.2)."""
     tcp_be_liberal: bool = False
+    ipvs_scheduler: str = "rr"
     nfacct: bool = False
     """Whether the two nfacct objects are there to count by."""
     sync_period: float = 30

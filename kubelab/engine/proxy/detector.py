@@ -10,22 +10,27 @@ from kubelab.engine.proxy.endpoints import NodeView
 
 
 class LocalDetector(NamedTuple):
-    """Two conditions for iptables."""
+    """Two conditions, for iptables and for nftables."""
 
     is_local: str
     is_not_local: str
+    nft_is_local: str
+    nft_is_not_local: str
 
 
 def local_detector(config: ProxyConfig, node: NodeView, family: int) -> LocalDetector | None:
     """The detector that the configuration asks for; None when there is nothing to tell by."""
     if config.detect_local_mode == "BridgeInterface":
-        return _by("-i", config.bridge_interface)
+        name = config.bridge_interface
+        return _by("-i", name, "iifname", name) if name else None
     if config.detect_local_mode == "InterfaceNamePrefix":
-        return _by("-i", f"{config.interface_name_prefix}+") if config.interface_name_prefix else None
+        prefix = config.interface_name_prefix
+        return _by("-i", f"{prefix}+", "iifname", f"{prefix}*") if prefix else None
     given = config.cluster_cidr.split(",") if config.detect_local_mode == "ClusterCIDR" else node.pod_cidrs
     cidrs = (cidr for cidr in map(canonical_cidr, given) if cidr)
-    return _by("-s", next((cidr for cidr in cidrs if family_of(cidr) == family), ""))
+    own = next((cidr for cidr in cidrs if family_of(cidr) == family), None)
+    return _by("-s", own, "ip6 saddr" if family == 6 else "ip saddr", own) if own else None
 
 
-def _by(option: str, value: str) -> LocalDetector | None:
-    return LocalDetector(f"{option} {value}", f"! {option} {value}") if value else None
+def _by(option: str, value: str, field: str, nft_value: str) -> LocalDetector:
+    return LocalDetector(f"{option} {value}", f"! {option} {value}", f"{field} {nft_value}", f"{field} != {nft_value}")

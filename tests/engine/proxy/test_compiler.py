@@ -300,5 +300,5 @@ def test_the_rules_of_a_node_can_be_had_as_text(make):
     objects = {"services": [make.service("svc1", "10.96.0.41")], "endpointslices": [make.slice("svc1", "10.180.0.1")]}
     text = rules_text("iptables", make.node, objects, cluster_cidr="10.244.0.0/16")
     assert "-j KUBE-SVC-XPGD46QRK7WJZT7O" in text and "! -s 10.244.0.0/16" in text
-    with pytest.raises(ValueError, match="'nftables' is not available"):
-        rules_text("nftables", make.node, objects)
+    with pytest.raises(ValueError, match="'userspace' is not a mode"):
+        rules_text("userspace", make.node, objects)

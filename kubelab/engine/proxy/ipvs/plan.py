@@ -1,0 +1,72 @@
+"""What mode ``ipvs`` puts into a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kubelab.engine.proxy.addresses import with_port
+from kubelab.engine.proxy.ipvs.sets import IpSet
+from kubelab.engine.proxy.script import TableScript
+
+DUMMY_DEVICE = "kube-ipvs0"
+"""It is never up; it is there to make virtual addresses local, so that packets to them come by the hook of IPVS."""
+
+_OPTION = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
+
+
+class RealServer(NamedTuple):
+    """One endpoint behind a virtual server, reached by masquerading (NAT)."""
+
+    address: str
+    port: int
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class VirtualServer:
+    """An address and port that IPVS balances."""
+
+    address: str
+    port: int
+    protocol: str
+    """``tcp``, ``udp`` or ``sctp``."""
+    scheduler: str = "rr"
+    persistence: int = 0
+    """Seconds for which a client keeps its endpoint; 0 without affinity."""
+    real_servers: tuple[RealServer, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells it from others."""
+        return self.address, self.port, self.protocol
+
+    def lines(self) -> list[str]:
+        """As ``ipvsadm -R`` reads it and ``ipvsadm -Sn`` prints it."""
+        server = f"{_OPTION[self.protocol]} {with_port(self.address, self.port)}"
+        persistence = f" -p {self.persistence}" if self.persistence else ""
+        hashed = " -b mh-port" if self.scheduler == "mh" else ""
+        own = f"-A {server} -s {self.scheduler}{persistence}{hashed}"
+        real = (f"-r {with_port(each.address, each.port)} -m -w {each.weight}" for each in self.real_servers)
+        return [own, *(f"-a {server} {each}" for each in real)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One address family of one node."""
+
+    family: int
+    virtual_servers: tuple[VirtualServer, ...]
+    """In the order in which they are made."""
+    addresses: tuple[str, ...]
+    """Bound to the dummy device, each alone (/32 or /128)."""
+    sets: dict[str, IpSet]
+    """By their IPv4 names, all seventeen."""
+    nat: TableScript
+    filter: TableScript
+    without_local_endpoints: dict[str, int] = field(default_factory=dict)
+    """Policy (``internal``, ``external``) → ports that have endpoints, but none here."""
+
+    def restore_text(self) -> str:
+        """What goes into ``iptables-restore --noflush``."""
+        return self.nat.text() + self.filter.text()

@@ -1,0 +1,109 @@
+"""Transactions: the first, and those that bring a table from what it holds to what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from kubelab.engine.proxy.nftables.compiler import Table
+from kubelab.engine.proxy.nftables.listing import Listing
+from kubelab.engine.proxy.nftables.names import is_affinity, is_of_a_port
+from kubelab.engine.proxy.nftables.objects import Chain, Container, Element, Statement, table_line
+from kubelab.engine.proxy.nftables.shared import BASE_CHAINS, Containers
+
+
+class Sync(NamedTuple):
+    """One transaction, for ``nft -f -``."""
+
+    lines: tuple[str, ...]
+    stale: tuple[str, ...]
+    """Chains that are empty afterwards and not needed.
+
+    They cannot go at once: before Linux 6.2 a map's element that is deleted holds on to its chain for a moment. Delete
+    them with `delete_chains` in a transaction of its own, a second later.
+    """
+
+    @property
+    def text(self) -> str:
+        """Empty when there is nothing to do."""
+        return "".join(f"{line}\n" for line in self.lines)
+
+
+def first_sync(table: Table, kernel: Listing | None = None) -> Sync:
+    """The first transaction of a proxy's life, also over what an earlier life left.
+
+    Base chains are made anew, since the kernel refuses to change their hooks and priorities.
+    """
+    made_anew: list[str] = []
+    for each in BASE_CHAINS:
+        chain = Chain(each.name)
+        made_anew += (Statement("add", chain).line(table.family), Statement("delete", chain).line(table.family))
+    return _sync(table, kernel or Listing(), None, made_anew)
+
+
+def sync(table: Table, kernel: Listing) -> Sync:
+    """A later full sync: everything is written, but elements that are there already are left alone."""
+    return _sync(table, kernel, None, [])
+
+
+def changes(before: Table, after: Table, also: Iterable[str] = ()) -> Sync:
+    """What a change comes to, when the kernel holds ``before``: only what differs.
+
+    ``also`` are stale chains of earlier syncs that are still there.
+    """
+    kernel = Listing.of(before)
+    return _sync(after, replace(kernel, chains=kernel.chains.union(also)), before, [])
+
+
+def delete_chains(family: int, chains: Iterable[str]) -> str:
+    """The transaction that deletes stale chains."""
+    return "".join(f"{Statement('delete', Chain(name)).line(family)}\n" for name in chains)
+
+
+def _sync(table: Table, kernel: Listing, before: Table | None, made_anew: list[str]) -> Sync:
+    family = table.family
+    lines: list[str] = []
+    if before is None or before.shared != table.shared:
+        lines += [table_line(family), *made_anew, *(each.line(family) for each in table.shared)]
+    elements = _Elements(kernel, family)
+    for name, statements in table.ports.items():
+        changed = before is None or before.ports.get(name) != statements
+        for each in statements:
+            if isinstance(each.object, Element):
+                lines += (made.line(family) for made in elements.ensure(each.object))
+            elif changed:
+                lines.append(each.line(family))
+    stale = tuple(sorted(name for name in kernel.chains if is_of_a_port(name) and name not in table.chains))
+    lines += (Statement("flush", Chain(name)).line(family) for name in stale)
+    forgotten = (name for name in sorted(kernel.sets) if is_affinity(name) and name not in table.containers)
+    lines += (Statement("delete", Container("set", name, "")).line(family) for name in forgotten)
+    lines += (each.line(family) for each in elements.left_over())
+    return Sync(tuple(lines), stale)
+
+
+class _Elements:
+    """What the containers hold while the transaction is being written."""
+
+    def __init__(self, kernel: Listing, family: int) -> None:
+        names = [each.name for each in Containers.of(family)]
+        names.remove(Containers.of(family).node_port_ips.name)
+        self._held = {name: dict(kernel.elements.get(name, {})) for name in names}
+        self._left = {name: dict.fromkeys(held) for name, held in self._held.items()}
+
+    def ensure(self, element: Element) -> Iterator[Statement]:
+        """Nothing for an element that is there; one with another value is replaced."""
+        held = self._held[element.container]
+        self._left[element.container].pop(element.key, None)
+        if element.key in held:
+            if held[element.key] == element.value:
+                return
+            yield Statement("delete", element)
+        held[element.key] = element.value
+        yield Statement("add", element)
+
+    def left_over(self) -> Iterator[Statement]:
+        """Deletions of what nobody asked for."""
+        for container, keys in self._left.items():
+            for key in keys:
+                yield Statement("delete", Element(container, key))

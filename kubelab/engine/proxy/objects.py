@@ -1,0 +1,133 @@
+"""Reading the objects that rules are compiled from, and saying what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Object = dict[str, Any]
+
+Shape = type | list[Any] | dict[str, Any]
+"""A type, a list of one shape, or fields by name: ``name!`` must be there, ``*`` stands for any name."""
+
+_METADATA: Shape = {"name!": str, "namespace": str, "labels": {"*": str}}
+_NAMED: Shape = {"name!": str}
+
+_SERVICE: Shape = {
+    "metadata!": _METADATA,
+    "spec": {
+        "type": str,
+        "clusterIP": str,
+        "clusterIPs": [str],
+        "externalIPs": [str],
+        "externalTrafficPolicy": str,
+        "internalTrafficPolicy": str,
+        "loadBalancerSourceRanges": [str],
+        "healthCheckNodePort": int,
+        "sessionAffinity": str,
+        "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": int}},
+        "ports": [{"port!": int, "name": str, "protocol": str, "nodePort": int}],
+    },
+    "status": {"loadBalancer": {"ingress": [{"ip": str, "ipMode": str}]}},
+}
+
+_ENDPOINT_SLICE: Shape = {
+    "metadata!": _METADATA,
+    "addressType": str,
+    "ports": [{"name": str, "port": int, "protocol": str}],
+    "endpoints": [
+        {
+            "addresses": [str],
+            "nodeName": str,
+            "conditions": {"ready": bool, "serving": bool, "terminating": bool},
+            "hints": {"forZones": [_NAMED], "forNodes": [_NAMED]},
+        }
+    ],
+}
+
+_NODE: Shape = {
+    "metadata!": _METADATA,
+    "spec": {"podCIDR": str, "podCIDRs": [str]},
+    "status": {"addresses": [{"type!": str, "address!": str}]},
+}
+
+SHAPES: dict[str, Shape] = {
+    "services": _SERVICE,
+    "endpointslices": _ENDPOINT_SLICE,
+    "nodes": _NODE,
+    "servicecidrs": {"metadata": _METADATA, "spec": {"cidrs": [str]}},
+}
+"""The collections that rules depend on, and of their objects what is looked at."""
+
+_TYPES: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
+
+
+class ObjectsError(ValueError):
+    """The text is one sentence without its end, for people: where it is wrong, and what belongs there."""
+
+
+def read_objects(text: str) -> dict[str, list[Object]]:
+    """Lists of API objects by collection, from JSON. Raises `ObjectsError`."""
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ObjectsError(f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise ObjectsError("its brackets are nested too deep to be objects of an API") from error
+    check_objects(given)
+    return given
+
+
+def check_objects(given: Any) -> None:
+    """Whether these are lists of API objects by collection. Raises `ObjectsError`."""
+    collections = ", ".join(SHAPES)
+    if not isinstance(given, dict):
+        raise ObjectsError(f"it holds {_what(given)}, not one object with the keys {collections}")
+    unknown = [repr(key) for key in given if key not in SHAPES]
+    if unknown:
+        raise ObjectsError(f"it has an unknown key, {unknown[0]}; rules depend on {collections}")
+    for collection, objects in given.items():
+        if objects is None:
+            raise ObjectsError(f"{collection} is null, not a list of API objects")
+        _check(objects, [SHAPES[collection]], collection)
+
+
+def _check(value: Any, shape: Shape, where: str) -> None:
+    """A null counts as absent, as in the API."""
+    if isinstance(shape, type):
+        if not isinstance(value, shape) or (shape is int and isinstance(value, bool)):
+            raise ObjectsError(f"{where} is {_what(value)}, not {_TYPES[shape]}")
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise ObjectsError(f"{where} is {_what(value)}, not a list")
+        for number, each in enumerate(value):
+            _check(each, shape[0], f"{where}[{number}]")
+    else:
+        _check_fields(value, shape, where)
+
+
+def _check_fields(value: Any, fields: dict[str, Any], where: str) -> None:
+    if not isinstance(value, dict):
+        raise ObjectsError(f"{where} is {_what(value)}, not an object")
+    for field, shape in fields.items():
+        name = field.removesuffix("!")
+        if value.get(name) is None and name != field:
+            raise ObjectsError(f"{where} has no {name}")
+        for each in value if field == "*" else (name,):
+            if value.get(each) is not None:
+                _check(value[each], shape, f"{where}.{each}")
+
+
+def _what(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"the string {value!r}" if len(value) < 60 else "a string"
+        case int() | float():
+            return f"the number {value}"
+        case list():
+            return "a list"
+    return "an object"
