@@ -7,10 +7,12 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from kubelab.engine.apiserver.encoding import copy
-from kubelab.engine.apiserver.status import StatusError, bad_request
+from kubelab.engine.apiserver.encoding import copy, dumps
+from kubelab.engine.apiserver.status import StatusError, bad_request, too_large
 
 MOST_OPERATIONS = 10_000
+MOST_COPIED = 3 * 1024 * 1024
+"""Bytes of JSON that the ``copy`` operations of one patch may make, as a kube-apiserver has it."""
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -33,8 +35,17 @@ def json_patch(target: Any, patch: Any) -> Any:
     if len(patch) > MOST_OPERATIONS:
         why = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(patch)}"
         raise StatusError(413, "RequestEntityTooLarge", why)
+    result, copied = copy(target), 0
     try:
-        return jsonpatch.apply_patch(copy(target), patch)
+        for operation in patch:
+            if operation.get("op") == "copy":
+                copied += len(dumps(jsonpointer.resolve_pointer(result, operation["from"])))
+                if copied > MOST_COPIED:
+                    raise too_large()
+            result = jsonpatch.apply_patch(result, [operation], in_place=True)
+        return result
+    except RecursionError:
+        raise _invalid("the patched object nests too deeply") from None
     except jsonpatch.JsonPatchTestFailed as error:
         raise _invalid(f"testing value failed: {' '.join(str(error).split())}") from None
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, ValueError) as error:

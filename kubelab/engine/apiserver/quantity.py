@@ -23,19 +23,28 @@ class BadQuantity(ValueError):
     """Not a quantity."""
 
 
+LONGEST = 1000
+"""Characters; also the powers of ten beyond which only the limits are left of a number."""
+MOST = 2**63 - 1
+"""Larger quantities are cut down to this one."""
 PATTERN = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 
 
 def _parts(text: str) -> tuple[Fraction, str]:
-    match = _FORM.match(text)
+    match = _FORM.match(text) if len(text) <= LONGEST else None
     if match is None:
         raise BadQuantity(f"quantities must match the regular expression '{PATTERN}'")
     number, suffix = Fraction(match[1].rstrip(".") or "0"), match[2] or ""
     if suffix in _BINARY:
-        return number * _BINARY[suffix], suffix
+        return _within(number * _BINARY[suffix]), suffix
     if suffix in _DECIMAL:
-        return number * _DECIMAL[suffix], suffix
-    return number * Fraction(10) ** int(suffix[1:]), "e"
+        return _within(number * _DECIMAL[suffix]), suffix
+    power = max(-LONGEST, min(int(suffix[1:]), LONGEST))
+    return _within(number * Fraction(10) ** power), "e"
+
+
+def _within(number: Fraction) -> Fraction:
+    return max(Fraction(-MOST), min(number, Fraction(MOST)))
 
 
 def value(text: str) -> Fraction:

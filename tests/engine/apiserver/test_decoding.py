@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from kubelab.engine.apiserver import quantity
+
 SERVICES = "/api/v1/namespaces/default/services"
 PODS = "/api/v1/namespaces/default/pods"
 CM = "/api/v1/namespaces/default/configmaps"
@@ -154,6 +156,19 @@ async def test_yaml_is_read_and_written(api) -> None:
     assert made.code == 201
     assert made.headers["content-type"] == "application/yaml"
     assert b"data:\n  k: v\n" in made.raw
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [("1E999999999", str(2**63 - 1)), ("-1e4000000", str(1 - 2**63)), ("100Ei", str(2**63 - 1)), ("1e-999999", "1n")],
+)
+def test_a_quantity_beyond_the_limits_is_cut_down_to_them_at_once(text, canonical) -> None:
+    assert quantity.canonical(text) == canonical
+
+
+def test_a_quantity_of_ten_thousand_digits_is_refused() -> None:
+    with pytest.raises(quantity.BadQuantity):
+        quantity.canonical("9" * 10_000)
 
 
 async def test_a_body_over_three_mebibytes_is_too_large(api) -> None:

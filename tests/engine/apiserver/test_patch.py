@@ -101,6 +101,8 @@ async def test_json_patches(api) -> None:
         ([{"op": "test", "path": "/data/k", "value": "other"}], "json", 422),
         ([{"op": "remove", "path": "/data/nope"}], "json", 422),
         ([{"op": "jump", "path": "/data"}], "json", 422),
+        ([{"op": "copy", "from": "", "path": f"/{n}"} for n in range(30)], "json", 413),  # each doubles the object
+        ([{"op": "copy", "from": "/data", "path": "/data/x"}] * 700, "json", 422),  # each nests it deeper
         ([{"op": "add"}], "json", 422),
         ([{"op": "add", "path": "data", "value": 1}], "json", 422),
         ([{"op": "replace", "path": "", "value": 5}], "json", 400),
