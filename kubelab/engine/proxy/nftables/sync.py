@@ -65,15 +65,18 @@ def _sync(table: Table, kernel: Listing, before: Table | None, made_anew: list[s
     family = table.family
     lines: list[str] = []
     if before is None or before.shared != table.shared:
-        lines += [table_line(family), *made_anew, *(each.line(family) for each in table.shared)]
+        lines += [table_line(family), *made_anew, *(each.line(family) for each in table.shared.statements)]
     elements = _Elements(kernel, family)
-    for name, statements in table.ports.items():
-        changed = before is None or before.ports.get(name) != statements
-        for each in statements:
-            if isinstance(each.object, Element):
-                lines += (made.line(family) for made in elements.ensure(each.object))
-            elif changed:
-                lines.append(each.line(family))
+    for name, part in table.ports.items():
+        was = before.ports.get(name) if before else None
+        if was is part or was == part:
+            lines += (made.line(family) for each in part.elements for made in elements.ensure(each))
+            continue
+        for statement in part.statements:
+            if isinstance(statement.object, Element):
+                lines += (made.line(family) for made in elements.ensure(statement.object))
+            else:
+                lines.append(statement.line(family))
     stale = tuple(sorted(name for name in kernel.chains if is_of_a_port(name) and name not in table.chains))
     lines += (Statement("flush", Chain(name)).line(family) for name in stale)
     forgotten = (name for name in sorted(kernel.sets) if is_affinity(name) and name not in table.containers)
@@ -91,16 +94,16 @@ class _Elements:
         self._held = {name: dict(kernel.elements.get(name, {})) for name in names}
         self._left = {name: dict.fromkeys(held) for name, held in self._held.items()}
 
-    def ensure(self, element: Element) -> Iterator[Statement]:
+    def ensure(self, element: Element) -> tuple[Statement, ...]:
         """Nothing for an element that is there; one with another value is replaced."""
         held = self._held[element.container]
         self._left[element.container].pop(element.key, None)
-        if element.key in held:
-            if held[element.key] == element.value:
-                return
-            yield Statement("delete", element)
+        value = held.get(element.key)
+        if value == element.value:
+            return ()
         held[element.key] = element.value
-        yield Statement("add", element)
+        added = Statement("add", element)
+        return (added,) if value is None else (Statement("delete", element), added)
 
     def left_over(self) -> Iterator[Statement]:
         """Deletions of what nobody asked for."""

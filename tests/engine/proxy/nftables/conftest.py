@@ -45,7 +45,7 @@ def own_lines():
     """What is written for the ports, shortened, without the flush that follows every chain."""
 
     def lines(table: Table) -> list[str]:
-        written = [each for port in table.ports.values() for each in port]
+        written = [each for part in table.ports.values() for each in part.statements]
         chains = [each.object for each in written if each.verb == "flush"]
         assert all(written[written.index(each) - 1].object in chains for each in written if each.verb == "flush")
         return [shorten(each.line(table.family)).removeprefix("add ") for each in written if each.verb != "flush"]

@@ -127,3 +127,18 @@ def test_a_listing_is_read_from_json():
         "no-endpoint-services": {"10.96.0.1 . tcp . 80": "drop", "10.96.0.2 . tcp . 80": "goto reject-chain"},
     }
     assert Listing.read("") == Listing()
+
+
+def test_ports_that_stay_the_same_are_not_compiled_again(make):
+    def state(*ips: str):
+        services = [make.service("a", "10.96.0.1"), make.service("b", "10.96.0.2", internalTrafficPolicy="Local")]
+        return make.state(services, [make.slice("a", *ips), make.slice("b", "10.180.0.9")])
+
+    first = compile_table(state("10.180.0.1"), ProxyConfig())
+    later = compile_table(state("10.180.0.1", "10.180.0.2"), ProxyConfig(), before=first)
+    (a, b), (a_later, b_later) = first.ports.values(), later.ports.values()
+    assert b_later is b and a_later != a
+    assert later == compile_table(state("10.180.0.1", "10.180.0.2"), ProxyConfig())
+    assert later.without_local_endpoints == {"internal": 1, "external": 0}
+    other_mark = ProxyConfig(masquerade_bit=3)
+    assert compile_table(state("10.180.0.1"), other_mark, before=first) == compile_table(state("10.180.0.1"), other_mark)
