@@ -128,6 +128,7 @@ class EmbeddedCluster:
             running = self._attached()
             if running is None:
                 EngineProcess(self.state).stop()
+                self.state.create()
                 self._start()
             else:
                 self._refuse_another_shape(running)

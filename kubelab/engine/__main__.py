@@ -41,8 +41,10 @@ async def _run(options: Options) -> int:
         loop.add_signal_handler(number, engine.stop)
     try:
         await engine.run()
-    except (EngineError, NoNetwork) as error:
+    except (EngineError, NoNetwork, StateError) as error:
         return _fail(options, error)
+    except OSError as error:
+        return _fail(options, StateError(f"The engine cannot use what it needs ({error}): see {options.state.log}."))
     return 0
 
 

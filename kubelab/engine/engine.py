@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -159,7 +161,8 @@ class Engine:
             return self._options.api_port
         try:
             known = yaml.safe_load(self._state.kubeconfig.read_text())
-            return int(known["clusters"][0]["cluster"]["server"].rpartition(":")[2])
+            port = int(known["clusters"][0]["cluster"]["server"].rpartition(":")[2])
+            return port if 0 < port < 1 << 16 else 0
         except (OSError, ValueError, KeyError, IndexError, TypeError, yaml.YAMLError):
             return 0
 
@@ -170,15 +173,24 @@ class Engine:
             service_account_key=pki.service_account_key.read_bytes(),
             kubelet_tls=pki.kubelet_client_tls(),
         )
-        return ApiServer.open(self._state.store, settings)
+        try:
+            return ApiServer.open(self._state.store, settings)
+        except (sqlite3.Error, ValueError) as error:
+            raise EngineError(
+                f"The cluster's objects in {self._state.store} cannot be read ({error}): "
+                "`kubelab down` takes them away, and `kubelab up` starts anew."
+            ) from error
 
     def _load_token(self) -> str:
         try:
-            return self._state.token.read_text().strip()
-        except FileNotFoundError:
-            token = secrets.token_urlsafe(32)
-            self._state.write(self._state.token, token)
-            return token
+            known = self._state.token.read_text()
+        except (FileNotFoundError, UnicodeDecodeError):
+            known = ""
+        if re.fullmatch(r"[\w-]{32,}", known, re.ASCII):
+            return known
+        token = secrets.token_urlsafe(32)  # also for a damaged file, above all an empty one
+        self._state.write(self._state.token, token)
+        return token
 
     def _write_kubeconfig(self, pki: PKI) -> None:
         context = f"kubelab-{self._options.name}" if self._options.name != "kubelab" else "kubelab"

@@ -140,7 +140,6 @@ class StateDir:
                 os.close(held)
                 held = -1
         try:
-            self.create()
             yield
         finally:
             os.close(held)

@@ -48,6 +48,20 @@ def test_two_that_start_it_at_once_share_one_engine(make_cluster):
     assert {cluster.facts()["pid"] for cluster in clusters} == {engine_of(clusters[0])}
 
 
+def test_down_takes_a_damaged_directory_away_too(make_cluster):
+    cluster = make_cluster()
+    cluster.up()
+    cluster.down()
+    cluster.state.create()
+    cluster.state.lock.touch()
+    cluster.state.volumes.rmdir()
+    cluster.state.volumes.write_text("not a directory")
+    with pytest.raises(ClusterError):
+        cluster.up()
+    cluster.down()
+    assert not cluster.state.root.exists()
+
+
 def test_down_leaves_no_process_and_no_file_and_may_be_said_twice(make_cluster):
     cluster = make_cluster()
     cluster.up()

@@ -176,6 +176,26 @@ def test_a_taken_port_is_one_sentence_and_no_half_made_cluster(cluster):
     assert cluster.state.engine_pid() is None
 
 
+def test_a_damaged_store_is_one_sentence_and_down_clears_it_away(cluster):
+    cluster.up()
+    os.kill(engine_of(cluster), signal.SIGKILL)
+    for part in cluster.state.root.glob("store.sqlite3*"):
+        part.write_bytes(b"not a database" * 1000)
+    with pytest.raises(ClusterError, match=r"^The cluster's objects in .* cannot be read .*`kubelab down`"):
+        cluster.up()
+    cluster.down()
+    assert not cluster.state.root.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"short"])
+def test_a_damaged_token_is_made_anew(cluster, api, damage):
+    cluster.up()
+    os.kill(engine_of(cluster), signal.SIGKILL)
+    cluster.state.token.write_bytes(damage)
+    cluster.up()
+    assert api("GET", "/api/v1/nodes")["items"]
+
+
 def test_a_hanging_engine_is_replaced_and_nothing_of_it_stays(cluster, monkeypatch):
     monkeypatch.setattr("kubelab.clusters.embedded.ANSWER_SECONDS", 1.0)
     monkeypatch.setattr("kubelab.clusters.process.DOWN_SECONDS", 1.0)
