@@ -141,4 +141,6 @@ def test_ports_that_stay_the_same_are_not_compiled_again(make):
     assert later == compile_table(state("10.180.0.1", "10.180.0.2"), ProxyConfig())
     assert later.without_local_endpoints == {"internal": 1, "external": 0}
     other_mark = ProxyConfig(masquerade_bit=3)
-    assert compile_table(state("10.180.0.1"), other_mark, before=first) == compile_table(state("10.180.0.1"), other_mark)
+    assert compile_table(state("10.180.0.1"), other_mark, before=first) == compile_table(
+        state("10.180.0.1"), other_mark
+    )
