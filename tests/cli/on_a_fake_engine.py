@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 from kubelab.cli import main
 from kubelab.clusters.embedded import EmbeddedCluster
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's background job ignores it
 fake = Path(__file__).parents[1] / "clusters" / "fake_engine.py"
 manner = sys.argv.pop(1)
 EmbeddedCluster.__init__.__kwdefaults__["engine"] = [sys.executable, str(fake), manner]

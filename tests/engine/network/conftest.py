@@ -86,7 +86,10 @@ class Lab:
 
     async def is_running(self, command: str) -> bool:
         """Whether a process with this command line runs anywhere in the network."""
-        return command in (await self.tool(OUTSIDE, ["ps", "ax"])).stdout.decode()
+        return (
+            command
+            in (await self.tool(OUTSIDE, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])).stdout.decode()
+        )
 
     async def tool(self, place: Place, argv: Sequence[str], stdin: str = "") -> Finished:
         """Run a tool that has to succeed."""
