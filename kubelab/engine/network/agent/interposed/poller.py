@@ -6,6 +6,8 @@ import ctypes
 import os
 import select
 import struct
+import sys
+import traceback
 from collections.abc import Callable
 
 from kubelab.engine.network.agent.backend import Loop
@@ -41,7 +43,14 @@ class Poller:
             for fd, events in ready:
                 callback = self._callbacks.get(fd)
                 if callback is not None:  # else an earlier callback of this round took it away
-                    callback(events)
+                    self._call(callback, events)
+
+    @staticmethod
+    def _call(callback: Callable[[int], None], events: int) -> None:
+        try:
+            callback(events)
+        except Exception:  # every pod lives below the agent: one call that goes wrong must not end them all
+            traceback.print_exc(file=sys.stderr)
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
