@@ -12,11 +12,15 @@ from kubelab.engine.proxy.nftables.names import is_affinity, is_of_a_port
 from kubelab.engine.proxy.nftables.objects import Chain, Container, Element, Statement, table_line
 from kubelab.engine.proxy.nftables.shared import BASE_CHAINS, Containers
 
+LONGEST = 40_000
+"""Characters of a transaction that a plain user's kernel takes, with a margin for maps of many endpoints."""
+
 
 class Sync(NamedTuple):
     """One transaction, for ``nft -f -``."""
 
-    lines: tuple[str, ...]
+    blocks: tuple[tuple[str, ...], ...]
+    """Lines that should come together: what is shared, then each port, then what is swept up."""
     stale: tuple[str, ...]
     """Chains that are empty afterwards and not needed.
 
@@ -25,9 +29,34 @@ class Sync(NamedTuple):
     """
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """All of them; none when there is nothing to do."""
+        return tuple(line for block in self.blocks for line in block)
+
+    @property
     def text(self) -> str:
-        """Empty when there is nothing to do."""
+        """All of it."""
         return "".join(f"{line}\n" for line in self.lines)
+
+    def transactions(self, longest: int = LONGEST) -> list[str]:
+        """The same in several transactions, for a plain user, whose socket's buffer (212,992 bytes) bounds each.
+
+        A block is cut only where it is longer than ``longest`` characters itself; between the transactions every port
+        is either as it was or as it will be.
+        """
+        found: list[str] = []
+        for block in self.blocks:
+            for text in _pieces(block, longest):
+                if found and len(found[-1]) + len(text) <= longest:
+                    found[-1] += text
+                else:
+                    found.append(text)
+        return found
+
+
+def _pieces(block: tuple[str, ...], longest: int) -> list[str]:
+    whole = "".join(f"{line}\n" for line in block)
+    return [whole] if len(whole) <= longest else [f"{line}\n" for line in block]
 
 
 def first_sync(table: Table, kernel: Listing | None = None) -> Sync:
@@ -63,26 +92,25 @@ def delete_chains(family: int, chains: Iterable[str]) -> str:
 
 def _sync(table: Table, kernel: Listing, before: Table | None, made_anew: list[str]) -> Sync:
     family = table.family
-    lines: list[str] = []
+    blocks: list[list[str]] = []
     if before is None or before.shared != table.shared:
-        lines += [table_line(family), *made_anew, *(each.line(family) for each in table.shared.statements)]
+        blocks.append([table_line(family), *made_anew, *(each.line(family) for each in table.shared.statements)])
     elements = _Elements(kernel, family)
     for name, part in table.ports.items():
         was = before.ports.get(name) if before else None
-        if was is part or was == part:
-            lines += (made.line(family) for each in part.elements for made in elements.ensure(each))
-            continue
-        for statement in part.statements:
-            if isinstance(statement.object, Element):
-                lines += (made.line(family) for made in elements.ensure(statement.object))
-            else:
-                lines.append(statement.line(family))
+        changed = was is not part and was != part
+        statements = part.statements if changed else (Statement("add", each) for each in part.elements)
+        block: list[str] = []
+        for statement in statements:
+            needed = elements.ensure(statement.object) if isinstance(statement.object, Element) else (statement,)
+            block += (each.line(family) for each in needed)
+        blocks.append(block)
     stale = tuple(sorted(name for name in kernel.chains if is_of_a_port(name) and name not in table.chains))
-    lines += (Statement("flush", Chain(name)).line(family) for name in stale)
+    swept = [Statement("flush", Chain(name)) for name in stale]
     forgotten = (name for name in sorted(kernel.sets) if is_affinity(name) and name not in table.containers)
-    lines += (Statement("delete", Container("set", name, "")).line(family) for name in forgotten)
-    lines += (each.line(family) for each in elements.left_over())
-    return Sync(tuple(lines), stale)
+    swept += (Statement("delete", Container("set", name, "")) for name in forgotten)
+    blocks.append([each.line(family) for each in (*swept, *elements.left_over())])
+    return Sync(tuple(tuple(block) for block in blocks if block), stale)
 
 
 class _Elements:

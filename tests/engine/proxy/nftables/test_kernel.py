@@ -90,6 +90,17 @@ def test_a_change_leads_to_the_same_table_as_a_first_sync(folder, seed):
     assert len(objects(fresh)) == len(after.chains) + len(after.containers)
 
 
+def test_a_plain_user_loads_many_services_in_several_transactions(folder, make):
+    services = [make.service(f"svc{n}", f"10.96.{n // 250}.{n % 250}") for n in range(500)]
+    slices = [make.slice(f"svc{n}", *(f"10.180.{n % 250}.{m}" for m in range(1, 30))) for n in range(500)]
+    table = compile_table(make.state(services, slices), ProxyConfig())
+    pieces = first_sync(table).transactions()
+    for number, text in enumerate(pieces):
+        (folder / f"{number:03}").write_text(text)
+    script = "for each in ???; do nft -f $each; done; nft -j list table ip kube-proxy"
+    assert Listing.read(in_a_namespace(script, folder, plain_user=True)) == Listing.of(table)
+
+
 def test_both_families_are_loaded_side_by_side(folder, dual_stack):
     table = dual_stack(sessionAffinity="ClientIP", type="NodePort", node_port=30080)
     (folder / "first").write_text(first_sync(table).text + first_sync(random_table(5)).text)

@@ -144,3 +144,14 @@ def test_ports_that_stay_the_same_are_not_compiled_again(make):
     assert compile_table(state("10.180.0.1"), other_mark, before=first) == compile_table(
         state("10.180.0.1"), other_mark
     )
+
+
+def test_several_transactions_are_the_same_as_one_and_cut_no_port(table):
+    first = first_sync(table({name: ["10.180.0.1"] for name in "abcdefgh"}))
+    shared = sum(len(line) + 1 for line in first.blocks[0])
+    pieces = first.transactions(longest=shared)
+    assert "".join(pieces) == first.text and first.transactions(longest=10**6) == [first.text]
+    assert len(pieces) == 2 and len(pieces[0]) == shared
+    few = first.transactions(longest=1000)[-2:]
+    assert all(sum(f"ns1/{name}/" in piece for piece in few) < 2 for name in "abcdefgh")
+    assert first.transactions(longest=1) == [f"{line}\n" for line in first.lines]
