@@ -262,6 +262,30 @@ for path in ("/usr/x", "/etc/x", "/home/x"):
     assert finished.stdout.split() == [b"EROFS"] * 3
 
 
+async def test_the_clusters_keys_and_tokens_are_hidden_from_pods(lab):
+    script = """
+import os, pathlib, shutil, sys, tempfile
+sys.path.append(sys.argv[1])
+from kubelab.engine.network.agent import rootfs, syscalls
+from kubelab.engine.network.contract import Mount
+home = pathlib.Path(tempfile.mkdtemp(dir="/var/tmp"))
+volume = home / "demo" / "volume"
+volume.mkdir(parents=True)
+(home / "demo" / "token").write_text("secret")
+(volume / "file").write_text("mine")
+if os.fork():
+    os.wait()
+    shutil.rmtree(home)
+else:
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    rootfs.enter_private_root({}, [Mount(str(volume), "/data")], hidden=str(home))
+    print(os.listdir(home), open("/data/file").read())
+"""
+    root = str(Path(__file__).parents[3])
+    finished = await lab.tool(OUTSIDE, [sys.executable, "-I", "-S", "-c", script, root])
+    assert finished.stdout == b"[] mine\n", finished.stderr
+
+
 async def test_signals_are_as_a_program_expects_them(web):
     """Nothing blocked, nothing ignored: a shell's children must die of a broken pipe."""
     said = await web.shell("web", "grep -E 'SigBlk|SigIgn' /proc/self/status")

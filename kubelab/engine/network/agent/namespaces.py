@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from kubelab.engine.config import NodeSpec
@@ -123,7 +124,7 @@ class NamespaceBackend(Backend):
         if program.join is not None:
             return _Join(program, network, self._own_pids)
         if place.kind == "pod" or program.files or program.mounts:
-            return _Contained(program, network, self._own_pids)
+            return _Contained(program, network, self._own_pids, _secrets(self.settings.state))
         return _InNetwork(network)
 
     def tool_birth(self, place: Place) -> Birth:
@@ -157,6 +158,14 @@ class NamespaceBackend(Backend):
             return socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
 
 
+def _secrets(state: Path) -> str:
+    """The directory of every cluster's state, or of this one's alone where programs that pods need lie beside it."""
+    cluster = state.parent
+    needed = Path(sys.base_prefix), Path(__file__).parents[4]
+    beside = any(folder.is_relative_to(cluster.parent) for folder in needed)
+    return str(cluster if beside else cluster.parent)
+
+
 class _InNetwork(Birth):
     """Only the network is another."""
 
@@ -170,10 +179,11 @@ class _InNetwork(Birth):
 class _Contained(Birth):
     """Process 1 of a new PID namespace, in a private root."""
 
-    def __init__(self, program: Program, network: int, own_pids: int) -> None:
+    def __init__(self, program: Program, network: int, own_pids: int, hidden: str = "") -> None:
         self._program = program
         self._network = network
         self._own_pids = own_pids
+        self._hidden = hidden
 
     def fork(self) -> int:
         # The next child is born into the new PID namespace; only then do later ones belong to ours again.
@@ -195,7 +205,7 @@ class _Contained(Birth):
         unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
         if self._program.hostname is not None:
             set_hostname(self._program.hostname)
-        rootfs.enter_private_root(self._program.files, self._program.mounts)
+        rootfs.enter_private_root(self._program.files, self._program.mounts, hidden=self._hidden)
         keep_capabilities(POD_CAPABILITIES)
 
 

@@ -5,6 +5,7 @@
     /            a private tmpfs            /proc, /sys    of the pod's own PID and network namespace
     /usr, /home… the machine's, read-only   /dev           the harmless devices, own pts and shm
     /tmp, /run   the pod's own, writable    Program.files, then Program.mounts, at any path
+    the clusters' state: hidden
 
 Everything happens in a mount namespace of the pod's own, so nothing is seen outside and nothing has to be undone.
 """
@@ -46,8 +47,10 @@ _KEPT_FROM_PODS = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 """Parts of /proc that reach the whole machine; read-only in pods, as container runtimes have them."""
 
 
-def enter_private_root(files: Mapping[str, str], mounts: Sequence[Mount]) -> None:
+def enter_private_root(files: Mapping[str, str], mounts: Sequence[Mount], *, hidden: str = "") -> None:
     """Make the root and move in; the caller stands in mount and PID namespaces of its own.
+
+    The directory ``hidden`` is empty for the pod (but for mounts): keys and tokens are in it.
 
     Raises OSError for what the system refuses, `StartFailed` for a mount that cannot be made.
     """
@@ -57,6 +60,8 @@ def enter_private_root(files: Mapping[str, str], mounts: Sequence[Mount]) -> Non
     pivot_root("/tmp", "/tmp" + _MACHINE)
     os.chdir("/")
     _machine_files()
+    if os.path.isdir(hidden):
+        mount("tmpfs", os.path.realpath(hidden), "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=555")
     _own_directories()
     _processes()
     _devices()
