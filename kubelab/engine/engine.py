@@ -102,6 +102,7 @@ class Engine:
             network = await start_network(self._state.root, self._tier)
             self._network = network
             self._tier = network.tier
+            log.info("the network is up, on the tier %s", network.tier)
             world = World(
                 network,
                 self._specs,
@@ -124,6 +125,7 @@ class Engine:
     async def _announce(self, network: Network) -> None:
         await wait_until_ready(self._client(ADMIN), network, [spec.name for spec in self._specs])
         self._detail = "nodes are Ready and the name server answers"
+        log.info(self._detail)
         if not self._reported:
             self._reported = True
             self._options.report()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import Callable, Sequence
 
@@ -13,13 +14,19 @@ from kubelab.engine.network.contract import Network, node
 
 NAME = f"kubernetes.default.svc.{config.CLUSTER_DOMAIN}"
 RETRY_SECONDS = 0.02
+CONNECT_SECONDS = 0.1
+"""What is sent before the node's rules know the Service vanishes: better to ask anew than to wait."""
+
+log = logging.getLogger(__name__)
 
 
 async def wait_until_ready(client: Client, network: Network, names: Sequence[str]) -> None:
     """Returns when all these nodes are Ready and each of them gets an answer from the cluster's name server."""
     await _wait_for(Informer(client, NODES), lambda nodes: sum(map(_is_ready, nodes)) >= len(names))
+    log.info("all nodes are Ready")
     slices = Informer(client, ENDPOINTSLICES, "kube-system", [("labelSelector", "kubernetes.io/service-name=kube-dns")])
     await _wait_for(slices, lambda found: any(map(_has_endpoint, found)))
+    log.info("the name server is ready")
     await asyncio.gather(*(_name_server_answers(network, name) for name in names))
 
 
@@ -58,7 +65,7 @@ async def _ask(network: Network, node_name: str) -> bool:
     labels = b"".join(bytes([len(part)]) + part.encode() for part in NAME.split("."))
     question = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1)
     try:
-        connection = await network.connect(node(node_name), config.DNS_SERVICE_IP, 53, timeout_seconds=1)
+        connection = await network.connect(node(node_name), config.DNS_SERVICE_IP, 53, timeout_seconds=CONNECT_SECONDS)
     except OSError:
         return False
     reader, writer = await asyncio.open_connection(sock=connection)
