@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import logging
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from kubelab.engine.apiserver.auth import ANONYMOUS, IN_PROCESS_HEADER
 from kubelab.engine.apiserver.call import Call
@@ -32,6 +34,11 @@ SHUTDOWN_SECONDS = 0.1
 HANG_UP_SECONDS = 1.0
 
 
+_log = logging.getLogger(__name__)
+_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+"""Without what clients send that is no HTTP: they get a 400, and nothing is wrong here."""
+
+
 class Serving:
     """A server on its sockets, until `close`."""
 
@@ -41,6 +48,7 @@ class Serving:
             self._handle,
             keepalive_timeout=KEEPALIVE_SECONDS,
             access_log=None,
+            logger=_log,
             handler_cancellation=True,
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,

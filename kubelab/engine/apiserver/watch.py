@@ -17,6 +17,8 @@ Render = Callable[[str, Stored], bytes]
 """Turns an event's type and object into the line that is sent."""
 
 BOOKMARK_SECONDS = 60.0
+MOST_UNREAD = 8 << 20
+"""Bytes of events that wait for a client. Its watch ends when it is that far behind; it can begin another."""
 SHORTEST_DEFAULT_SECONDS = 1800.0
 
 
@@ -31,6 +33,7 @@ class WatchStream(AsyncIterator[bytes]):
         self._render = render
         self._bookmark = bookmark
         self._pending: deque[bytes] = deque()
+        self._unread = 0
         self._wake = asyncio.Event()
         self._closed = False
         self._deadline = float("inf")
@@ -46,12 +49,22 @@ class WatchStream(AsyncIterator[bytes]):
 
     def take(self, event: Event) -> None:
         """Queue an event as this stream's selector sees it: an object may come into view or leave it."""
+        if self._closed:
+            return
+        if self._unread > MOST_UNREAD:
+            self._pending.clear()
+            self.close()
+            return
         now = event.type != "DELETED" and self._wanted(event.new)
         before = event.old is not None and self._wanted(event.old)
         if now:
-            self.send(self._render("MODIFIED" if before else "ADDED", event.new))
+            self._queue(self._render("MODIFIED" if before else "ADDED", event.new))
         elif before:
-            self.send(self._render("DELETED", event.new if event.type == "DELETED" else _leaving(event)))
+            self._queue(self._render("DELETED", event.new if event.type == "DELETED" else _leaving(event)))
+
+    def _queue(self, line: bytes) -> None:
+        self._unread += len(line)
+        self.send(line)
 
     def close(self) -> None:
         """End the stream after what is pending."""
@@ -68,6 +81,7 @@ class WatchStream(AsyncIterator[bytes]):
             await self._sleep()
         chunk = b"".join(self._pending)
         self._pending.clear()
+        self._unread = 0
         return chunk
 
     async def _sleep(self) -> None:

@@ -69,6 +69,18 @@ async def test_bodies_that_are_too_large_are_refused(session) -> None:
         assert answer.status == 413
 
 
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\nName : value\r\n\r\n", b"\x16\x03\x01", b"GET x:1 HTTP/1.1\r\n\r\n"]
+)
+async def test_what_is_no_http_gets_a_400_and_no_traceback_in_the_log(https, tls_folder, caplog, said) -> None:
+    context = ssl.create_default_context(cafile=str(tls_folder / "ca.crt"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", https, ssl=context)
+    writer.write(said)
+    assert (await reader.read(15)).endswith(b" 400 Ba")
+    writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_a_long_selector_is_read(session) -> None:
     selector = f"name in ({','.join(f'n{number}' for number in range(3000))})"
     async with session.get("/api/v1/configmaps", params={"labelSelector": selector}, headers=AUTHORIZED) as answer:

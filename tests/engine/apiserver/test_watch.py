@@ -129,6 +129,15 @@ async def test_a_watch_ends_when_the_server_closes(api, server) -> None:
     assert await watching.ended()
 
 
+async def test_the_watch_of_a_client_that_reads_nothing_ends_before_it_fills_the_memory(api) -> None:
+    now = f"resourceVersion={(await api.get(CM)).body['metadata']['resourceVersion']}"
+    slow, quick = await watch(api, CM, now), await watch(api, CM, now)
+    for number in range(12):
+        await api.post(CM, {"metadata": {"name": f"a{number}"}, "data": {"k": "x" * 1_000_000}})
+        assert await quick.next() == ("ADDED", f"a{number}")
+    assert await slow.ended()
+
+
 async def test_a_watch_that_nobody_reads_any_more_is_forgotten(api, server) -> None:
     watching = await watch(api, CM, "resourceVersion=0")
     streams = server._hub._streams["/configmaps"]
