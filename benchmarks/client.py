@@ -1,6 +1,9 @@
 """A client that runs in a node's network. Standard library only; handed over as text, prints JSON.
 
-usage: client.py SECONDS HOST:PORT…    (0 seconds: until the first 200)
+usage: client.py SECONDS HOST:PORT,HOST:PORT… …    (0 seconds: until the first 200)
+
+With several groups of targets one request goes to each group in turn, so that whatever else the machine does hits all
+groups alike.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import statistics
 import sys
 import time
 
@@ -32,20 +36,28 @@ def first_answer(host: str, port: int) -> None:
             time.sleep(0.005)
 
 
-def count(seconds: float, targets: list[tuple[str, int]]) -> float:
-    """Requests a second, each over a connection of its own, the targets in turn."""
-    begin = time.perf_counter()
-    for done, (host, port) in enumerate(itertools.cycle(targets), start=1):
-        get(host, port)
-        if (passed := time.perf_counter() - begin) >= seconds:
-            return done / passed
-    raise AssertionError("there is no target")
+def compare(seconds: float, groups: list[list[tuple[str, int]]]) -> list[float]:
+    """Requests a second to each group (by the median), each over a connection of its own, its targets in turn."""
+    took: list[list[float]] = [[] for _ in groups]
+    turns = [itertools.cycle(group) for group in groups]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for times, turn in zip(took, turns, strict=True):
+            begin = time.perf_counter()
+            get(*next(turn))
+            times.append(time.perf_counter() - begin)
+    return [1 / statistics.median(times) for times in took]
+
+
+def target(text: str) -> tuple[str, int]:
+    host, _, port = text.partition(":")
+    return host, int(port)
 
 
 seconds = float(sys.argv[1])
-targets = [(host, int(port)) for host, _, port in (each.partition(":") for each in sys.argv[2:])]
+groups = [[target(each) for each in group.split(",")] for group in sys.argv[2:]]
 if seconds == 0:
-    first_answer(*targets[0])
+    first_answer(*groups[0][0])
     print(json.dumps({"code": 200}))
 else:
-    print(json.dumps({"rate": count(seconds, targets)}))
+    print(json.dumps({"rates": compare(seconds, groups)}))
