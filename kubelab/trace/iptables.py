@@ -37,13 +37,17 @@ class _Table:
             self.policies[chain] = policy
 
     def bases(self) -> list[BaseChain]:
-        """Its chains at hooks. Text to be restored need not name them; then all are there."""
+        """Its chains at hooks that can do something.
+
+        Text to be restored need not name them. ``iptables-save`` names them whether or not the kernel has them, so one
+        that is empty and accepts is left out: no packet can tell, and the kernel's own trace does not show it either.
+        """
         built_in = BUILT_IN_CHAINS[self.name]
         for chain in built_in if not self.policies else ():
             self.declare(chain, "ACCEPT")
         found = []
         for chain in built_in:
-            if chain in self.chains:
+            if chain in self.chains and (self.rules[chain] or self.policies.get(chain) == "DROP"):
                 late = self.name == "nat" and chain in ("INPUT", "POSTROUTING")
                 found.append(
                     BaseChain(
