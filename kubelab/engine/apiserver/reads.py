@@ -28,6 +28,7 @@ class Reader:
     def __init__(self, store: Store, hub: WatchHub) -> None:
         self._store = store
         self._hub = hub
+        self._lines = _Lines()
 
     # -- one object ------------------------------------------------------------------------------
 
@@ -126,8 +127,10 @@ class Reader:
             if form.kind == "Table":
                 obj = dumps(self._table(call, [stored], form, str(stored.revision), columns=first))
                 first = False
-            else:
+            elif form.kind:
                 obj = self._one(call, stored, form)
+            else:
+                return self._lines.of(kind, rtype, stored)
             return b'{"type":"%s","object":%s}\n' % (kind.encode(), obj)
 
         bookmarks = call.flag("allowWatchBookmarks")
@@ -152,6 +155,23 @@ class Reader:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
         obj = {"kind": rtype.kind, "apiVersion": rtype.api_version, "metadata": meta}
         return dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+
+class _Lines:
+    """The lines of the latest event in a watch, made once however many streams send them."""
+
+    def __init__(self) -> None:
+        self._stored: Stored | None = None
+        self._made: dict[tuple[str, str], bytes] = {}
+
+    def of(self, kind: str, rtype: ResourceType, stored: Stored) -> bytes:
+        """The event as its line in JSON."""
+        if stored is not self._stored:
+            self._stored, self._made = stored, {}
+        key = (kind, rtype.api_version)
+        if key not in self._made:
+            self._made[key] = b'{"type":"%s","object":%s}\n' % (kind.encode(), raw(rtype, stored))
+        return self._made[key]
 
 
 def raw(rtype: ResourceType, stored: Stored) -> bytes:
@@ -183,6 +203,10 @@ def _revision(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise bad_request(
             f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+    if len(text) > 20:
+        raise bad_request(
+            f"resourceVersion: Invalid value: strconv.ParseUint: parsing {text[:20]}…: value out of range"
         )
     return int(text)
 

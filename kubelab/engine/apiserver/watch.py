@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -17,8 +18,9 @@ Render = Callable[[str, Stored], bytes]
 """Turns an event's type and object into the line that is sent."""
 
 BOOKMARK_SECONDS = 60.0
-MOST_UNREAD = 8 << 20
-"""Bytes of events that wait for a client. Its watch ends when it is that far behind; it can begin another."""
+MOST_UNREAD = 2 << 20
+PATIENCE_SECONDS = 10.0
+"""A client that leaves so many bytes of events unread for so long loses its watch, and can begin another."""
 SHORTEST_DEFAULT_SECONDS = 1800.0
 
 
@@ -34,6 +36,7 @@ class WatchStream(AsyncIterator[bytes]):
         self._bookmark = bookmark
         self._pending: deque[bytes] = deque()
         self._unread = 0
+        self._unread_since = 0.0
         self._wake = asyncio.Event()
         self._closed = False
         self._deadline = float("inf")
@@ -51,7 +54,7 @@ class WatchStream(AsyncIterator[bytes]):
         """Queue an event as this stream's selector sees it: an object may come into view or leave it."""
         if self._closed:
             return
-        if self._unread > MOST_UNREAD:
+        if self._is_abandoned():
             self._pending.clear()
             self.close()
             return
@@ -62,7 +65,12 @@ class WatchStream(AsyncIterator[bytes]):
         elif before:
             self._queue(self._render("DELETED", event.new if event.type == "DELETED" else _leaving(event)))
 
+    def _is_abandoned(self) -> bool:
+        return self._unread > MOST_UNREAD and time.monotonic() - self._unread_since > PATIENCE_SECONDS
+
     def _queue(self, line: bytes) -> None:
+        if not self._pending:
+            self._unread_since = time.monotonic()
         self._unread += len(line)
         self.send(line)
 

@@ -129,13 +129,25 @@ async def test_a_watch_ends_when_the_server_closes(api, server) -> None:
     assert await watching.ended()
 
 
-async def test_the_watch_of_a_client_that_reads_nothing_ends_before_it_fills_the_memory(api) -> None:
+async def test_the_watch_of_a_client_that_reads_nothing_ends_before_it_fills_the_memory(api, monkeypatch) -> None:
+    monkeypatch.setattr("kubelab.engine.apiserver.watch.PATIENCE_SECONDS", 0.0)
     now = f"resourceVersion={(await api.get(CM)).body['metadata']['resourceVersion']}"
     slow, quick = await watch(api, CM, now), await watch(api, CM, now)
-    for number in range(12):
+    for number in range(5):
         await api.post(CM, {"metadata": {"name": f"a{number}"}, "data": {"k": "x" * 1_000_000}})
         assert await quick.next() == ("ADDED", f"a{number}")
     assert await slow.ended()
+
+
+async def test_many_events_at_once_are_no_reason_to_end_a_watch(api) -> None:
+    now = f"resourceVersion={(await api.get(CM)).body['metadata']['resourceVersion']}"
+    watching = await watch(api, CM, now)
+    for number in range(5):
+        await api.post(CM, {"metadata": {"name": f"a{number}"}, "data": {"k": "x" * 1_000_000}})
+    again = await watch(api, CM, now)
+    await api.send("DELETE", CM, b"")
+    for each in (watching, again):
+        assert [(await each.next())[0] for _ in range(10)] == ["ADDED"] * 5 + ["DELETED"] * 5
 
 
 async def test_a_watch_that_nobody_reads_any_more_is_forgotten(api, server) -> None:
