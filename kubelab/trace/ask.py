@@ -46,6 +46,7 @@ def trace(
     Raises `CannotTrace` (the question does not fit the picture) and `CannotRead` (a text is not what it should be).
     """
     flow = read_flow(connection) if isinstance(connection, str) else connection
+    protocol = protocol.lower()
     sender, address = _sender(picture, source)
     target, port = _target(picture, destination, port)
     if protocol in WITH_PORTS and not 0 < port <= 65535:
@@ -63,12 +64,23 @@ def trace(
     start.remembered = frozenset(_lists(picture, remembered, address))
     _set_out(picture, start, sender, first)
     ended = run(start)
-    lists = sorted({name for journey in ended for name in journey.taken_as_new})
-    notes = [*picture.notes] + [
+    outcomes = tuple(_outcome(picture, each, sender) for each in ended)
+    return Trace(_name(sender), sent, outcomes, _notes(picture, ended, outcomes))
+
+
+def _notes(picture: Picture, ended: Sequence[Journey], outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """What to know of the texts of the places that the packet passed."""
+    passed = {hop.place for outcome in outcomes for hop in outcome.hops}
+    notes = []
+    for place in (each for each in picture.places.values() if each.name in passed):
+        notes += [f"{place.name}: {note}" for note in place.firewall.notes]
+        if ended[0].family == "ip6" and place.texts.get("iptables") and not place.texts.get("ip6tables"):
+            notes.append(f"{place.name}: its iptables rules are for IPv4 and do not count; give `ip6tables` too.")
+    notes += [
         f"Session affinity asks the list {name}, which is not in the texts: the client is taken as a new one."
-        for name in lists
+        for name in sorted({name for journey in ended for name in journey.taken_as_new})
     ]
-    return Trace(_name(sender), sent, tuple(_outcome(picture, each, sender) for each in ended), tuple(notes))
+    return tuple(notes)
 
 
 def _sender(picture: Picture, source: str) -> tuple[Pod | Place | None, str]:

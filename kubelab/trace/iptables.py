@@ -22,8 +22,9 @@ PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security":
 class _Table:
     """One table while its text is read."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, family: str) -> None:
         self.name = name
+        self.family = family
         self.chains: dict[str, TraceChain] = {}
         self.rules: dict[str, list[IptablesRule]] = {}
         self.policies: dict[str, str] = {}
@@ -52,7 +53,7 @@ class _Table:
                 found.append(
                     BaseChain(
                         tool="iptables",
-                        family="ip",
+                        family=self.family,
                         table=self.name,
                         chain=self.chains[chain],
                         hook=chain,
@@ -65,8 +66,8 @@ class _Table:
         return found
 
 
-def read_iptables(text: str) -> Firewall:
-    """The rules of ``iptables-save`` text, or of what ``iptables-restore`` would read.
+def read_iptables(text: str, family: str = "ip") -> Firewall:
+    """The rules of ``iptables-save`` text (``ip6``: of ``ip6tables-save``), or of what is to be restored.
 
     A table that is cut off, a rule in a chain that is not declared and a table of an unknown name are noted and walked
     as far as they go. Raises `CannotRead` when the text holds no table at all.
@@ -80,7 +81,8 @@ def read_iptables(text: str) -> Firewall:
         if line.startswith("*"):
             if table is not None:
                 firewall.notes.append(f"table {table.name} ends at line {at} without COMMIT: it may be incomplete.")
-            table = tables.setdefault(line[1:].strip(), _Table(line[1:].strip()))
+            name = line[1:].strip()
+            table = tables.setdefault(name, _Table(name, family))
         elif table is None:
             raise CannotRead(f"Line {at} is no line of `iptables-save`: {line.strip()[:60]!r} stands in no table.")
         elif line.strip() == "COMMIT":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubelab.rules import Memory
 from kubelab.trace.conntrack import Flow
+from kubelab.trace.errors import CannotTrace
 from kubelab.trace.hops import Hop
 from kubelab.trace.packet import Header
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 Steps = tuple[Callable[..., Any], tuple[Any, ...], Any] | None
 """What comes next, and after that: the step, its arguments, the rest."""
-
-
-class DrawsSpent(ValueError):
-    """The rules asked for more random draws than were given."""
 
 
 @dataclass(slots=True)
@@ -110,10 +107,10 @@ class Journey:
         return self.place.is_local(address)
 
     def draw(self) -> float:
-        """The next given draw."""
+        """The next given draw. Raises `CannotTrace` when there is none."""
         if self.draws is None or self.drawn >= len(self.draws):
-            raise DrawsSpent(
-                f"The rules drew {self.drawn + 1} times and {self.drawn} draws were given: give more, or none for all "
+            raise CannotTrace(
+                f"The rules draw more often than the {self.drawn} times that were given: give more, or none for all "
                 "outcomes."
             )
         self.drawn += 1

@@ -22,8 +22,6 @@ _ELEMENTS = re.compile(r"elements = \{")
 PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 """Names of priorities in the families ip, ip6 and inet (nft(8))."""
 
-_BY_IPTABLES = ("raw", "mangle", "nat", "filter", "security")
-
 
 @dataclass
 class NftTable:
@@ -58,16 +56,16 @@ class NftTable:
             )  # fmt: skip
 
 
-def read_nft(text: str, *, covered: Collection[str] = ()) -> Firewall:
+def read_nft(text: str, *, covered: Collection[tuple[str, str]] = ()) -> Firewall:
     """The tables of an ``nft`` listing. Raises `CannotRead`.
 
-    ``covered``: tables of iptables that are known from ``iptables-save``; where iptables-nft keeps them in nftables
-    they are left out here, they would be walked twice otherwise.
+    ``covered``: family and name of iptables' tables that are known from ``iptables-save``. Where iptables-nft keeps
+    them in nftables they are left out here, they would be walked twice otherwise.
     """
     tables = _from_json(text) if text.lstrip().startswith("{") else _from_words(text)
     firewall = Firewall()
     for table in tables:
-        if table.family in ("ip", "ip6") and table.name in _BY_IPTABLES and table.name in covered:
+        if (table.family, table.name) in covered:
             continue
         firewall.bases += table.bases
     if not tables and text.strip():

@@ -20,7 +20,7 @@ from kubelab.trace.routes import Address, Route, best, read_addresses, read_rout
 OUTSIDE = "outside"
 """The name of the place outside the cluster."""
 
-TEXTS = ("iptables", "nft", "routes", "addresses", "conntrack", "ipvs", "ipset")
+TEXTS = ("iptables", "ip6tables", "nft", "routes", "addresses", "conntrack", "ipvs", "ipset")
 
 _SEEN = re.compile(r"src=(\S+)")
 
@@ -52,10 +52,10 @@ class Place:
                 "nftables rules. Switch the mode, or leave the text `ipvs` out to walk the other rules."
             )
         parts = []
-        covered: tuple[str, ...] = ()
-        if text := self.texts.get("iptables", ""):
-            parts.append(read_iptables(text))
-            covered = tuple(base.table for base in parts[0].bases)
+        for name, family in (("iptables", "ip"), ("ip6tables", "ip6")):
+            if text := self.texts.get(name, ""):
+                parts.append(read_iptables(text, family))
+        covered = {(base.family, base.table) for part in parts for base in part.bases}
         if text := self.texts.get("nft", ""):
             parts.append(read_nft(text, covered=covered))
         return Firewall.join(parts)
@@ -158,11 +158,6 @@ class Picture:
             raise CannotTrace(f"{name!r} could be {_list(each.name for each in found)}: write the whole name.")
         return found[0] if found else None
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is odd about the texts, in sentences."""
-        return tuple(f"{place.name}: {note}" for place in self.places.values() for note in place.firewall.notes)
-
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
@@ -177,9 +172,10 @@ def picture(
     """A cluster from the texts of its nodes.
 
     ``nodes``: node name → what its tools printed, by these names (all may be missing):
-    ``iptables`` (``iptables-save``, with or without ``-c``), ``nft`` (``nft list ruleset`` or a table, or with ``-j``),
-    ``routes`` (``ip route`` or ``ip -j route``), ``addresses`` (``ip addr`` or ``ip -j addr``), ``conntrack``
-    (``conntrack -L``). The name ``outside`` is for the namespace of clients outside the cluster.
+    ``iptables`` (``iptables-save``, with or without ``-c``), ``ip6tables`` (``ip6tables-save``),
+    ``nft`` (``nft list ruleset`` or a table, or with ``-j``), ``routes`` (``ip route`` or ``ip -j route``),
+    ``addresses`` (``ip addr`` or ``ip -j addr``), ``conntrack`` (``conntrack -L``).
+    The name ``outside`` is for the namespace of clients outside the cluster.
     ``pods``: ``namespace/name`` → (address, node), or a mapping with these keys.
     ``recent``: node → list → text of ``/proc/net/xt_recent/LIST``: which clients session affinity remembers.
 

@@ -126,6 +126,25 @@ def test_a_text_that_is_something_else_is_refused(changed, kind, text, sentence)
         trace(changed("kubelab-worker", **{kind: text}), "web-a", "10.96.0.27", 80, source_port=4000)
 
 
+def test_a_text_that_no_packet_comes_to_is_not_read(changed):
+    cluster = changed("kubelab-worker", iptables="command not found")
+    assert trace(cluster, "client", "default/web-c", 8080).only().kind == "delivered"
+
+
+def test_rules_for_ipv4_do_not_count_for_ipv6(changed):
+    routes = {"routes": "default via fd00::1 dev eth0", "addresses": "2: eth0: <UP>\n inet6 fd00::3/64 scope global"}
+    drop = "*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -d fd00:10::/64 -j DROP\nCOMMIT\n"
+    found = trace(changed("kubelab-worker", **routes), "worker", "fd00:10::1", 80)
+    assert found.only().kind == "left alone" and "give `ip6tables` too" in found.notes[0]
+    found = trace(changed("kubelab-worker", **routes, ip6tables=drop), "worker", "fd00:10::1", 80)
+    assert found.only().kind == "dropped" and not found.notes
+
+
+def test_draws_that_do_not_suffice_are_asked_for(cluster):
+    with pytest.raises(CannotTrace, match="draw more often than the 1 times"):
+        trace(cluster, "client", "10.96.0.20", 80, draw=[0.9])
+
+
 def test_an_unknown_text_is_refused(changed):
     with pytest.raises(CannotRead, match="'iptable' is no text"):
         changed("kubelab-worker", iptable="")

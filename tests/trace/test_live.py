@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -150,3 +153,50 @@ def test_a_remembered_client_meets_one_endpoint_again_and_again(lab, cluster):
     address = lab.get(f"pod/{answer[0]}")["status"]["podIP"]
     again = trace(cluster, "client", "10.96.0.22", 80, remembered=f"{address}:8080").only()
     assert again.place == f"default/{answer[0]}"
+
+
+WATCH = """
+rule="PREROUTING -p tcp -s $1 -d $2 --dport $3 --syn -j TRACE"
+iptables -t raw -I $rule
+iptables-save
+timeout 15 nft monitor trace > "$0" &
+for try in $(seq 100); do grep -q 'ip filter' "$0" && break; sleep 0.1; done
+sleep 0.3  # the rest of that packet
+iptables -t raw -D $rule
+kill %1
+"""
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="the kernel's own trace is read with nft, which is not installed")
+@pytest.mark.parametrize("to", ["10.96.0.27:80", "172.18.0.4:30081", "10.96.0.23:80", "10.96.0.26:80", "10.96.0.20:81"])
+def test_the_kernel_asks_the_rules_that_the_trace_says(lab, cluster, tmp_path, to):
+    """The hops on the client's node, one by one, against ``nft monitor trace``."""
+    address, _, port = to.rpartition(":")
+    seen = tmp_path / "trace"
+    node, client = place(lab, "kubelab-worker2"), cluster.pods["default/client"]
+    argv = ["sh", "-c", WATCH, str(seen), client.address, address, port]
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(node.run, argv, timeout_seconds=30)
+        while not watching.done():
+            connect(lab, "client", [["tcp", address, int(port), 1]])
+    text = watching.result().stdout
+    if "*raw" not in text or not seen.stat().st_size:
+        pytest.skip(f"this kernel traces no packets in a namespace: {watching.result().stderr}")
+    texts = {each.name: {**each.texts, **({"iptables": text} if each.name == "kubelab-worker2" else {})}
+             for each in cluster.places.values()}  # fmt: skip
+    pods = {pod.name: (pod.address, pod.node) for pod in cluster.pods.values()}
+    outcome = trace(picture(texts, pods), "client", to).only()
+    computed = [f"{hop.table} {hop.chain}" for hop in outcome.rules if hop.place == "kubelab-worker2"]
+    assert asked_by_the_kernel(seen.read_text()) == computed
+
+
+def asked_by_the_kernel(text: str) -> list[str]:
+    """Table and chain of every rule and policy that the first packet met."""
+    first, found = "", []
+    for line in text.splitlines():
+        event = re.match(r"trace id (\S+) ip (\S+ \S+) (?:rule|policy) ", line)
+        if event:
+            first = first or event[1]
+            if event[1] == first:
+                found.append(event[2])
+    return found
