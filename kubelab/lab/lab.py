@@ -147,11 +147,16 @@ class Lab:
 
         ``wait("deployment/web", "available")``  a rollout is done and no old pod is left to come
         ``wait("pod/web-1", "ready")``  or ``"deleted"``; ``wait("app=web", "ready")`` for all pods with these labels
-        ``wait("service/web", "endpoints")``  at least one endpoint is ready
+        ``wait("service/web", "endpoints")``  at least one endpoint is ready; ``"answers"``: and requests to it arrive
         ``wait("anything/name", "exists")``, ``"deleted"``, or the type of one of its ``status.conditions``
         """
         look, wanted = self._condition(target, condition)
-        what = {"endpoints": "has no endpoints", "exists": "does not exist", "deleted": "is still there"}
+        what = {
+            "endpoints": "has no endpoints",
+            "answers": "does not answer",
+            "exists": "does not exist",
+            "deleted": "is still there",
+        }
         waiting.until(look, f"{target} {what.get(wanted, f'is not {wanted}')}", timeout)
 
     def _condition(self, target: str, condition: str) -> tuple[Callable[[], waiting.Seen], str]:
@@ -168,8 +173,10 @@ class Lab:
         return lambda: self._look(kind, name, condition or usual), condition or usual
 
     def _look(self, kind: kinds.Kind, name: str, condition: str) -> waiting.Seen:
-        if condition == "endpoints":
-            return waiting.endpoints_ready(self.objects.find(kinds.ENDPOINTSLICE, f"kubernetes.io/service-name={name}"))
+        if condition in ("endpoints", "answers"):
+            slices = self.objects.find(kinds.ENDPOINTSLICE, f"kubernetes.io/service-name={name}")
+            seen = waiting.endpoints_ready(slices)
+            return self._answers(name) if seen.holds and condition == "answers" else seen
         try:
             found = self.objects.get(kind, name)
         except ApiError as error:
@@ -184,6 +191,11 @@ class Lab:
         if kind is kinds.POD and condition == "ready":
             return waiting.pods_ready(self.aliases.view([found]))
         return waiting.condition(found, condition)
+
+    def _answers(self, service: str) -> waiting.Seen:
+        """EndpointSlices are known at once, rules follow on each node: only traffic tells that they are there."""
+        traffic = self.probe(service, n=3, timeout=1)
+        return waiting.Seen(traffic.success == 1, traffic.sentence)
 
     # Requests
 

@@ -125,6 +125,13 @@ def test_waiting_for_what_never_comes_says_what_there_was(lab):
         lab.wait("service/web", "endpoints", timeout=0)
 
 
+def test_a_service_answers_only_when_requests_to_it_arrive(lab):
+    with pytest.raises(TimedOut, match="service/web does not answer after 0 s; last seen: 0 ready of 0"):
+        lab.wait("service/web", "answers", timeout=0)
+    lab.apply(DEPLOYMENT + "---" + SERVICE)
+    lab.wait("service/web", "answers")
+
+
 def test_a_probe_by_name_is_answered_by_every_pod(lab):
     lab.apply(DEPLOYMENT + "---" + SERVICE)
     seen = lab.probe("web", n=60)
