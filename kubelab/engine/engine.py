@@ -177,6 +177,11 @@ class Engine:
         )
         try:
             return ApiServer.open(self._state.store, settings)
+        except sqlite3.OperationalError as error:
+            raise EngineError(
+                f"The cluster's objects cannot be kept in {self._state.store} ({error}): "
+                "make room there, or set KUBELAB_HOME to another directory."
+            ) from error
         except (sqlite3.Error, ValueError) as error:
             raise EngineError(
                 f"The cluster's objects in {self._state.store} cannot be read ({error}): "

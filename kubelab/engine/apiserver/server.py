@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,6 +100,9 @@ class ApiServer:
             return await self._answer(request)
         except StatusError as error:
             return error.response()
+        except sqlite3.OperationalError as error:  # nothing has changed: what is not written is not shown either
+            log.error("%s %s: the store cannot be used: %s", request.method, request.path, error)
+            return internal(f"the cluster's store cannot be used: {error}").response()
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             return internal("the request could not be answered; see the engine's log").response()

@@ -83,3 +83,15 @@ async def test_kill_minus_nine_loses_nothing_that_was_acknowledged(tmp_path: Pat
     kept = {item["metadata"]["name"] for item in (await client.list(CONFIGMAPS, "default"))["items"]}
     await server.close()
     assert {f"n{number}" for number in acknowledged} <= kept
+
+
+async def test_a_full_disk_refuses_writes_in_one_sentence_and_reads_go_on(api, server) -> None:
+    configmaps = "/api/v1/namespaces/default/configmaps"
+    pages = server._store._db.execute("PRAGMA page_count").fetchone()[0]
+    server._store._db.execute(f"PRAGMA max_page_count = {pages}")
+    refused = await api.post(configmaps, {"metadata": {"name": "a"}, "data": {"k": "x" * 100_000}})
+    assert refused.code == 500
+    assert refused.body["message"].endswith("the cluster's store cannot be used: database or disk is full")
+    assert (await api.get(f"{configmaps}/a")).code == 404
+    server._store._db.execute("PRAGMA max_page_count = 1000000")
+    assert (await api.post(configmaps, {"metadata": {"name": "a"}})).code == 201
