@@ -36,9 +36,12 @@ def run_here(state: StateDir, place: str, argv: Sequence[str]) -> int:
 
 
 def _on_descriptors(state: StateDir, place: str, argv: Sequence[str]) -> int:
+    # held back until they can be passed on: the program may run, and we be interrupted, before `Call` returns
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     with Call(state, "start", {"place": place, "argv": list(argv)}, files=(0, 1, 2)) as call:
         for number in PASSED_ON:
             signal.signal(number, lambda caught, _: call.signal(caught))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         code: int = call.result(None)["code"]
         return code
 

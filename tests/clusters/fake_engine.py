@@ -62,6 +62,9 @@ async def main(manner: str, options: Options) -> int:
         forwarding = asyncio.create_task(forward())
         try:
             return {"code": await process.wait()}
+        except asyncio.CancelledError:
+            process.kill()
+            raise
         finally:
             forwarding.cancel()
 
