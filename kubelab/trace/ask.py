@@ -55,9 +55,8 @@ def trace(
         source_port = source_port or flow.source_port
     address = _source_address(sender, address, target)
     sent = Header(protocol, address, source_port, target, port)
-    draws = None if draw is None else [draw] * 64 if isinstance(draw, int | float) else list(draw)
     start = _journey(picture, sender, sent)
-    start.draws = draws
+    start.draws = draw
     first = _first_place(picture, sender, target, via)
     start.place = first
     start.flows = ((first.name, flow),) if flow is not None else ()

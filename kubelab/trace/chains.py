@@ -189,7 +189,7 @@ def _find_connection(journey: Journey) -> None:
     journey.states |= {"DNAT"} if flow.destination_translated else set()
     journey.states |= {"SNAT"} if flow.source_translated else set()
     side = "an answer in" if journey.answering else "a packet of"
-    journey.note_here("conntrack", f"{side} a known connection: {flow}", hook=journey.hook)
+    journey.note_here("conntrack", f"{side} a known connection", hook=journey.hook, rule=str(flow))
 
 
 def _known(journey: Journey) -> tuple[Flow, bool] | None:

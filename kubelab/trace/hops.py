@@ -28,7 +28,7 @@ class Hop:
     number: int = 0
     """The rule's place in its chain, from 1; 0 when it is no rule."""
     rule: str = ""
-    """The rule as it is written in the text."""
+    """The rule as it is written in the text; for a known connection its entry."""
     comment: str = ""
     did: str = ""
     """``jump KUBE-SERVICES``, ``dnat 10.244.1.7:80``, ``mark 0x4000``, ``masquerade 172.18.0.3``, ``accept`` …"""

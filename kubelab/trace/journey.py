@@ -71,7 +71,8 @@ class Journey:
     share: float = 1.0
     probability: float = 1.0
     assumptions: tuple[str, ...] = ()
-    draws: Sequence[float] | None = None
+    draws: float | Sequence[float] | None = None
+    """What chance gives: always the same, one after another, or (None) every possibility."""
     drawn: int = 0
     taken_as_new: tuple[str, ...] = ()
     """Lists of remembered clients that were asked for, and are not in the texts."""
@@ -108,6 +109,8 @@ class Journey:
 
     def draw(self) -> float:
         """The next given draw. Raises `CannotTrace` when there is none."""
+        if isinstance(self.draws, int | float):
+            return self.draws
         if self.draws is None or self.drawn >= len(self.draws):
             raise CannotTrace(
                 f"The rules draw more often than the {self.drawn} times that were given: give more, or none for all "
@@ -121,10 +124,10 @@ class Journey:
         self.hops = (hop, self.hops)
         self.share = 1.0
 
-    def note_here(self, kind: str, did: str, before: Header | None = None, hook: str = "") -> None:
+    def note_here(self, kind: str, did: str, before: Header | None = None, hook: str = "", rule: str = "") -> None:
         """Add a hop that is no rule: a place, a route, a connection."""
         now = self.header
-        self.note(Hop(kind, self.place.name, self.in_interface, self.out_interface, hook, did=did,
+        self.note(Hop(kind, self.place.name, self.in_interface, self.out_interface, hook, rule=rule, did=did,
                       before=before or now, after=now, share=self.share))  # fmt: skip
 
     def all_hops(self) -> tuple[Hop, ...]:

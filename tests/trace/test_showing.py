@@ -71,6 +71,7 @@ def test_ten_thousand_rules_take_less_than_a_second(endpoints):
     took = seconds(lambda: trace(cluster, "client", "10.96.0.1", 80))
     assert took < 1.0
     assert len(trace(cluster, "client", "10.96.0.1", 80)) == endpoints
+    assert trace(cluster, "client", "10.96.0.1", 80, draw=1 - 1e-9).only().probability == 1.0
 
 
 def big_rules(services: int, endpoints: int) -> str:

@@ -99,6 +99,13 @@ def test_a_known_connection_is_not_asked_of_the_nat_table(changed):
     assert next(hop for hop in on_client if hop.kind == "conntrack").did.startswith("a packet of a known connection")
 
 
+def test_the_entry_of_a_known_connection_stands_at_its_hop(changed):
+    cluster = changed("kubelab-worker2", conntrack=CONNECTION)
+    found = trace(cluster, "client", "10.96.0.24", 80, source_port=51888).only()
+    entry = next(hop.rule for hop in found.hops if hop.kind == "conntrack")
+    assert entry.startswith("tcp ESTABLISHED src=10.244.2.3 dst=10.96.0.24 sport=51888 dport=80 src=10.244.1.3")
+
+
 def test_a_connection_may_be_given(cluster):
     found = trace(cluster, "client", "10.96.0.24", 80, connection=CONNECTION).only()
     assert (found.place, found.sent.source_port) == ("default/web-b", 51888)
