@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kubelab.engine.apiserver import tables
 from kubelab.engine.apiserver.call import Call
@@ -25,9 +25,10 @@ KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 class Reader:
     """Answers reads from the store."""
 
-    def __init__(self, store: Store, hub: WatchHub) -> None:
+    def __init__(self, store: Store, hub: WatchHub, clock: Callable[[], float]) -> None:
         self._store = store
         self._hub = hub
+        self._clock = clock
         self._lines = _Lines()
 
     # -- one object ------------------------------------------------------------------------------
@@ -49,7 +50,8 @@ class Reader:
     def _table(self, call: Call, items: Iterable[Stored], form: Wanted, version: str, *, columns: bool = True,
                more: Object | None = None) -> Object:  # fmt: skip
         rtype, include = call.target.rtype, call.query.get("includeObject", "Metadata")
-        rows = [tables.row(rtype, stored.obj, call.now, include) for stored in items]
+        now = self._clock()  # not the call's: a watch goes on, and ages with it
+        rows = [tables.row(rtype, stored.obj, now, include) for stored in items]
         return {
             "kind": "Table",
             "apiVersion": form.group_version,

@@ -55,7 +55,7 @@ class ApiServer:
         self._signer = TokenSigner(settings.service_account_key, settings.issuer)
         self._authenticator = Authenticator(settings.tokens, self._signer, self._still_there)
         self._registry = Registry(store)
-        self._reader = Reader(store, self._hub)
+        self._reader = Reader(store, self._hub, settings.clock)
         self._writer = Writer(self._registry, self._reader)
         self._subresources = Subresources(self._registry, self._reader, self._signer)
         self._reviews = Reviews(self._authenticator)

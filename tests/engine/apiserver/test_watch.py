@@ -168,3 +168,13 @@ async def test_a_table_is_watched_row_by_row(api, make) -> None:
     assert [column["name"] for column in first["object"]["columnDefinitions"]][:3] == ["Name", "Ready", "Status"]
     assert second["object"]["columnDefinitions"] == []
     assert first["object"]["rows"][0]["cells"][:3] == ["a", "0/1", "Pending"]
+
+
+async def test_ages_in_a_watched_table_are_told_when_the_row_is_sent(api, make, clock) -> None:
+    watching = await watch(api, PODS, "resourceVersion=0", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    clock.forward(60)
+    await api.post(PODS, make.pod("a"))
+    clock.forward(5)
+    await api.patch(f"{PODS}/a", {"metadata": {"labels": {"x": "y"}}})
+    rows = [(await watching.event())["object"]["rows"][0]["cells"] for _ in range(2)]
+    assert [cells[4] for cells in rows] == ["0s", "5s"]
