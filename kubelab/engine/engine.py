@@ -176,6 +176,7 @@ class Engine:
             kubelet_tls=pki.kubelet_client_tls(),
         )
         try:
+            self._state.store.touch(mode=0o600)  # SQLite's files beside it take over its mode
             return ApiServer.open(self._state.store, settings)
         except sqlite3.OperationalError as error:
             raise EngineError(

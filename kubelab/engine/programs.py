@@ -26,7 +26,7 @@ async def run(network: Network | None, call: Call) -> Mapping[str, Any]:
             timeout_seconds=float(arguments.get("timeout_seconds", 30)),
         )
     except (NetworkLost, KeyError) as error:
-        raise Refused(f"Nothing can run there: {error}.") from None
+        raise Refused(f"Nothing can run there: {_clause(error)}.") from None
     return {
         "code": finished.code,
         "stdout": finished.stdout.decode(errors="replace"),
@@ -55,7 +55,7 @@ async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
         os.write(stderr, f"kubelab: {error}\n".encode())
         return {"code": error.code}
     except (NetworkLost, KeyError) as error:
-        raise Refused(f"Nothing can run there: {error}.") from None
+        raise Refused(f"Nothing can run there: {_clause(error)}.") from None
     passing_on = asyncio.ensure_future(_pass_on(call, process))
     try:
         return {"code": await process.wait()}
@@ -102,3 +102,8 @@ def _place(text: str) -> Place:
     if kind not in ("node", "pod", "outside"):
         raise Refused(f"There is no place {text!r}: name node/NAME, pod/UID or outside.")
     return Place(kind, name)  # type: ignore[arg-type]
+
+
+def _clause(error: Exception) -> str:
+    """What an error says, to go on in a sentence."""
+    return str(error).rstrip(".")

@@ -16,7 +16,7 @@ from kubelab.engine.network.start import NoNetwork, start_network
 
 # Stands for the interpreter that the agent is started with: refuses system calls as a container's profile would.
 REFUSING = """\
-#!{python}
+#!{outer}
 import ctypes, os, struct, sys
 program = struct.pack("HBBI", 0x20, 0, 0, 0)
 for number in {numbers}:
@@ -35,7 +35,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, *calls: str) -> None:
     """Start agents with these system calls refused (EPERM)."""
     numbers = [abi.MACHINES[platform.machine()].calls[call] for call in calls]
     wrapper = folder / "python"
-    wrapper.write_text(REFUSING.format(python=sys.executable, numbers=numbers))
+    wrapper.write_text(REFUSING.format(outer=sys._base_executable, python=sys.executable, numbers=numbers))
     wrapper.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(wrapper))
 
