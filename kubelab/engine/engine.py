@@ -14,7 +14,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import yaml
@@ -24,18 +24,20 @@ from kubelab.engine.apiserver import ApiServer, ApiServerSettings
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.control.server import Call, ControlServer
 from kubelab.engine.controllers import run_controllers
-from kubelab.engine.network.contract import Network, Tier
+from kubelab.engine.network.contract import Network, NetworkLost, Tier
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
 from kubelab.engine.pki import PKI
 from kubelab.engine.readiness import wait_until_ready
 from kubelab.engine.reset import reset
-from kubelab.engine.world import World
+from kubelab.engine.world import PartStopped, World
 
 log = logging.getLogger(__name__)
 
 ADMIN = "kubernetes-admin"
 IDLE_CHECK_SECONDS = 60
+REBUILD_SECONDS = 1.0
+"""Between two attempts when a part of the engine does not stay up."""
 
 
 class EngineError(Exception):
@@ -113,13 +115,20 @@ class Engine:
                 state=self._state.root,
             )
             watching = asyncio.create_task(self._announce(network))
+            reason = "the network agent died"
             try:
-                await world.run()
+                with suppress(NetworkLost):
+                    await world.run()
+            except PartStopped as stopped:
+                if not self._reported:
+                    raise EngineError(f"The cluster did not start: {stopped}.") from stopped
+                reason = str(stopped)
+                await asyncio.sleep(REBUILD_SECONDS)
             finally:
                 self._ready.clear()
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
-            self._detail = "the network agent died; building the network again"
+            self._detail = f"{reason}; building the network again"
             log.warning(self._detail)
 
     async def _announce(self, network: Network) -> None:

@@ -29,7 +29,14 @@ PROXY_CONFIG = ProxyConfig(cluster_cidr=str(config.POD_CIDR), min_sync_period=0.
 """As kind configures kube-proxy, but for the minimum between two syncs (kind: 1 s): three nodes and a lesson's few
 Services cost nothing, and a learner should not have to wait to see what an edit did."""
 
+NOTICE_SECONDS = 1.0
+"""The agent's death is known everywhere in less."""
+
 ClientFor = Callable[[str], Client]
+
+
+class PartStopped(Exception):
+    """A node agent or a kube-proxy has ended although nobody told it to. The message says which, and why."""
 
 
 class World:
@@ -56,7 +63,10 @@ class World:
         self.proxies = [self._proxy(spec) for spec in specs]
 
     async def run(self) -> None:
-        """Build, and live until the network is lost or this is cancelled; then stop every part."""
+        """Build, and live until the network is lost or this is cancelled; then stop every part.
+
+        Raises `PartStopped`, and `NetworkLost` when the network goes while the nodes are being made.
+        """
         async with AsyncExitStack() as stack:
             self._close_api: Callable[[], Awaitable[None]] = _nothing
             stack.push_async_callback(lambda: self._close_api())
@@ -64,15 +74,15 @@ class World:
             for spec in self._specs:
                 await self.network.add_node(spec)
             self._close_api = await self._serve_api()
-            parts = [self._part(proxy.run()) for proxy in self.proxies]
-            parts += [self._part(self._agent(spec).run()) for spec in self._specs]
-            stack.push_async_callback(_stop, parts)
-            await self.network.lost()
-
-    def _part(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        task.add_done_callback(_report)
-        return task
+            lost = asyncio.create_task(self.network.lost())
+            parts = [_part("kube-proxy", proxy.node_name, proxy.run()) for proxy in self.proxies]
+            parts += [_part("the node agent", spec.name, self._agent(spec).run()) for spec in self._specs]
+            stack.push_async_callback(_stop, [lost, *parts])
+            done, _ = await asyncio.wait([lost, *parts], return_when=asyncio.FIRST_COMPLETED)
+            # A part may notice before anybody else that the network has gone.
+            await asyncio.wait([lost], timeout=NOTICE_SECONDS)
+            if not lost.done():
+                raise _stopped(done.pop())
 
     async def _serve_api(self) -> Callable[[], Awaitable[None]]:
         """Let the API answer on the control plane's address, where the Service ``kubernetes`` leads."""
@@ -107,6 +117,13 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a part of the engine stopped: %s", error, exc_info=error)
+def _part(kind: str, node_name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work, name=f"{kind} of {node_name}")
+
+
+def _stopped(task: asyncio.Task[None]) -> PartStopped:
+    error = task.exception()
+    log.error("%s stopped", task.get_name(), exc_info=error)
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return PartStopped(f"{task.get_name()} stopped: {error or 'it came to its end'}")

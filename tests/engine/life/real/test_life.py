@@ -205,3 +205,11 @@ def test_a_hanging_engine_is_replaced_and_nothing_of_it_stays(cluster, monkeypat
     cluster.up()
     assert not [pid for pid in family if is_alive(pid)]
     assert cluster.status().running
+
+
+def test_a_part_that_cannot_start_is_one_sentence_at_once(cluster):
+    cluster.state.create()
+    (cluster.state.root / "bin").write_text("a file where the node agents want a folder")
+    with pytest.raises(ClusterError, match=r"The cluster did not start: the node agent of life-\S+ stopped: .*bin"):
+        cluster.up()
+    assert cluster.state.engine_pid() is None
