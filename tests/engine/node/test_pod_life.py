@@ -127,8 +127,8 @@ async def test_a_container_that_ends_is_started_again_at_once_and_then_backs_off
         lab.make()
         (await lab.running()).exit(3)
         await lab.eventually(lambda: lab.api.container().get("restartCount") == 1)
+        await lab.eventually(lambda: "running" in lab.api.container()["state"])
         container = lab.api.container()
-        assert "running" in container["state"]
         assert container["lastState"]["terminated"]["exitCode"] == 3
         assert container["lastState"]["terminated"]["reason"] == "Error"
         lab.network.mains[-1].exit(3)
