@@ -289,7 +289,7 @@ else:
 async def test_signals_are_as_a_program_expects_them(web):
     """Nothing blocked, nothing ignored: a shell's children must die of a broken pipe."""
     said = await web.shell("web", "grep -E 'SigBlk|SigIgn' /proc/self/status")
-    threads_own = 0b11 << 31  # signals 32 and 33 are the C library's, and out of sigaction(2)'s reach
+    threads_own = 0b11 << 31  # signals 32 and 33 are the C library's, and out of sigaction(3)'s reach
     assert [int(line.split()[1], 16) & ~threads_own for line in said.splitlines()] == [0, 0]
 
 
