@@ -67,13 +67,12 @@ class World:
 
         Raises `PartStopped`, and `NetworkLost` when the network goes while the nodes are being made.
         """
-        async with AsyncExitStack() as stack:
-            self._close_api: Callable[[], Awaitable[None]] = _nothing
-            stack.push_async_callback(lambda: self._close_api())
-            stack.push_async_callback(self.network.close)  # first: pods' connections to the API end with their pods
+        # The network closes before the API's address in it: pods' connections end with their pods.
+        async with AsyncExitStack() as address, AsyncExitStack() as stack:
+            stack.push_async_callback(self.network.close)
             for spec in self._specs:
                 await self.network.add_node(spec)
-            self._close_api = await self._serve_api()
+            address.push_async_callback(await self._serve_api())
             lost = asyncio.create_task(self.network.lost())
             parts = [_part("kube-proxy", proxy.node_name, proxy.run()) for proxy in self.proxies]
             parts += [_part("the node agent", spec.name, self._agent(spec).run()) for spec in self._specs]
@@ -105,10 +104,6 @@ class World:
             return await self.network.listen(here, ip, port)
 
         return KubeProxy(self._client_for("system:kube-proxy"), spec.name, run, config=PROXY_CONFIG, listen=listen)
-
-
-async def _nothing() -> None:
-    """Nothing was opened yet."""
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:

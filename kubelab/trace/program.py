@@ -45,12 +45,6 @@ class Way(NamedTuple):
     """Whether the rule applied; otherwise the next one is asked, and the rule is no hop."""
 
 
-class Unsure(NamedTuple):
-    """A rule, or a part of one, that could not be judged."""
-
-    why: str
-
-
 class TraceRule(Protocol):
     """One rule of a chain. ``number`` counts from 1."""
 

@@ -52,12 +52,6 @@ class Call:
             _refuse("fieldValidation", asked, FIELD_VALIDATION)
         return asked
 
-    @property
-    def field_manager(self) -> str:
-        """Who is said to own what this request sets."""
-        agent = self.request.headers.get("user-agent", "")
-        return self.query.get("fieldManager") or agent.split("/")[0][:128] or "unknown"
-
     def flag(self, name: str) -> bool:
         """A boolean parameter."""
         return self.query.get(name, "").lower() in ("1", "true")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -140,10 +140,6 @@ class Store:
         if shelf is None:
             shelf = self._shelves[resource] = Shelf(resource, self._window, self.revision)
         return shelf
-
-    def shelves(self) -> Iterator[Shelf]:
-        """Every shelf that has been used."""
-        return iter(list(self._shelves.values()))
 
     def get(self, resource: str, key: Key) -> Stored | None:
         """The object, or None."""

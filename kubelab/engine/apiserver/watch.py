@@ -9,9 +9,9 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from kubelab.engine.apiserver.encoding import Object, encode_object
+from kubelab.engine.apiserver.encoding import encode_object
 from kubelab.engine.apiserver.selectors import Predicate
-from kubelab.engine.apiserver.status import StatusError, expired
+from kubelab.engine.apiserver.status import expired
 from kubelab.engine.apiserver.storage import Event, Shelf, Stored
 
 Render = Callable[[str, Stored], bytes]
@@ -180,8 +180,3 @@ def wanted_by(namespace: str, predicate: Predicate | None) -> Callable[[Stored],
         return (not namespace or stored.key[0] == namespace) and (predicate is None or predicate(stored.obj))
 
     return wanted
-
-
-def error_line(error: StatusError, dumps: Callable[[Object], bytes]) -> bytes:
-    """The ERROR event of a watch that cannot go on."""
-    return dumps({"type": "ERROR", "object": error.body()}) + b"\n"

@@ -40,7 +40,6 @@ class Registration:
         self._settings = settings
         self._machine = machine
         self._port = port
-        self._since: dict[str, Object] = {}
 
     async def register(self) -> Object:
         """Create the Node, or take over the one that is there, its labels and taints kept; answers it."""

@@ -34,12 +34,7 @@ class Volumes:
         self._sources = sources
         self._machine = machine
         self._clock = clock
-        self._references: set[Reference] = set()
         self._tokens: dict[tuple[str, str], tuple[bytes, float]] = {}
-
-    def uses(self, reference: Reference) -> bool:
-        """Whether a volume shows this ConfigMap or Secret."""
-        return reference in self._references
 
     @property
     def seconds_until_renewal(self) -> float | None:
@@ -88,7 +83,7 @@ class Volumes:
             case "downwardAPI":
                 return {item["path"]: self._item(pod, item, mode) for item in source.get("items") or ()}
             case "serviceAccountToken":
-                return {source["path"]: File(await self._token(pod, source), 0o644 if mode == 0o644 else mode)}
+                return {source["path"]: File(await self._token(pod, source), mode)}
             case _:
                 raise fields.UnknownField(f"kubelab has no projected source {kind}")
 
@@ -96,7 +91,6 @@ class Volumes:
         name = source.get("name") or source.get("secretName") or ""
         kind_name = "ConfigMap" if kind == "configMap" else "Secret"
         reference = Reference(kind_name, pod["metadata"]["namespace"], name)
-        self._references.add(reference)
         optional = source.get("optional", False)
         try:
             data = await self._sources.data(reference)

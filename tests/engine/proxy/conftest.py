@@ -192,21 +192,3 @@ class Api:
 @pytest.fixture
 def api() -> Api:
     return Api()
-
-
-@pytest.fixture
-async def jumping_clock(monkeypatch):
-    """The loop does not wait for a timer: its clock, which starts at 0, jumps there."""
-    loop = asyncio.get_running_loop()
-    wait, jumped = loop._selector.select, 0.0
-
-    def select(timeout=None):
-        nonlocal jumped
-        ready = wait(0)
-        if ready or timeout is None:
-            return ready or wait(timeout)
-        jumped += max(timeout, 0)
-        return ready
-
-    monkeypatch.setattr(loop._selector, "select", select)
-    monkeypatch.setattr(loop, "time", lambda: jumped)

@@ -77,11 +77,6 @@ def forbidden(field: str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", field, None, detail)
 
 
-def too_long(field: str, limit: int) -> FieldError:
-    """The value has more than ``limit`` bytes."""
-    return FieldError("FieldValueTooLong", field, None, f"may not be more than {limit} bytes")
-
-
 IMMUTABLE = "field is immutable"
 
 

@@ -34,7 +34,7 @@ LOOPBACK = 1
 """The index of ``lo`` in every network namespace."""
 
 # Per-device settings, the same as /proc/sys/net/ipv4/conf/<device>/… (linux/ip.h, IPV4_DEVCONF_*)
-FORWARDING, PROXY_ARP, SEND_REDIRECTS, RP_FILTER, ROUTE_LOCALNET = 1, 3, 6, 8, 26
+FORWARDING, SEND_REDIRECTS, RP_FILTER, ROUTE_LOCALNET = 1, 6, 8, 26
 
 
 class Request(NamedTuple):
