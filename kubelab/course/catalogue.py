@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from kubelab.clusters.base import Capability
-from kubelab.course import files
+from kubelab.course import files, lessons
 from kubelab.course.seed import Seed
 from kubelab.grading import Result
 from kubelab.lab.api import Object
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
-
-LESSONS = ("lesson01_pods_are_ephemeral",)
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,9 @@ class Brief:
 
 @cache
 def catalogue() -> tuple[Lesson, ...]:
-    """All lessons, in their order."""
-    return tuple(import_module(f"kubelab.course.lessons.{package}").LESSON for package in LESSONS)
+    """All lessons, in their order: a package each in `kubelab.course.lessons`."""
+    packages = sorted(module.name for module in iter_modules(lessons.__path__) if module.ispkg)
+    return tuple(import_module(f"{lessons.__name__}.{package}").LESSON for package in packages)
 
 
 def lesson(number: int) -> Lesson:

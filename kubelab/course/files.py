@@ -1,4 +1,4 @@
-"""A lesson's own files: manifests and programs, kept as package data."""
+"""The manifests and programs of a lesson, kept as package data; those of several lessons are in `course.programs`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import yaml
 
 from kubelab.lab.api import Object
 
+SHARED = "kubelab.course.programs"
 _FILE = "@file: "
 
 
 def text(package: str, name: str) -> str:
-    """A file of a lesson."""
-    return resources.files(f"kubelab.course.lessons.{package}").joinpath(name).read_text()
+    """A file of a lesson, or one that lessons share."""
+    own = resources.files(f"kubelab.course.lessons.{package}").joinpath(name)
+    return (own if own.is_file() else resources.files(SHARED).joinpath(name)).read_text()
 
 
 def manifest(package: str, name: str, **values: object) -> list[Object]:

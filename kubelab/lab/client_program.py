@@ -46,7 +46,7 @@ def who(body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         return {}
     named = {"pod": answer.get("pod") or answer.get("podName") or answer.get("hostname")}
-    return {**named, **{key: answer.get(key) for key in ("uid", "host")}}
+    return {**named, **{key: answer.get(key) for key in ("uid", "host", "peer", "peer_port")}}
 
 
 class Sender:

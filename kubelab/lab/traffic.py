@@ -36,6 +36,9 @@ class Answer:
     uid: str = ""
     host: str = ""
     """The Host header that the server saw."""
+    peer: str = ""
+    """The client's address as the server saw it; nothing when the answer did not say."""
+    peer_port: int = 0
 
     @property
     def ok(self) -> bool:
@@ -171,6 +174,8 @@ def answer(result: dict[str, Any], alias: Mapping[str, str]) -> Answer:
         pod=alias.get(pod, pod),
         uid=result.get("uid") or "",
         host=result.get("host") or "",
+        peer=result.get("peer") or "",
+        peer_port=result.get("peer_port") or 0,
     )
 
 

@@ -13,12 +13,13 @@ from importlib import resources
 
 import pytest
 
-FILES = resources.files("kubelab.course.lessons.lesson01_pods_are_ephemeral")
+OWN = resources.files("kubelab.course.lessons.lesson01_pods_are_ephemeral")
+SHARED = resources.files("kubelab.course.programs")
 
 
 @contextmanager
 def start(program, **environment):
-    argv = [sys.executable, str(FILES / program)]
+    argv = [sys.executable, str(program)]
     with subprocess.Popen(argv, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -35,7 +36,7 @@ def port():
 
 @pytest.fixture
 def server(port):
-    with start("server.py", PORT=str(port), POD_NAME="web-abc-1", POD_UID="u-1", DRAIN_SECONDS="0.5") as process:
+    with start(SHARED / "server.py", PORT=str(port), POD_NAME="web-abc-1", POD_UID="u-1", DRAIN_SECONDS="0.5") as process:
         assert process.stdout.readline() == f"serving on port {port}\n"
         yield process
 
@@ -49,7 +50,9 @@ def get(port, path="/"):
 
 
 def test_it_says_who_it_is_and_what_it_was_called(server, port):
-    assert get(port) == {"pod": "web-abc-1", "uid": "u-1", "node": "", "host": "shop:9001"}
+    answer = get(port)
+    assert answer.pop("peer_port") > 0
+    assert answer == {"pod": "web-abc-1", "uid": "u-1", "node": "", "host": "shop:9001", "peer": "127.0.0.1"}
     assert get(port, "/ready") == {"ready": True}
 
 
@@ -66,7 +69,7 @@ def test_a_crash_is_answered_and_then_happens(server, port):
 
 
 def test_the_customer_writes_down_what_came_of_each_request(server, port):
-    with start("client.py", TARGET=f"127.0.0.1:{port}", RATE="100") as customer:
+    with start(OWN / "client.py", TARGET=f"127.0.0.1:{port}", RATE="100") as customer:
         first = json.loads(customer.stdout.readline())
         assert {**first, "n": 0} == {"n": 0, "ok": True, "uid": "u-1", "host": f"127.0.0.1:{port}"}
         server.kill()

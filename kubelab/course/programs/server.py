@@ -1,6 +1,6 @@
-"""The lesson's server: says who it is. Runs in a pod from a ConfigMap, on any cluster, with any Python from 3.8 on.
+"""The lessons' server: says who it is. Runs in a pod from a ConfigMap, on any cluster, with any Python from 3.8 on.
 
-GET /        who answers, as JSON: pod, uid, node, and the Host header that came with the request
+GET /        who answers and what it saw, as JSON: pod, uid, node, the Host header, and the client's address and port
 GET /ready   200 when it may get traffic
 GET /crash   answers, then ends with exit code 1, as a program with a bug would
 
@@ -52,7 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({**ABOUT_ME, "crashing": True})
             threading.Timer(0.05, os._exit, (1,)).start()
         else:
-            self.answer({**ABOUT_ME, "host": self.headers.get("Host", "")})
+            peer, port = self.client_address[:2]
+            self.answer({**ABOUT_ME, "host": self.headers.get("Host", ""), "peer": peer, "peer_port": port})
 
     def answer(self, what: dict[str, object]) -> None:
         """Send JSON."""

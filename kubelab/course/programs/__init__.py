@@ -1,0 +1,1 @@
+"""Programs and manifests that several lessons use: the server that says who it is, and pods that run it."""
