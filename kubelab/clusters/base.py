@@ -11,6 +11,9 @@ Capability = Literal[
 ]
 """What a lesson may ask for; it never asks for a provider."""
 
+ProxyMode = Literal["iptables", "nftables", "ipvs"]
+"""What kube-proxy programs a node with."""
+
 
 class Finished(NamedTuple):
     """A command that was run to its end."""

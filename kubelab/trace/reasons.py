@@ -16,7 +16,6 @@ def _rule(hop: Hop) -> str:
     return f"rule {hop.number} of {hop.table} {hop.chain} on {hop.place}{comment}"
 
 
-
 def dropped_by_rule(hop: Hop) -> str:
     """A rule with DROP."""
     return f"Dropped by {_rule(hop)}: the client hears nothing and waits until it gives up."

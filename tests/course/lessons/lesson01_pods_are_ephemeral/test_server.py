@@ -36,7 +36,9 @@ def port():
 
 @pytest.fixture
 def server(port):
-    with start(SHARED / "server.py", PORT=str(port), POD_NAME="web-abc-1", POD_UID="u-1", DRAIN_SECONDS="0.5") as process:
+    with start(
+        SHARED / "server.py", PORT=str(port), POD_NAME="web-abc-1", POD_UID="u-1", DRAIN_SECONDS="0.5"
+    ) as process:
         assert process.stdout.readline() == f"serving on port {port}\n"
         yield process
 

@@ -65,9 +65,7 @@ async def test_each_pod_has_its_own_tmp(web):
 @pytest.mark.skipif(not version(), reason="this kernel has no Landlock")
 async def test_the_machines_files_stay_as_they_are(web, tmp_path):
     tmp_path.chmod(0o777)
-    said = await web.shell(
-        "web", f"for f in {tmp_path}/x /usr/x /root/x; do echo x > $f || echo no; done 2>/dev/null"
-    )
+    said = await web.shell("web", f"for f in {tmp_path}/x /usr/x /root/x; do echo x > $f || echo no; done 2>/dev/null")
     assert said == "no\nno\nno\n"
 
 
@@ -75,9 +73,7 @@ async def test_kill_1_reaches_the_containers_first_process_if_it_asks_for_it(web
     deaf = await web.sleeper(pod("web"))
     await web.shell("web", "kill -9 1; kill 1", join=deaf.id)
     reader, writer = os.pipe()
-    program = Program(
-        ["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 600 & wait; done"], env=ENV
-    )
+    program = Program(["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 600 & wait; done"], env=ENV)
     hearing = await web.network.start(pod("web"), program, stdin=None, stdout=writer, stderr=None)
     os.close(writer)
     assert await asyncio.to_thread(os.read, reader, 10) == b"ready\n"
@@ -99,9 +95,7 @@ async def test_nothing_outside_of_the_container_can_be_signalled(web):
 
 
 async def test_with_process_1_end_its_children_wherever_they_hid(web):
-    program = Program(
-        ["sh", "-c", "setsid sleep 617 & setsid sh -c 'sleep 618 & sleep 619' & sleep 600"], env=ENV
-    )
+    program = Program(["sh", "-c", "setsid sleep 617 & setsid sh -c 'sleep 618 & sleep 619' & sleep 600"], env=ENV)
     process = await web.network.start(pod("web"), program, stdin=None, stdout=None, stderr=None)
 
     async def all_run():

@@ -42,11 +42,7 @@ def test_calls_that_name_something_stop(name):
 
 
 def test_reading_and_writing_pass():
-    numbers = (
-        {0, 1, 7, 19, 20, 232, 281}
-        if MACHINE.audit_arch == abi.AUDIT_ARCH["x86_64"]
-        else {63, 64, 65, 66, 73}
-    )
+    numbers = {0, 1, 7, 19, 20, 232, 281} if MACHINE.audit_arch == abi.AUDIT_ARCH["x86_64"] else {63, 64, 65, 66, 73}
     assert {run(filter.program(sockets=True), number) for number in numbers} == {PASSES}
 
 

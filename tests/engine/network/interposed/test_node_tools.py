@@ -34,9 +34,7 @@ async def test_single_commands_change_check_and_list(lab):
 
 
 async def test_a_bad_line_is_refused_and_nothing_is_changed(lab):
-    bad = await lab.network.run(
-        node(WORKER.name), ["iptables-restore"], stdin=b"*nat\n-A NONE -j ACCEPT\nCOMMIT\n"
-    )
+    bad = await lab.network.run(node(WORKER.name), ["iptables-restore"], stdin=b"*nat\n-A NONE -j ACCEPT\nCOMMIT\n")
     assert bad.code != 0
     assert b"iptables-restore" in bad.stderr
 

@@ -88,9 +88,7 @@ async def web(lab):
 async def serve(lab, code: str, uid: str = "server", port: int | None = 8080, **stdio):
     """Start a Python server in a pod and wait until it is there."""
     program = Program([PYTHON, "-c", code], env=ENV)
-    process = await lab.network.start(
-        pod(uid), program, **{"stdin": None, "stdout": None, "stderr": None} | stdio
-    )
+    process = await lab.network.start(pod(uid), program, **{"stdin": None, "stdout": None, "stderr": None} | stdio)
     if port:
 
         async def there():
@@ -284,12 +282,8 @@ while True:
 
 
 async def test_a_server_that_closed_its_listener_refuses_while_it_lives(web):
-    server = (
-        "import socket, time\nserver = socket.create_server(('0.0.0.0', 8080))\nserver.accept()[0].close()\n"
-    )
-    server += (
-        "server.close()\nserver = socket.create_server(('0.0.0.0', 8081))\nserver.accept()\ntime.sleep(600)"
-    )
+    server = "import socket, time\nserver = socket.create_server(('0.0.0.0', 8080))\nserver.accept()[0].close()\n"
+    server += "server.close()\nserver = socket.create_server(('0.0.0.0', 8081))\nserver.accept()\ntime.sleep(600)"
     await serve(web, server)
     await serve_second(web)
     with pytest.raises(ConnectionRefusedError):

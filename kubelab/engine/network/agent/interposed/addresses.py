@@ -114,9 +114,7 @@ class AddressPlan:
                     raise
                 continue
             return claim, octet
-        raise OSError(
-            errno.EADDRNOTAVAIL, "every loopback range is taken by another cluster; end one of them"
-        )
+        raise OSError(errno.EADDRNOTAVAIL, "every loopback range is taken by another cluster; end one of them")
 
     def _first_free_port(self) -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:

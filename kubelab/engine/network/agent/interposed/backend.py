@@ -112,9 +112,7 @@ class InterposedBackend(Backend):
         """The place's addresses, the machine's files."""
         return self._birth(Context(self._map.sites[place]))
 
-    def answer_tool(
-        self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int
-    ) -> int | None:
+    def answer_tool(self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int) -> int | None:
         """The tools that look at a node's rules and flows."""
         host = self._map.hosts.get(place.name) if place.kind == "node" else None
         if host is None:
@@ -132,9 +130,7 @@ class InterposedBackend(Backend):
         """A socket at the place's loopback address."""
         site = self._map.sites[place]
         own = site.localhost if is_loopback(ip) else self._plan.outer(site.ip if ip == "0.0.0.0" else ip)
-        made = socket.socket(
-            socket.AF_INET, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK
-        )
+        made = socket.socket(socket.AF_INET, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._stands.bind(made, own, port, self._sockets.sweep)
@@ -189,9 +185,7 @@ class InterposedBackend(Backend):
             redirects = {f"/{name}": (str(self._folder(site) / name), False) for name in _OWN}
         for mount in program.mounts:
             if not os.path.exists(mount.source):
-                raise StartFailed(
-                    f"cannot mount {mount.source} on {mount.target}: {os.strerror(errno.ENOENT)}"
-                )
+                raise StartFailed(f"cannot mount {mount.source} on {mount.target}: {os.strerror(errno.ENOENT)}")
             redirects[mount.target.rstrip("/")] = (mount.source.rstrip("/"), mount.read_only)
         files = dict(program.files)
         if program.hostname:

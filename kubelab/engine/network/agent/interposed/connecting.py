@@ -114,9 +114,7 @@ class Connecting:
         with self._sockets.of(call, call.descriptor(0)) as held:
             if held.proto == "tcp" and not held.sock.getsockname()[1]:
                 self._stand(held, call.context.site.outer, 0)
-                self._sockets.seeming(held.inode).local_ip = (
-                    "::" if held.sock.family == socket.AF_INET6 else "0.0.0.0"
-                )
+                self._sockets.seeming(held.inode).local_ip = "::" if held.sock.family == socket.AF_INET6 else "0.0.0.0"
                 self._sockets.serves(call, call.descriptor(0), held.inode)
         return CONTINUE
 
@@ -144,9 +142,7 @@ class Connecting:
         seeming.local_ip, seeming.local_port = address.ip, address.port or None
         return 0
 
-    def _connect_udp(
-        self, site: Site, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]
-    ) -> Answer:
+    def _connect_udp(self, site: Site, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]) -> Answer:
         sock = held.sock
         ip, port = sockaddr.from_python(sock.getsockname())
         if ip in ("0.0.0.0", "::"):
@@ -157,9 +153,7 @@ class Connecting:
         seeming.local_ip, seeming.peer = site.ip, peer
         return 0
 
-    def _connect_tcp(
-        self, call: Call, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]
-    ) -> Answer:
+    def _connect_tcp(self, call: Call, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]) -> Answer:
         sock, site = held.sock, call.context.site
         seeming = self._sockets.seeming(held.inode)
         if not sock.getsockname()[1] and seeming.peer is None:

@@ -62,9 +62,7 @@ class Flow:
 class Datagrams:
     """Answers the calls that send a datagram to an address or ask whose datagram it is."""
 
-    def __init__(
-        self, places: Map, sockets: Sockets, waits: Waits, connecting: Connecting, names: Names
-    ) -> None:
+    def __init__(self, places: Map, sockets: Sockets, waits: Waits, connecting: Connecting, names: Names) -> None:
         self._map, self._sockets, self._waits = places, sockets, waits
         self._connecting, self._names = connecting, names
         self._flows: OrderedDict[tuple[int, End], Flow] = OrderedDict()

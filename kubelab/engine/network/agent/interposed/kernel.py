@@ -60,9 +60,7 @@ def called_away(thread: int) -> bool:
     try:
         with open(f"/proc/{thread}/status", "rb") as status:
             masks = {
-                line[:6]: int(line[7:], 16)
-                for line in status
-                if line.startswith((b"SigPnd", b"ShdPnd", b"SigBlk"))
+                line[:6]: int(line[7:], 16) for line in status if line.startswith((b"SigPnd", b"ShdPnd", b"SigBlk"))
             }
     except FileNotFoundError:
         return False

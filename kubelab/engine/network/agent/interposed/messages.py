@@ -66,9 +66,7 @@ class Header:
     def _buffers(self) -> list[tuple[int, int]]:
         if self._vector_count > _MOST_VECTORS:
             raise Unreachable
-        data = (
-            self._call.read(self._vectors, _VECTOR.size * self._vector_count) if self._vector_count else b""
-        )
+        data = self._call.read(self._vectors, _VECTOR.size * self._vector_count) if self._vector_count else b""
         return list(_VECTOR.iter_unpack(data))
 
 

@@ -111,9 +111,7 @@ def _try_memory(ability: Ability, child: int, word: int) -> None:
         ) from error
     ability.memory_by_call = memory.by_call
     if not memory.by_call:
-        ability.notes.append(
-            "process_vm_readv(2) is refused: programs' calls are read by /proc, a little slower."
-        )
+        ability.notes.append("process_vm_readv(2) is refused: programs' calls are read by /proc, a little slower.")
 
 
 def _try_lending(ability: Ability, child: int) -> None:
@@ -135,8 +133,6 @@ def _answer_with_a_socket(listener: int, ident: int) -> None:
             Notification.add_fd(listener, ident, sock.fileno(), os.O_CLOEXEC, send=True)
         except OSError as error:
             if error.errno != errno.EINVAL:
-                raise TierUnusable(
-                    f"a descriptor cannot be given to a program ({error.strerror})", _REMEDY
-                ) from error
+                raise TierUnusable(f"a descriptor cannot be given to a program ({error.strerror})", _REMEDY) from error
             number = Notification.add_fd(listener, ident, sock.fileno(), os.O_CLOEXEC, send=False)
             Notification.send(listener, ident, number, 0, 0)

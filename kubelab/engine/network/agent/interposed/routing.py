@@ -99,9 +99,7 @@ class Map:
             return self._deliver(site.outer, port, site.ip)
         packet = Packet(proto, site.ip, source_port, ip, port)
         if site.place.kind == "pod":
-            return self._through(
-                self.hosts[site.node], packet._replace(in_interface=_device(site.place.name))
-            )
+            return self._through(self.hosts[site.node], packet._replace(in_interface=_device(site.place.name)))
         host = self._by_ip.get(ip)
         if host is not None and ip == host.spec.ip:
             return self._through(host, packet._replace(in_interface="eth0"))

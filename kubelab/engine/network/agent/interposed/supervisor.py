@@ -39,9 +39,7 @@ class Supervisor:
         }
         for part in (connecting, names, datagrams, files, changes):
             by_name.update({name: getattr(part, name) for name in abi.machine().calls if hasattr(part, name)})
-        self._handlers = {
-            abi.machine().calls[name]: by_name[name] for name in abi.machine().calls if name in by_name
-        }
+        self._handlers = {abi.machine().calls[name]: by_name[name] for name in abi.machine().calls if name in by_name}
         self._contexts: dict[int, Context] = {}
 
     def supervise(self, listener: int, context: Context) -> None:

@@ -94,9 +94,7 @@ def _command(rules: Ruleset, program: str, options: _Options) -> Output:
     try:
         target.restore(f"*{table}\n{_quoted(line)}\nCOMMIT\n")
     except RestoreError as error:
-        said = str(error).splitlines()[0].removeprefix("iptables-restore: ").partition("failed: ")[2] or str(
-            error
-        )
+        said = str(error).splitlines()[0].removeprefix("iptables-restore: ").partition("failed: ")[2] or str(error)
         return Output(error.code, stderr=f"{program}: {said}\n")
     return Output(0)
 
@@ -115,11 +113,7 @@ def _copy(rules: Ruleset) -> Ruleset:
 def _conntrack(flows: Flows, words: list[str]) -> Output:
     """``-L`` and ``-D`` with the filters that kube-proxy uses; only UDP is tracked here."""
     wanted = {name: words[words.index(name) + 1] for name in _FILTERS if name in words[:-1]}
-    found = [
-        flow
-        for flow in flows.listed()
-        if all(_FILTERS[name](flow) == value for name, value in wanted.items())
-    ]
+    found = [flow for flow in flows.listed() if all(_FILTERS[name](flow) == value for name, value in wanted.items())]
     listing = "".join(f"{flow.line()}\n" for flow in found)
     if "-L" in words:
         return Output(0, listing, f"conntrack v1.4.7 (kubelab): {len(found)} flow entries have been shown.\n")
