@@ -57,6 +57,8 @@ class WebSocketStream:
     def close(self) -> None:
         with self._broken_off():
             self._socket.close()
+            # An end that the server began leaves the file descriptor open.
+            self._socket.sock.shutdown()
 
     @contextmanager
     def _broken_off(self) -> Iterator[None]:
