@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Protocol
 
 from kubelab.rules import values
+from kubelab.rules.addresses import number
 from kubelab.rules.model import Extension, Field, Match, Rule
 from kubelab.rules.packet import Memory
 
@@ -38,12 +38,6 @@ class Passing(Protocol):
 
 
 Check = Callable[[Passing], bool]
-
-
-@lru_cache(maxsize=65536)
-def address_number(text: str) -> int:
-    """The address as a number."""
-    return int(ipaddress.ip_address(text))
 
 
 def checks(rule: Rule) -> tuple[Check, ...]:
@@ -93,8 +87,8 @@ def _network(field: Field, side: str) -> Check:
         return lambda packet: (packet.src == address) is not negated
     first, mask = int(net.network_address), int(net.netmask)
     if side == "dst":
-        return lambda packet: (address_number(packet.dst) & mask == first) is not negated
-    return lambda packet: (address_number(packet.src) & mask == first) is not negated
+        return lambda packet: (number(packet.dst) & mask == first) is not negated
+    return lambda packet: (number(packet.src) & mask == first) is not negated
 
 
 def _interface(field: Field, side: str) -> Check:
@@ -187,7 +181,7 @@ def _original(name: str, value: str) -> Check:
     net = ipaddress.ip_network(value)
     first, mask = int(net.network_address), int(net.netmask)
     side = 0 if name == "--ctorigsrc" else 1
-    return lambda packet: address_number(str(packet.original[side])) & mask == first
+    return lambda packet: number(str(packet.original[side])) & mask == first
 
 
 def _address_type(match: Match) -> list[Check]:

@@ -1,31 +1,11 @@
-"""How a value is held against sets, networks and ranges of addresses, and how chance divides."""
+"""How chance divides a translation to several places."""
 
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
 
 MOST_CHOICES = 256
 """Of a translation to a range of more places than this the tracer does not list every one."""
-
-
-@lru_cache(maxsize=65536)
-def number(address: str) -> int:
-    """The address as a number."""
-    return int(ipaddress.ip_address(address))
-
-
-@lru_cache(maxsize=4096)
-def network(text: str) -> tuple[int, int, int]:
-    """Version, first address and mask of a network."""
-    net = ipaddress.ip_network(text, strict=False)
-    return net.version, int(net.network_address), int(net.netmask)
-
-
-def inside(address: str, net: str) -> bool:
-    """Whether the network holds the address."""
-    version, first, mask = network(net)
-    return (6 if ":" in address else 4) == version and number(address) & mask == first
 
 
 def spread(addresses: str, ports: str) -> list[tuple[str, int]] | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from kubelab.rules.nft.sets import NftSet
+from kubelab.rules.nft.syntax import read_rule, unquote
 from kubelab.trace.errors import CannotRead
 from kubelab.trace.nft_rule import NftRule
-from kubelab.trace.nft_sets import NftSet
-from kubelab.trace.nft_syntax import read_rule, unquote
 from kubelab.trace.program import BaseChain, Firewall, TraceChain
 
 _OPEN = re.compile(r"(table|set|map|chain|flowtable|counter|quota|limit|secmark|synproxy|ct \w+) (.+?) \{")

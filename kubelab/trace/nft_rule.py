@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kubelab.rules.nft.printing import print_rule
+from kubelab.rules.nft.sets import MISSING, NftSet, fits, freeze
 from kubelab.trace import translation
 from kubelab.trace.judging import spread
-from kubelab.trace.nft_print import print_rule
-from kubelab.trace.nft_sets import MISSING, NftSet, fits, freeze
 from kubelab.trace.nft_values import Unjudged, value_of
 from kubelab.trace.program import GO_ON, Action, TraceChain, Verdict, Way, either
 

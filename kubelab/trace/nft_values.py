@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from kubelab.trace.nft_print import print_rule
+from kubelab.rules.nft.printing import print_rule
 from kubelab.trace.packet import WITH_PORTS
 
 if TYPE_CHECKING:

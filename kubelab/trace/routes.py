@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from kubelab.rules.addresses import inside, network
 from kubelab.trace.errors import CannotRead
-from kubelab.trace.judging import inside, network
 
 _REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
 _KINDS = ("unicast", "local", "broadcast", "multicast", "anycast", "nat", *_REFUSING)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kubelab.rules.nft.printing import print_rule
+from kubelab.rules.nft.syntax import read_rule
 from kubelab.trace import trace
-from kubelab.trace.nft_print import print_rule
-from kubelab.trace.nft_syntax import read_rule
 
 KINDNET = """table inet kindnet-ipmasq {
 	set noMasqV4 {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from kubelab.trace.judging import inside, number
-from kubelab.trace.nft_syntax import read_elements
+from kubelab.rules.addresses import inside, number
+from kubelab.rules.nft.syntax import read_elements
 
 MISSING = object()
 """What `NftSet.get` says when the value is not in the set."""
