@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from kubelab.engine.options import ProxyMode as ProxyMode
+
 Capability = Literal[
     "several nodes", "node shell", "kernel rules", "conntrack", "switch proxy mode", "ingress", "outside client"
 ]
 """What a lesson may ask for; it never asks for a provider."""
-
-ProxyMode = Literal["iptables", "nftables", "ipvs"]
-"""What kube-proxy programs a node with."""
 
 
 class Finished(NamedTuple):

@@ -18,6 +18,9 @@ from kubelab.engine.state import StateDir
 
 Tier = Literal["root", "user", "interposed"]
 
+ProxyMode = Literal["iptables", "nftables", "ipvs"]
+"""What kube-proxy programs a node with."""
+
 IDLE_SECONDS = 12 * 3600.0
 """An engine that nobody asked for anything for so long ends itself."""
 

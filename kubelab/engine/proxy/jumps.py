@@ -28,6 +28,20 @@ class Jump(NamedTuple):
         comment = f'-m comment --comment "{self.comment}"' if self.comment else ""
         return " ".join(part for part in (self.match, comment, f"-j {self.chain}") if part)
 
+    def saved(self) -> str:
+        """The line of ``iptables-save``."""
+        return f"-A {self.built_in} {self.rule()}"
+
+
+class Owned(NamedTuple):
+    """What a mode has in iptables' tables."""
+
+    jumps: tuple[Jump, ...] = ()
+    chains: frozenset[tuple[str, str]] = frozenset()
+    """Table and name of the chains that are always there, the canaries among them."""
+    prefixes: tuple[str, ...] = ()
+    """What the names of its other chains, all of the nat table, begin with."""
+
 
 JUMPS = (
     Jump("filter", "INPUT", "KUBE-EXTERNAL-SERVICES", _NEW, "kubernetes externally-visible service portals"),
@@ -48,24 +62,52 @@ JUMPS = (
 """In the order in which they are made: each goes to the head, so the last stands first."""
 
 
-def missing_jumps(saved: str) -> str:
-    """Restore text that makes the canaries and the jumps that ``iptables-save`` does not show, and their chains."""
-    lines = _lines_by_table(saved)
+def missing_jumps(saved: str, jumps: Iterable[Jump] = JUMPS, *, canary: str = CANARY) -> str:
+    """Restore text that makes what ``iptables-save`` does not show: jumps, the chains they lead to, and the canaries.
+
+    An empty ``canary``: the mode has none.
+    """
+    lines, wanted = _lines_by_table(saved), tuple(jumps)
     text = ""
     for table in CANARY_TABLES:
         there = lines.get(table, set())
-        absent = [jump for jump in JUMPS if jump.table == table and f"-A {jump.built_in} {jump.rule()}" not in there]
-        chains = dict.fromkeys([CANARY, *(jump.chain for jump in absent)])
+        absent = [jump for jump in wanted if jump.table == table and jump.saved() not in there]
+        chains = dict.fromkeys([*([canary] if canary else []), *(jump.chain for jump in absent)])
         made = [f"-N {chain}" for chain in chains if f":{chain}" not in there]
         inserted = [f"-I {jump.built_in} {jump.rule()}" for jump in absent]
         if made or inserted:
-            text += "\n".join([f"*{table}", *made, *inserted, "COMMIT", ""])
+            text += _restore(table, [*made, *inserted])
     return text
+
+
+def removal(saved: str, owned: Owned, keep: Owned) -> str:
+    """Restore text that removes from the tables in ``iptables-save`` what one mode owns and another does not."""
+    text = ""
+    for table, there in _lines_by_table(saved).items():
+        jumps = [each for each in owned.jumps if each.table == table and each not in keep.jumps]
+        chains = [name for name in _chains(there) if _owns(owned, table, name) and not _owns(keep, table, name)]
+        lines = [f"-D {each.built_in} {each.rule()}" for each in jumps if each.saved() in there]
+        lines += [f":{name} - [0:0]" for name in chains] + [f"-X {name}" for name in chains]
+        if lines:
+            text += _restore(table, lines)
+    return text
+
+
+def _owns(owned: Owned, table: str, chain: str) -> bool:
+    return (table, chain) in owned.chains or (table == "nat" and chain.startswith(owned.prefixes))
+
+
+def _chains(lines: Iterable[str]) -> list[str]:
+    return sorted(line[1:] for line in lines if line.startswith(":"))
+
+
+def _restore(table: str, lines: list[str]) -> str:
+    return "\n".join([f"*{table}", *lines, "COMMIT", ""])
 
 
 def nat_chains(saved: str) -> list[str]:
     """The chains of the nat table in the output of ``iptables-save``."""
-    return [line[1:] for line in _lines_by_table(saved).get("nat", ()) if line.startswith(":")]
+    return _chains(_lines_by_table(saved).get("nat", ()))
 
 
 def _lines_by_table(saved: str) -> dict[str, set[str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 
+from kubelab.engine.proxy.backend import LoadError
 from kubelab.engine.proxy.iptables import Compiled
 from kubelab.engine.proxy.jumps import CANARY_TABLES, canary_gone, missing_jumps
 from kubelab.engine.proxy.script import TableScript, chain_lines
@@ -35,10 +36,6 @@ _FIRST_TO_LAST = (
 )
 
 
-class LoadError(Exception):
-    """The kernel or the tool refused the rules; the text is what the tool said."""
-
-
 class Loader:
     """Loads into one node, for one address family."""
 
@@ -58,14 +55,14 @@ class Loader:
         """Load the rules; with ``saved`` (all tables) also the jumps and canaries that it lacks. Raises `LoadError`."""
         prelude = missing_jumps(saved) if saved is not None else ""
         try:
-            await self._feed(prelude + compiled.text())
+            await self.feed(prelude + compiled.text())
             self.chunked = False
         except LoadError as error:
             if _TOO_LONG not in str(error):
                 raise
             log.info("the rules do not fit into one transaction; loading them in several of %d lines", LINES_IN_A_CHUNK)
             for text in chunks(compiled, prelude):
-                await self._feed(text)
+                await self.feed(text)
             self.chunked = True
 
     async def canary_gone(self) -> bool:
@@ -74,7 +71,8 @@ class Loader:
             return False
         return canary_gone([await self.saved(table) for table in CANARY_TABLES if table != "mangle"])
 
-    async def _feed(self, text: str) -> None:
+    async def feed(self, text: str) -> None:
+        """Give text to iptables-restore, in one transaction a table. Raises `LoadError`."""
         await self._call([self._restore, "-w", "5", "--noflush", "--counters"], text.encode())
 
     async def _call(self, argv: list[str], stdin: bytes = b"") -> bytes:

@@ -10,11 +10,11 @@ from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, SERVICES
 from kubelab.engine.config import POD_CIDR
 from kubelab.engine.plain_http import Listen
 from kubelab.engine.proxy.addresses import contains, family_of
+from kubelab.engine.proxy.backend import LoadError
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import HEADLESS_LABEL, NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
 from kubelab.engine.proxy.health import Health, HealthPorts, node_eligible, serve_status
-from kubelab.engine.proxy.loader import LoadError
 from kubelab.engine.proxy.schedule import BoundedRunner
 from kubelab.engine.proxy.services import PROXY_NAME_LABEL
 from kubelab.engine.proxy.tool import Run
@@ -137,7 +137,7 @@ class KubeProxy:
             await asyncio.sleep(self.config.sync_period)
             for family in self.families:
                 try:
-                    gone = family.loaded is not None and await family.loader.canary_gone()
+                    gone = family.loaded is not None and await family.backend.gone()
                 except (LoadError, OSError) as error:
                     log.debug("%s: the canary was not looked for: %s", self.node_name, error)
                     continue

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from kubelab.engine.proxy.backend import LoadError
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
 from kubelab.engine.proxy.iptables import compile_rules
 from kubelab.engine.proxy.jumps import missing_jumps
-from kubelab.engine.proxy.loader import LINES_IN_A_CHUNK, LoadError, chunks
+from kubelab.engine.proxy.loader import LINES_IN_A_CHUNK, chunks
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.rules import Ruleset
 
@@ -114,9 +115,9 @@ async def test_everything_is_loaded_again_after_an_hour_and_when_the_node_moves(
 
 async def test_a_flush_is_seen_by_the_canary_and_mended(kernel, sync, proxy, make):
     want = await sync([make.service("svc1", "10.96.0.41")], [make.slice("svc1", "10.180.0.1")])
-    assert not await proxy.loader.canary_gone()
+    assert not await proxy.backend.loader.canary_gone()
     kernel.rules.tables.clear()
-    assert await proxy.loader.canary_gone()
+    assert await proxy.backend.loader.canary_gone()
     proxy.forget()
     await sync([make.service("svc1", "10.96.0.41")], [make.slice("svc1", "10.180.0.1")])
     assert kernel.rules.save() == want
@@ -134,7 +135,7 @@ async def test_what_does_not_fit_into_one_transaction_goes_in_by_several(kernel,
     services = [make.service(f"svc{n}", f"10.96.1.{n}") for n in range(60)]
     slices = [make.slice(f"svc{n}", *(f"10.0.{e}.{n}" for e in range(3))) for n in range(60)]
     assert await sync(services, slices) == kernel.rules.save()
-    assert proxy.loader.chunked
+    assert proxy.backend.loader.chunked
     assert await sync(services[:10], slices[:10]) == kernel.rules.save()
 
 

@@ -1,0 +1,9 @@
+"""Which modes kube-proxy has, and what runs each."""
+
+from __future__ import annotations
+
+from kubelab.engine.options import ProxyMode
+from kubelab.engine.proxy.backend import Factory
+from kubelab.engine.proxy.iptables_backend import IptablesBackend
+
+BACKENDS: dict[ProxyMode, Factory] = {"iptables": IptablesBackend}
