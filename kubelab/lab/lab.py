@@ -21,6 +21,7 @@ from kubelab.lab.traffic import Answer, Traffic
 
 if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster
+    from kubelab.lab.connections import Connections
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation that `kubectl rollout restart` sets on the pod template."""
@@ -233,6 +234,23 @@ class Lab:
         self.objects.ensure_namespace()
         job = Job(self._prober.url(target, ""), None, rate, timeout, keep_alive, until_told=True)
         return self._prober.stream(target, job, source, heard)
+
+    def connections(
+        self,
+        node: str | None = None,
+        service: str | None = None,
+        source: str | Pod | None = None,
+        protocol: str | None = None,
+    ) -> Connections:
+        """What the kernels of the nodes remember of connections (``conntrack -L``), the ends by their names.
+
+        ``node``: one node's table only. ``service``: those that asked for that Service, by any of its addresses (on the
+        node that translated them). ``source``: those of one pod, one node, or ``"outside"``. ``protocol``: ``"tcp"``,
+        ``"udp"`` … Raises `LabError` where there is no such table.
+        """
+        from kubelab.lab.connections import connections
+
+        return connections(self, node=node, service=service, source=source, protocol=protocol)
 
     def watch_pods(
         self, selector: str = "", clients: Mapping[str, Target] | None = None, *, every: float = 0.1, rate: float = 25

@@ -77,6 +77,7 @@ class Aliases:
     def __init__(self) -> None:
         self._by_uid: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
+        self._by_address: dict[str, str] = {}
         self._given: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -86,12 +87,19 @@ class Aliases:
             ordered = sorted(
                 objects, key=lambda pod: (pod["metadata"].get("creationTimestamp") or "", pod["metadata"]["name"])
             )
-            return Pods(sorted((_pod(pod, self._alias(pod)) for pod in ordered), key=lambda pod: natural(pod.alias)))
+            pods = [_pod(pod, self._alias(pod)) for pod in ordered]
+            self._by_address.update((pod.ip, pod.alias) for pod in pods if pod.ip)
+            return Pods(sorted(pods, key=lambda pod: natural(pod.alias)))
 
     def of_name(self, pod_name: str) -> str | None:
         """The alias of a pod that has been seen, by its real name."""
         with self._lock:
             return self._by_name.get(pod_name)
+
+    def of_address(self, address: str) -> str | None:
+        """The alias of the pod that was last seen with an address; it may be gone."""
+        with self._lock:
+            return self._by_address.get(address)
 
     def _alias(self, pod: Object) -> str:
         uid = pod["metadata"]["uid"]

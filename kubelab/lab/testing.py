@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -181,7 +182,9 @@ class FakeApi:
         deployment["status"] = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), wanted)
 
     def _listed(self, collection: str) -> list[Object]:
-        return [o for p, o in self.objects.items() if p.rsplit("/", 1)[0] == collection]
+        """The objects of one namespace, or of all."""
+        kept = {path: path.rsplit("/", 1)[0] for path in self.objects}
+        return [self.objects[p] for p, c in kept.items() if collection in (c, re.sub("/namespaces/[^/]+", "", c))]
 
     def _slices(self, namespace: str, service_name: str) -> list[Object]:
         service = self.objects.get(f"/api/v1/namespaces/{namespace}/services/{service_name}")
