@@ -1,10 +1,12 @@
-"""A rule from ``nft -j`` in the words of ``nft list``, so that it reads as written."""
+"""What is in the shape of ``nft -j``, in the words of ``nft list``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 _QUOTED = ("iifname", "oifname")
 
 
@@ -29,6 +31,8 @@ def _statement(statement: dict[str, Any]) -> str:
         return f"{name} {said['target']}"
     if name == "set":
         return f"{said['op']} {said['set']} {{ {_value(said['elem'])} }}"
+    if name == "map" and "op" in said:
+        return f"{said['op']} {said['map']} {{ {_value(said['elem'])} : {_value(said['data'])} }}"
     if name == "reject":
         plain = said is None or said.get("expr") == "port-unreachable"
         return "reject" if plain else f"reject with {said['type']} {said.get('expr', '')}".rstrip()
@@ -36,6 +40,9 @@ def _statement(statement: dict[str, Any]) -> str:
         return _nat(name, said or {})
     if name == "counter" and said:
         return f"counter packets {said['packets']} bytes {said['bytes']}"
+    if name == "log":
+        return " ".join(["log", *(f'{key} "{value}"' if key == "prefix" else f"{key} {value}"
+                                  for key, value in (said or {}).items())])  # fmt: skip
     if name == "unknown":
         return str(said)
     return name if said is None else f"{name} {json.dumps(said)}"
@@ -81,8 +88,9 @@ def _value(value: Any) -> str:
         case "fib":
             return f"fib {' . '.join(said['flags'])} {said['result']}"
         case "numgen":
-            offset = f" offset {said['offset']}" if said.get("offset") else ""
-            return f"numgen {said['mode']} mod {said['mod']}{offset}"
+            return f"numgen {said['mode']} mod {_modulus(said)}"
+        case "jhash":
+            return f"jhash {_value(said['expr'])} mod {_modulus(said)}"
         case "concat":
             return " . ".join(_value(each) for each in said)
         case "map":
@@ -92,12 +100,12 @@ def _value(value: Any) -> str:
         case "range":
             return f"{_value(said[0])}-{_value(said[1])}"
         case "set":
-            return f"{{ {', '.join(_element(each) for each in said)} }}"
+            return f"{{ {', '.join(print_element(each) for each in said)} }}"
         case "&" | "|" | "^":
             mask = f"0x{said[1]:08x}" if isinstance(said[1], int) else _value(said[1])
             return f"{_value(said[0])} {name} {mask}"
         case "elem":
-            return _value(said["val"])
+            return " ".join([_value(said["val"]), *_attributes(said)])
         case "jump" | "goto":
             return f"{name} {said['target']}"
         case "accept" | "drop" | "return" | "continue":
@@ -105,7 +113,35 @@ def _value(value: Any) -> str:
     return json.dumps(value)
 
 
-def _element(element: Any) -> str:
+def _modulus(said: dict[str, Any]) -> str:
+    seed = f" seed 0x{said['seed']:x}" if "seed" in said else ""
+    offset = f" offset {said['offset']}" if said.get("offset") else ""
+    return f"{said['mod']}{seed}{offset}"
+
+
+def _attributes(said: dict[str, Any]) -> Iterator[str]:
+    if "counter" in said:
+        yield f"counter packets {said['counter'].get('packets', 0)} bytes {said['counter'].get('bytes', 0)}"
+    for word in ("timeout", "expires"):
+        if word in said:
+            yield f"{word} {print_duration(said[word])}"
+    if "comment" in said:
+        yield f'comment "{said["comment"]}"'
+
+
+def print_element(element: Any) -> str:
+    """A set's element, or a map's as a list of two."""
     if isinstance(element, list) and len(element) == 2:
         return f"{_value(element[0])} : {_value(element[1])}"
     return _value(element)
+
+
+def print_duration(seconds: float) -> str:
+    """``2h59m8s12ms``."""
+    left = round(seconds * 1000)
+    words = []
+    for unit, length in _UNITS:
+        count, left = divmod(left, length)
+        if count:
+            words.append(f"{count}{unit}")
+    return "".join(words) or "0s"

@@ -1,4 +1,4 @@
-"""A rule as ``nft list`` prints it, read into the shape of ``nft -j`` (libnftables-json(5)).
+"""A rule as ``nft list`` prints it or ``nft -f`` reads it, in the shape of ``nft -j`` (libnftables-json(5)).
 
 What kube-proxy, kindnet, Docker and kubelet write is understood; any other words become ``{"unknown": words}``.
 """
@@ -10,6 +10,8 @@ from typing import Any
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},;()]|[^\s{},;()"]+')
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_DURATION = re.compile(r"(\d+)(ms|[dhms])")
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _RANGE = re.compile(r"([0-9a-fA-F.:]+)-([0-9a-fA-F.:]+)")
 _PREFIX = re.compile(r"([0-9a-fA-F.:]+)/(\d+)")
 
@@ -37,6 +39,15 @@ def tokens(text: str) -> list[str]:
 def unquote(word: str) -> str:
     """A word without its quotes."""
     return word[1:-1] if word.startswith('"') else word
+
+
+def read_duration(text: str) -> float:
+    """The seconds of ``2h59m8s`` or ``10800s``; a bare number is seconds. Raises `NotUnderstood`."""
+    if text.isdigit():
+        return int(text)
+    if not re.fullmatch(f"({_DURATION.pattern})+", text):
+        raise NotUnderstood(text)
+    return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
 def read_rule(text: str) -> tuple[list[Json], str]:
@@ -118,10 +129,11 @@ class _Rule:
 
     def _side_effect(self) -> Json:
         word = self._next()
-        names = ("packets", "bytes", "name") if word == "counter" else ("prefix", "level", "group", "flags", "snaplen")
-        while self._take(*names):
-            self._next()
-        return {word: None}
+        counting = word == "counter"
+        said: dict[str, Json] = {"packets": 0, "bytes": 0} if counting else {}
+        while self._take(*(said if counting else ("prefix", "level", "group", "flags", "snaplen"))):
+            said[self._words[self._at - 1]] = _atom(self._next())
+        return {word: said or None}
 
     def _reject(self) -> Json:
         self._next()
@@ -148,7 +160,8 @@ class _Rule:
         while self._take(*_NAT_FLAGS) or (flags and self._take(",")):
             flags.append(self._words[self._at - 1])
         if flags:
-            said["flags"] = [flag for flag in flags if flag != ","]
+            given = [flag for flag in flags if flag != ","]
+            said["flags"] = given[0] if len(given) == 1 else given
         return {word: said or None}
 
     def _place(self) -> dict[str, Json]:
@@ -171,11 +184,15 @@ class _Rule:
     def _set_statement(self) -> Json:
         operation, name = self._next(), self._next()
         self._expect("{")
-        key = self._expression()
-        while self._take("timeout", "expires"):
-            self._next()
+        key = self._with_attributes(self._expression())
+        data = self._datum_of_statement() if self._take(":") else None
         self._expect("}")
+        if data is not None:
+            return {"map": {"op": operation, "elem": key, "data": data, "map": name}}
         return {"set": {"op": operation, "elem": key, "set": name}}
+
+    def _datum_of_statement(self) -> Json:
+        return self._verdict() if self._peek() in (*_VERDICTS, "jump", "goto") else self._expression()
 
     def _match(self) -> Json:
         left = self._expression()
@@ -216,14 +233,19 @@ class _Rule:
                 flags.append(self._next())
             return {"fib": {"result": self._next(), "flags": flags}}
         if word == "numgen":
-            mode = self._next()
-            self._expect("mod")
-            size = int(self._next())
-            offset = int(self._next()) if self._take("offset") else 0
-            return {"numgen": {"mode": mode, "mod": size, "offset": offset}}
+            return {"numgen": {"mode": self._next(), **self._modulus()}}
+        if word == "jhash":
+            return {"jhash": {"expr": self._expression(), **self._modulus()}}
         if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", word):
             return word
         raise NotUnderstood(word)
+
+    def _modulus(self) -> dict[str, int]:
+        self._expect("mod")
+        said = {"mod": int(self._next()), "offset": 0}
+        while self._take("offset", "seed"):
+            said[self._words[self._at - 1]] = int(self._next(), 0)
+        return said
 
     def _connection(self) -> Json:
         said: dict[str, Json] = {}
@@ -254,14 +276,27 @@ class _Rule:
         while not self._take("}"):
             if self._take(","):
                 continue
-            key = self._value()
-            while self._peek() not in (",", "}", ":"):
-                self._next()
+            key = self._with_attributes(self._value())
             if self._take(":"):
                 found.append([key, self._datum()])
             else:
                 found.append(key)
         return found
+
+    def _with_attributes(self, key: Json) -> Json:
+        """A key with its timer, counter and comment, if there are any."""
+        said: dict[str, Json] = {}
+        while self._peek() not in (",", "}", ":"):
+            word = self._next()
+            if word in ("timeout", "expires"):
+                said[word] = read_duration(self._next())
+            elif word == "comment":
+                said[word] = unquote(self._next())
+            elif word == "counter":
+                said[word] = {self._next(): int(self._next()) for _ in range(2)} if self._peek() == "packets" else {}
+            else:
+                raise NotUnderstood(word)
+        return {"elem": {"val": key, **said}} if said else key
 
     def _datum(self) -> Json:
         if self._peek() in _VERDICTS or self._peek() in ("jump", "goto"):
