@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ from kubelab.lab.traffic import Answer, Traffic
 if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster
     from kubelab.lab.connections import Connections
+    from kubelab.lab.survey import Survey
+    from kubelab.trace import Flow, Trace
+    from kubelab.lab.endpoints import Endpoints
+    from kubelab.lab.lookup import Lookup
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation that `kubectl rollout restart` sets on the pod template."""
@@ -266,6 +270,66 @@ class Lab:
         starters = {name: starter(target) for name, target in (clients or {}).items()}
         self.last_watch = PodLifelines(lambda: self.pods(selector), starters, every)
         return self.last_watch
+
+    # Packets
+
+    def survey(self) -> Survey:
+        """What every node's tools say now (rules, routes, connections); `trace` may be asked of it often."""
+        from kubelab.lab.survey import survey
+
+        return survey(self)
+
+    def trace(
+        self,
+        source: str | Pod,
+        target: str | Pod,
+        port: int | str = 0,
+        protocol: str = "tcp",
+        *,
+        source_port: int = 0,
+        draw: float | Sequence[float] | None = None,
+        connection: Flow | str | None = None,
+        remembered: str | Iterable[str] = (),
+        via: str = "",
+        at: Survey | None = None,
+    ) -> Trace:
+        """Which ways a packet may take, hop by hop, computed from the nodes' own rules, routes and connections.
+
+        ``source``: a pod, a node, ``"outside"`` or an address. ``target``: a Service (``"web"``, ``"web:http"``), a
+        pod, ``"NODE:PORT"``, an address. ``draw`` settles what is left to chance: a number from 0 to below 1, or one
+        for each draw. ``source_port`` or ``connection`` (a line of ``conntrack -L``): a packet of a known connection.
+        ``remembered``: pods that session affinity has the client with. ``via``: the node by which a packet from
+        outside comes in. ``at``: a `survey` made before; by default everything is read anew.
+
+        The result shows names, which are the same on every run; its ``text()`` and ``html()`` have the addresses.
+        Raises `LabError`.
+        """
+        from kubelab.lab import tracing
+
+        return tracing.trace(
+            self, source, target, port, protocol,
+            source_port=source_port, draw=draw, connection=connection, remembered=remembered, via=via, at=at,
+        )  # fmt: skip
+
+    def endpoints(self, service: str) -> Endpoints:
+        """The EndpointSlices of a Service: ports, and whose addresses, ready or not: ``lab.endpoints("web")``."""
+        from kubelab.lab.endpoints import endpoints
+
+        return endpoints(self, service)
+
+    def lookup(self, name: str, type: str = "A", source: str | Pod | None = None) -> Lookup:
+        """What the cluster's name server says of a name, asked by the lab's client or by the pod ``source``.
+
+        ``type``: ``"A"``, ``"AAAA"``, ``"SRV"``, ``"CNAME"``, ``"PTR"``, ``"TXT"`` …
+        """
+        from kubelab.lab.lookup import lookup
+
+        self.objects.ensure_namespace()
+        return lookup(self, name, type, source)
+
+    def client_name(self, source: str | Pod | None = None) -> str:
+        """The real name of the pod that a client runs in: ``source``, or the lab's own, made when it is not there."""
+        return self._prober.source_name(source)
 
     def _named(self, what: str) -> tuple[kinds.Kind, str]:
         """The kind and the real name in ``deployment/web`` or ``pod/web-1``."""

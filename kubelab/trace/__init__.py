@@ -8,6 +8,7 @@ from kubelab.trace.ask import trace
 from kubelab.trace.conntrack import Flow, read_conntrack, read_flow
 from kubelab.trace.errors import CannotRead, CannotTrace
 from kubelab.trace.hops import Hop
+from kubelab.trace.naming import Names, names_of
 from kubelab.trace.outcome import Outcome, Trace
 from kubelab.trace.packet import Header
 from kubelab.trace.places import Picture, Place, Pod, picture
@@ -18,11 +19,13 @@ __all__ = [
     "Flow",
     "Header",
     "Hop",
+    "Names",
     "Outcome",
     "Picture",
     "Place",
     "Pod",
     "Trace",
+    "names_of",
     "picture",
     "read_conntrack",
     "read_flow",

@@ -42,7 +42,8 @@ class Hop:
         """``nat KUBE-SERVICES 3``, or the kind of hop."""
         if not self.chain:
             return self.kind
-        return f"{self.table} {self.chain}{f' {self.number}' if self.number else ' policy'}"
+        number = "policy" if self.kind == "policy" else self.number or ""
+        return f"{self.table} {self.chain} {number}".rstrip()
 
     @property
     def interfaces(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubelab.trace import rendering
 from kubelab.trace.conntrack import Flow
 from kubelab.trace.hops import Hop
+from kubelab.trace.naming import Names
 from kubelab.trace.packet import Header
 
 
@@ -37,6 +38,25 @@ class Outcome:
     flows: tuple[tuple[str, Flow], ...]
     """Node and connection, for every node that has entered the connection in its table."""
     _reply: Callable[[], Trace] = field(repr=False)
+    names: Names | None = None
+    """What to call addresses where the outcome is shown."""
+
+    @property
+    def named(self) -> Outcome:
+        """The outcome with names in place of addresses (itself when there are none)."""
+        names = self.names
+        if names is None:
+            return self
+        return replace(
+            self,
+            reason=names.plain(self.reason),
+            assumptions=tuple(map(names.rule, self.assumptions)),
+            hops=tuple(map(names.hop, self.hops)),
+            sent=names.header(self.sent),
+            received=names.header(self.received),
+            flows=tuple((place, names.flow(flow)) for place, flow in self.flows),
+            names=None,
+        )
 
     @property
     def endpoint(self) -> str:
@@ -50,17 +70,21 @@ class Outcome:
 
     def reply(self) -> Trace:
         """The way of the answer, back through the same connections; only for what was delivered."""
-        return self._reply()
+        return replace(self._reply(), names=self.names)
 
     def text(self) -> str:
-        """Every hop with its rule as written and its comment."""
+        """Every hop with its rule as written and its comment, with all addresses."""
         return rendering.outcome_text(self)
 
+    def html(self) -> str:
+        """A table of the hops with all addresses."""
+        return rendering.outcome_html(self)
+
     def __repr__(self) -> str:
-        return rendering.outcome_table(self)
+        return rendering.outcome_table(self.named)
 
     def _repr_html_(self) -> str:
-        return rendering.outcome_html(self)
+        return rendering.outcome_html(self.named)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: strings, numbers, lists, dicts."""
@@ -88,6 +112,22 @@ class Trace:
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...] = ()
     """What to know about the texts, or what was taken as given, in sentences."""
+    names: Names | None = None
+    """What to call addresses where the trace is shown."""
+
+    def __post_init__(self) -> None:
+        if self.names is not None:
+            named = tuple(replace(outcome, names=self.names) for outcome in self.outcomes)
+            object.__setattr__(self, "outcomes", named)
+
+    @property
+    def named(self) -> Trace:
+        """The trace with names in place of addresses (itself when there are none)."""
+        names = self.names
+        if names is None:
+            return self
+        outcomes = tuple(outcome.named for outcome in self.outcomes)
+        return Trace(self.source, names.header(self.sent), outcomes, tuple(map(names.rule, self.notes)))
 
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.outcomes)
@@ -110,14 +150,18 @@ class Trace:
         return self.outcomes[0]
 
     def text(self) -> str:
-        """Every outcome with every hop."""
+        """Every outcome with every hop, with all addresses."""
         return rendering.trace_text(self)
 
+    def html(self) -> str:
+        """Every outcome as a table that opens, with all addresses."""
+        return rendering.trace_html(self)
+
     def __repr__(self) -> str:
-        return rendering.trace_table(self)
+        return rendering.trace_table(self.named)
 
     def _repr_html_(self) -> str:
-        return rendering.trace_html(self)
+        return rendering.trace_html(self.named)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: strings, numbers, lists, dicts."""

@@ -1,0 +1,214 @@
+"""What the nodes' own tools say, read at one moment: rules, routes, addresses, connections.
+
+One command a node reads everything, all nodes at once. Where a cluster has no routing tables to read (nothing but
+evaluated rules) they are laid as the Node objects say.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kubelab.lab import kinds
+from kubelab.lab.api import Object
+from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.pods import Aliases
+from kubelab.trace import Names, Picture, Trace, names_of, picture, trace
+
+if TYPE_CHECKING:
+    from kubelab.clusters.base import Node
+    from kubelab.lab.lab import Lab
+
+_MARK = "\x1ekubelab "
+_SCRIPT = r"""
+section() { printf '\n\036kubelab %s\n' "$1"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+section addresses; ip -o addr
+section routes; ip route
+section iptables; has iptables-save && iptables-save -c 2>/dev/null
+if has nft; then
+    section nft
+    nft list tables 2>/dev/null | while read -r _ family name; do
+        case "$name" in filter|nat|mangle|raw|security) ;; *) nft list table "$family" "$name" ;; esac
+    done
+fi
+section conntrack; has conntrack && conntrack -L 2>/dev/null
+if has ipvsadm; then section ipvs; ipvsadm -Sn 2>/dev/null
+elif [ -r /proc/net/ip_vs ]; then section ipvs; while read -r line; do echo "$line"; done </proc/net/ip_vs; fi
+if has ipset; then section ipset; ipset save 2>/dev/null; fi
+for list in /proc/net/xt_recent/*; do
+    [ -r "$list" ] || continue
+    section "recent ${list##*/}"
+    while read -r line; do echo "$line"; done <"$list"
+done
+exit 0
+"""
+_EVALUATED: Mapping[str, Sequence[str]] = {"iptables": ("iptables-save", "-c"), "conntrack": ("conntrack", "-L")}
+"""What a node answers where its rules are evaluated and not the kernel's."""
+
+
+def read_node(node: Node) -> tuple[dict[str, str], dict[str, str]]:
+    """The texts of a node's tools by name, and the lists of clients that the ``recent`` match remembers."""
+    done = node.run(["sh", "-c", _SCRIPT])
+    if done.code != 0 or _MARK not in done.stdout:
+        raise LabError(f"The rules of {node.name} cannot be read: {done.stderr.strip() or 'it has no shell'}.")
+    texts: dict[str, str] = {}
+    recent: dict[str, str] = {}
+    for section in done.stdout.split(_MARK)[1:]:
+        name, _, text = section.partition("\n")
+        if name.startswith("recent "):
+            recent[name.removeprefix("recent ")] = text
+        elif text.strip():
+            texts[name] = text
+    return texts, recent
+
+
+def _read_evaluated(node: Node) -> tuple[dict[str, str], dict[str, str]]:
+    return {name: node.run(argv).stdout for name, argv in _EVALUATED.items()}, {}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A cluster's rules and objects at one moment. Made by `Lab.survey`."""
+
+    picture: Picture
+    services: tuple[Object, ...]
+    namespace: str
+    networks: Mapping[str, str]
+    """Networks of pods and Services → what they are for."""
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> Names:
+        """What to call addresses."""
+        called: dict[str, str] = {}
+        for service in reversed(self.services):  # of two with one address the first has it
+            called |= dict.fromkeys(addresses_of(service), f"Service {self.called(service)}")
+        return names_of(self.picture, called, self.networks)
+
+    def called(self, object_: Object) -> str:
+        """An object's name, with its namespace when that is not the lab's."""
+        return called(object_, self.namespace)
+
+    def service(self, name: str) -> Object | None:
+        """A Service by ``web``, ``web.shop`` or ``web.shop.svc.cluster.local``."""
+        wanted, _, rest = name.partition(".")
+        namespace = rest.partition(".")[0] or self.namespace
+        found = (each for each in self.services if each["metadata"]["name"] == wanted)
+        return next((each for each in found if each["metadata"]["namespace"] == namespace), None)
+
+    def trace(self, source: str, address: str, port: int, protocol: str, **question: Any) -> Trace:
+        """`kubelab.trace.trace` on these texts, with outcomes in the order of the names of their places."""
+        found = trace(self.picture, source, address, port, protocol, **question)
+        outcomes = sorted(found.outcomes, key=lambda outcome: (outcome.assumptions, _natural(outcome.place)))
+        return Trace(found.source, found.sent, tuple(outcomes), (*self.notes, *found.notes), self.names)
+
+
+def _natural(text: str) -> tuple[str, int]:
+    stem, _, number = text.rpartition("-")
+    return (stem, int(number)) if number.isdigit() else (text, 0)
+
+
+def survey(lab: Lab) -> Survey:
+    """Read everything now. Raises `LabError`, `ClusterError`."""
+    kernel = "kernel rules" in lab.cluster.capabilities
+    places = [*lab.cluster.nodes(), lab.cluster.outside]
+    read = read_node if kernel else _read_evaluated
+    with ThreadPoolExecutor(len(places) + 3) as pool:
+        found = [pool.submit(everywhere, lab, kind) for kind in (kinds.POD, kinds.SERVICE, kinds.named("node"))]
+        texts = dict(zip((place.name for place in places), pool.map(read, places), strict=True))
+        pods, services, nodes = (each.result() for each in found)
+    notes = []
+    if not kernel:
+        _lay_routes(texts, nodes, pods)
+        notes.append("There are no routing tables here; ways between the nodes are those of the Node objects.")
+    recent = {name: lists for name, (_, lists) in texts.items()}
+    whole = picture({name: said for name, (said, _) in texts.items()}, _seen(lab, pods), recent=recent)
+    return Survey(whole, tuple(services), lab.namespace, _networks(nodes, services), tuple(notes))
+
+
+def everywhere(lab: Lab, kind: kinds.Kind) -> list[Object]:
+    """The objects of a kind in all namespaces; in the lab's own where only that may be seen."""
+    path = kind._replace(namespaced=False).path("")
+    try:
+        items = lab.api.request("GET", path)["items"]
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return lab.objects.find(kind) if kind.namespaced else []
+    return list(items)
+
+
+def called(object_: Object, namespace: str) -> str:
+    """``web``, or ``shop/web`` for one of another namespace than the lab's."""
+    metadata = object_["metadata"]
+    return metadata["name"] if metadata["namespace"] == namespace else f"{metadata['namespace']}/{metadata['name']}"
+
+
+def addresses_of(service: Object) -> list[str]:
+    """Every address that a Service has: its own, external ones, a load balancer's."""
+    spec = service["spec"]
+    own = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    balancer = [each["ip"] for each in ingress if "ip" in each]
+    return [address for address in (*own, *(spec.get("externalIPs") or ()), *balancer) if address not in ("", "None")]
+
+
+def _seen(lab: Lab, pods: Iterable[Object]) -> dict[str, tuple[str, str]]:
+    """Alias → address and node, of pods with a network of their own; those of other namespaces with the namespace."""
+    by_namespace: dict[str, list[Object]] = {}
+    for pod in pods:
+        if not pod["spec"].get("hostNetwork"):
+            by_namespace.setdefault(pod["metadata"]["namespace"], []).append(pod)
+    found = {}
+    for namespace, theirs in by_namespace.items():
+        own = namespace == lab.namespace
+        for each in (lab.aliases if own else Aliases()).view(theirs):
+            if each.ip and each.node and each.phase not in ("Succeeded", "Failed"):
+                found[each.alias if own else f"{namespace}/{each.alias}"] = (each.ip, each.node)
+    return found
+
+
+def _networks(nodes: Iterable[Object], services: Iterable[Object]) -> dict[str, str]:
+    """The ranges of pods and Services: a node's are known, a cluster's are the usual networks around them."""
+    found: dict[str, str] = {}
+    ranges = []
+    for node in nodes:
+        for text in node["spec"].get("podCIDRs") or ([node["spec"]["podCIDR"]] if node["spec"].get("podCIDR") else []):
+            found[text] = f"pods of {node['metadata']['name']}"
+            ranges.append(ipaddress.ip_network(text))
+    for net in ranges:
+        found.setdefault(str(net.supernet(new_prefix=16)), "pods") if net.version == 4 and net.prefixlen > 16 else None
+    for service in services:
+        for text in service["spec"].get("clusterIPs") or ():
+            if text != "None" and ":" not in text:
+                found.setdefault(str(ipaddress.ip_network(f"{text}/16", strict=False)), "Services")
+    return found
+
+
+def _lay_routes(
+    texts: Mapping[str, tuple[dict[str, str], dict[str, str]]], nodes: Iterable[Object], pods: Iterable[Object]
+) -> None:
+    """Routes and addresses as a network plugin lays them between the nodes (kindnet: one route a node)."""
+    known = {}
+    for node in nodes:
+        inside = (each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+        known[node["metadata"]["name"]] = (next(inside), node["spec"].get("podCIDR", ""))
+    for name, (said, _) in texts.items():
+        gateway = "172.18.0.1"
+        own = known[name][0] if name in known else gateway
+        lines = [f"172.18.0.0/16 dev eth0 scope link src {own}"]
+        if name in known:
+            lines.append(f"default via {gateway} dev eth0")
+            lines += [
+                f"{pod['status']['podIP']} dev pod{at} scope host"
+                for at, pod in enumerate(pods)
+                if pod["spec"].get("nodeName") == name and (pod.get("status") or {}).get("podIP")
+            ]
+            lines += [f"{net} via {ip} dev eth0" for other, (ip, net) in known.items() if net and other != name]
+        said["routes"] = "\n".join(lines) + "\n"
+        said["addresses"] = f"1: lo inet 127.0.0.1/8 scope host lo\n2: eth0 inet {own}/16 scope global eth0\n"
