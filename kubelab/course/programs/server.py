@@ -2,10 +2,13 @@
 
 GET /        who answers and what it saw, as JSON: pod, uid, node, the Host header, and the client's address and port
 GET /ready   200 when it may get traffic
+GET /served  how many requests for / it has answered so far and over how many connections, for each client's address
 GET /crash   answers, then ends with exit code 1, as a program with a bug would
+GET /sick    answers, and from now on /ready is answered with 503; /well undoes it
 
-On SIGTERM it goes on answering for DRAIN_SECONDS, so that everybody who still sends requests here has time to hear that
-this pod is going away, and then ends with exit code 0.
+A connection is kept as long as the client likes, or for MAX_CONNECTION_SECONDS: the first answer after that says
+"Connection: close". On SIGTERM it goes on answering for DRAIN_SECONDS, so that everybody who still sends requests here
+has time to hear that this pod is going away (every answer says "Connection: close" now), and ends with exit code 0.
 """
 
 from __future__ import annotations
@@ -25,6 +28,32 @@ ABOUT_ME = {
 }
 PORT = int(os.environ.get("PORT", "8080"))
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "2"))
+MAX_CONNECTION_SECONDS = float(os.environ.get("MAX_CONNECTION_SECONDS", "inf"))
+ASKED_TO_STOP = threading.Event()
+SICK = threading.Event()
+
+
+class Served:
+    """Counts what was answered, from any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.peers: dict[str, dict[str, int]] = {}
+
+    def count(self, peer: str, first: bool) -> None:
+        """One more request; ``first``: the first over its connection."""
+        with self.lock:
+            counts = self.peers.setdefault(peer, {"requests": 0, "connections": 0})
+            counts["requests"] += 1
+            counts["connections"] += first
+
+    def so_far(self) -> dict[str, dict[str, int]]:
+        """Requests and connections by client's address."""
+        with self.lock:
+            return {peer: dict(counts) for peer, counts in self.peers.items()}
+
+
+SERVED = Served()
 
 
 class Server(ThreadingHTTPServer):
@@ -43,24 +72,41 @@ class Handler(BaseHTTPRequestHandler):
     """Answers GET requests."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: apart, the second would wait for the client's delayed ACK (40 ms)
+
+    def setup(self) -> None:
+        """A new connection."""
+        super().setup()
+        self.since = time.monotonic()
+        self.fresh = True
 
     def do_GET(self) -> None:
         """Answer by path."""
+        if self.path == "/sick":
+            SICK.set()
+        elif self.path == "/well":
+            SICK.clear()
         if self.path == "/ready":
-            self.answer({"ready": True})
+            self.answer({"ready": not SICK.is_set()}, 503 if SICK.is_set() else 200)
+        elif self.path == "/served":
+            self.answer({**ABOUT_ME, "peers": SERVED.so_far()})
         elif self.path == "/crash":
             self.answer({**ABOUT_ME, "crashing": True})
             threading.Timer(0.05, os._exit, (1,)).start()
         else:
             peer, port = self.client_address[:2]
+            SERVED.count(peer, self.fresh)
+            self.fresh = False
             self.answer({**ABOUT_ME, "host": self.headers.get("Host", ""), "peer": peer, "peer_port": port})
 
-    def answer(self, what: dict[str, object]) -> None:
+    def answer(self, what: dict[str, object], code: int = 200) -> None:
         """Send JSON."""
         body = json.dumps(what).encode() + b"\n"
-        self.send_response(200)
+        self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if ASKED_TO_STOP.is_set() or time.monotonic() - self.since > MAX_CONNECTION_SECONDS:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -70,12 +116,11 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve until SIGTERM, then drain."""
-    asked_to_stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: ASKED_TO_STOP.set())
     server = Server(("", PORT), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"serving on port {PORT}", flush=True)
-    while not asked_to_stop.wait(1):
+    while not ASKED_TO_STOP.wait(1):
         pass
     print(f"SIGTERM: still serving for {DRAIN_SECONDS:g} s", flush=True)
     time.sleep(DRAIN_SECONDS)
