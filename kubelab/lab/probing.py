@@ -138,10 +138,11 @@ class Prober:
         return service["spec"]["ports"][0]["port"] if service["spec"].get("ports") else 80
 
     def _client(self, source: str | Pod | None, job: Job) -> Client:
-        name = self._source_name(source)
+        name = self.source_name(source)
         return start_client(self._lab.api, self._lab.namespace, name, job._asdict())
 
-    def _source_name(self, source: str | Pod | None) -> str:
+    def source_name(self, source: str | Pod | None) -> str:
+        """The real name of the pod to send from; the lab's own client is made when it is not there."""
         if isinstance(source, Pod):
             return source.name
         if source is None:

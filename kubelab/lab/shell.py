@@ -41,24 +41,28 @@ def run(
     return Finished(stream.code, stdout, stream.stderr)
 
 
+REQUESTS = "client_program.py"
+"""The program that sends requests; others stand beside it."""
+
+
 @cache
-def client_program() -> str:
-    """The source of the client that runs inside a pod."""
-    return resources.files("kubelab.lab").joinpath("client_program.py").read_text()
+def client_program(file: str = REQUESTS) -> str:
+    """The source of a program that runs inside a pod."""
+    return resources.files("kubelab.lab").joinpath(file).read_text()
 
 
-def client_input(job: dict[str, Any]) -> str:
+def client_input(job: dict[str, Any], program: str = REQUESTS) -> str:
     """What the bootstrap reads: the program and its job, on one line."""
-    return json.dumps({"program": client_program(), "job": job}) + "\n"
+    return json.dumps({"program": client_program(program), "job": job}) + "\n"
 
 
 class Client:
     """A client program that runs in a pod. Iterate over it for its results; `stop` ends it."""
 
-    def __init__(self, stream: Stream, pod: str, job: dict[str, Any]) -> None:
+    def __init__(self, stream: Stream, pod: str, job: dict[str, Any], program: str) -> None:
         self._stream = stream
         self._pod = pod
-        stream.send(client_input(job))
+        stream.send(client_input(job, program))
 
     def results(self, timeout_seconds: float, began: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
         """One dict a request, as they come; ``began`` is called when the client is about to send the first."""
@@ -85,9 +89,9 @@ class Client:
         self._stream.send("\n")
 
 
-def start_client(api: Api, namespace: str, pod: str, job: dict[str, Any]) -> Client:
-    """Start the client program in a pod. Raises `CannotRun`."""
-    return Client(api.run(namespace, pod, CLIENT_ARGV), pod, job)
+def start_client(api: Api, namespace: str, pod: str, job: dict[str, Any], program: str = REQUESTS) -> Client:
+    """Start a client program in a pod. Raises `CannotRun`."""
+    return Client(api.run(namespace, pod, CLIENT_ARGV), pod, job, program)
 
 
 def _last_line(text: str) -> str:
