@@ -211,17 +211,17 @@ class Lab:
         source: str | Pod | None = None,
         *,
         path: str = "",
-        keep_alive: bool = False,
+        connections: int | None = None,
         timeout: float = 2,
     ) -> Traffic:
-        """Send ``n`` real requests, one after the other, each over a connection of its own.
+        """Send ``n`` real requests, one after the other, each over a connection of its own unless some are kept.
 
         ``target``: a Service's name, ``"web:8080/hostname"``, a pod or its alias, an address, a URL.
         ``source``: a pod to send from; the lab's own client pod when left out; ``"outside"`` for outside the cluster.
-        ``keep_alive``: all requests over one connection. ``timeout``: seconds to wait for each answer.
+        ``connections``: so many are kept, and requests take turns over them. ``timeout``: seconds to wait for an answer.
         """
         self.objects.ensure_namespace()
-        job = Job(self._prober.url(target, path), n, timeout=timeout, keep_alive=keep_alive)
+        job = Job(self._prober.url(target, path), n, timeout=timeout, connections=connections)
         return self._prober.probe(target, job, source)
 
     def stream(
@@ -231,12 +231,17 @@ class Lab:
         rate: float = 25,
         source: str | Pod | None = None,
         timeout: float = 2,
-        keep_alive: bool = False,
+        connections: int | None = None,
+        spread: bool = False,
         heard: Callable[[Answer], None] = lambda _: None,
     ) -> Streaming:
-        """Send ``rate`` requests a second until its ``stop()``; ``heard`` gets each answer, in another thread."""
+        """Send ``rate`` requests a second until its ``stop()``; ``heard`` gets each answer, in another thread.
+
+        ``connections``: so many are kept, and requests take turns over them. ``spread``: requests take turns over all
+        addresses that the name has, looked up again every second (client-side balancing).
+        """
         self.objects.ensure_namespace()
-        job = Job(self._prober.url(target, ""), None, rate, timeout, keep_alive, until_told=True)
+        job = Job(self._prober.url(target, ""), None, rate, timeout, connections, spread, until_told=True)
         return self._prober.stream(target, job, source, heard)
 
     def connections(

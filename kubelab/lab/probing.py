@@ -53,7 +53,8 @@ class Job(NamedTuple):
     requests: int | None
     rate: float | None = None
     timeout: float = 2.0
-    keep_alive: bool = False
+    connections: int | None = None
+    spread: bool = False
     until_told: bool = False
 
     def limit_seconds(self) -> float:
@@ -199,6 +200,10 @@ class Streaming:
     def failure(self) -> Exception | None:
         """Why the client ended by itself, when it did."""
         return self._failure
+
+    def reconnect(self) -> None:
+        """Tell the client to give its kept connections up: each is closed before its next request, and opened anew."""
+        self._client.reconnect()
 
     def tell_to_stop(self) -> None:
         """Tell the client to finish what it has begun, and do not wait for it."""

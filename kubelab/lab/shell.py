@@ -84,6 +84,10 @@ class Client:
         if self._stream.code != 0:
             raise CannotRun(f"The client in pod {self._pod} failed: {_last_line(self._stream.stderr)}")
 
+    def reconnect(self) -> None:
+        """Tell the client to give up the connections that it keeps."""
+        self._stream.send("reconnect\n")
+
     def stop(self) -> None:
         """Tell the client to finish what it has begun and to end."""
         self._stream.send("\n")

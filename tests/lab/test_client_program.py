@@ -21,7 +21,9 @@ class Handler(BaseHTTPRequestHandler):
         body = (
             b"web-0\n"
             if self.path == "/hostname"
-            else json.dumps({"pod": "web-abc-1", "uid": "u", "host": self.headers["Host"]}).encode()
+            else json.dumps(
+                {"pod": "web-abc-1", "uid": "u", "host": self.headers["Host"], "peer_port": self.client_address[1]}
+            ).encode()
         )
         self.send_response(503 if self.path == "/busy" else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -46,7 +48,7 @@ def server():
 
 
 def job(url, **changes):
-    return {"url": url, "requests": 3, "rate": None, "timeout": 1, "keep_alive": False, "until_told": False, **changes}
+    return {"url": url, "requests": 3, "rate": None, "timeout": 1, "connections": None, "spread": False, "until_told": False, **changes}
 
 
 def run(job):
@@ -69,8 +71,25 @@ def test_every_request_has_a_connection_of_its_own_and_names_who_answered(server
     assert len(server.seen) == 3
 
 
-def test_kept_connections_are_one(server):
-    assert len(run(job(url(server), keep_alive=True))) == 3
+def test_one_kept_connection_is_one(server):
+    assert len(run(job(url(server), connections=1))) == 3
+    assert len(server.seen) == 1
+
+
+def test_requests_take_turns_over_kept_connections(server):
+    ports = [r["peer_port"] for r in run(job(url(server), connections=3, requests=9))]
+    assert ports[:3] * 3 == ports
+    assert len(set(ports)) == 3
+
+
+def test_connections_are_kept_at_a_rate_too(server):
+    run(job(url(server), connections=2, requests=20, rate=200))
+    assert len(server.seen) == 2
+
+
+def test_spread_requests_keep_a_connection_to_each_address(server):
+    results = run(job(url(server), spread=True, requests=6))
+    assert [(r["code"], r["host"]) for r in results] == [(200, f"127.0.0.1:{server.server_port}")] * 6
     assert len(server.seen) == 1
 
 
@@ -97,6 +116,23 @@ def test_refused_timed_out_and_unknown_names_are_told_apart():
             run(job(f"http://127.0.0.1:{closed.getsockname()[1]}/", requests=1, timeout=0.1))[0]["error"] == "timeout"
         )
     assert run(job("http://nobody.invalid/", requests=1))[0]["error"] == "DNS"
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_told_to_reconnect_it_opens_its_connections_anew(server, spread):
+    argv = [sys.executable, *CLIENT_ARGV[1:]]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        wanted = job(url(server), requests=None, rate=100, connections=2, spread=spread, until_told=True)
+        client.stdin.write(client_input(wanted))
+        client.stdin.flush()
+        assert json.loads(client.stdout.readline()) == {"began": True}
+        before = {json.loads(client.stdout.readline())["peer_port"] for _ in range(5)}
+        client.stdin.write("reconnect\n")
+        client.stdin.flush()
+        while json.loads(client.stdout.readline())["peer_port"] in before:
+            pass
+        client.stdin.close()
+        assert client.wait(10) == 0
 
 
 def test_a_stream_ends_when_it_is_told_to_and_when_nobody_listens_any_more(server):
