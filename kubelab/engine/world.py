@@ -17,6 +17,7 @@ from typing import Any
 
 from kubelab.engine import config
 from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.balancer import LoadBalancer
 from kubelab.engine.client import Client
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.contract import Finished, Network, node
@@ -76,6 +77,8 @@ class World:
             lost = asyncio.create_task(self.network.lost())
             parts = [_part("kube-proxy", proxy.node_name, proxy.run()) for proxy in self.proxies]
             parts += [_part("the node agent", spec.name, self._agent(spec).run()) for spec in self._specs]
+            balancer = LoadBalancer(self._client_for("system:cloud-controller-manager"), self.network)
+            parts.append(_part("the load balancer", "the outside", balancer.run()))
             stack.push_async_callback(_stop, [lost, *parts])
             done, _ = await asyncio.wait([lost, *parts], return_when=asyncio.FIRST_COMPLETED)
             # A part may notice before anybody else that the network has gone.

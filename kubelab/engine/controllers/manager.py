@@ -12,6 +12,7 @@ from kubelab.engine.controllers.deployment import DeploymentController
 from kubelab.engine.controllers.endpoints import EndpointsController, EndpointSliceController
 from kubelab.engine.controllers.garbage import GarbageCollector
 from kubelab.engine.controllers.informers import SharedInformers
+from kubelab.engine.controllers.loadbalancers import LoadBalancerController
 from kubelab.engine.controllers.namespace import NamespaceController
 from kubelab.engine.controllers.nodes import NodeLifecycleController
 from kubelab.engine.controllers.replicaset import ReplicaSetController
@@ -43,6 +44,7 @@ async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str, c
         Scheduler(client_for("system:kube-scheduler"), informers, clock=clock),
         EndpointSliceController(account("endpointslice-controller"), informers),
         EndpointsController(account("endpoint-controller"), informers),
+        LoadBalancerController(account("service-controller"), informers),
         service_accounts(account("service-account-controller"), informers),
         root_certificates(account("root-ca-cert-publisher"), informers, ca_pem),
         NamespaceController(account("namespace-controller"), informers, clock=clock),

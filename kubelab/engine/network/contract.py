@@ -14,7 +14,7 @@ Nodes, pods and the outside are *places*; a program runs in a place, a socket be
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -163,6 +163,14 @@ class Network(Protocol):
 
     async def connect(self, place: Place, ip: str, port: int, *, timeout_seconds: float = 5) -> socket.socket:
         """A TCP connection (non-blocking socket) from a place. Raises OSError as ``connect`` would."""
+        ...
+
+    async def balance(self, addresses: Mapping[str, Sequence[str]]) -> None:
+        """Tell the outside which nodes (names) each of these addresses of no place leads to.
+
+        A new connection from the outside is given to one of them, all alike; an open TCP connection stays with its
+        node whatever is said later. Nobody answers for an address without nodes. Replaces what was said before.
+        """
         ...
 
     async def lost(self) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.agent.messages import Message
 from kubelab.engine.network.channel import AgentChannel, gone
-from kubelab.engine.network.contract import Finished, NetworkLost, Place, Program, StartFailed, Tier
+from kubelab.engine.network.contract import OUTSIDE, Finished, NetworkLost, Place, Program, StartFailed, Tier
 from kubelab.engine.network.launch import Agent
 
 _SECONDS_TO_CLOSE = 0.4
@@ -157,6 +157,15 @@ class AgentNetwork:
             made.close()
             raise
         return made
+
+    async def balance(self, addresses: Mapping[str, Sequence[str]]) -> None:
+        """See `contract.Network`. Raises OSError when the rules are refused that carry it out."""
+        wanted = {ip: list(nodes) for ip, nodes in addresses.items()}
+        rules = await self._channel.ask("balance", lambda result, _: str(result["rules"]), addresses=wanted)
+        if rules:
+            done = await self.run(OUTSIDE, ["iptables-restore", "-w", "5"], stdin=rules.encode())
+            if done.code != 0:
+                raise OSError(done.stderr.decode(errors="replace").strip() or f"iptables-restore: code {done.code}")
 
     async def lost(self) -> None:
         """See `contract.Network`. Returns after `close` too."""

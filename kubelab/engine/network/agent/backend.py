@@ -115,6 +115,10 @@ class Backend(ABC):
     def remove_pod(self, uid: str) -> None:
         """Take the pod's network away; quiet when unknown. The server has sent SIGKILL to its programs before."""
 
+    def balance(self, addresses: dict[str, list[str]]) -> str:
+        """As `Network.balance`. Text for ``iptables-restore`` outside, where rules carry it out; else empty."""
+        return ""
+
     @abstractmethod
     def birth(self, place: Place, program: Program) -> Birth:
         """How this program will get into this place."""

@@ -12,6 +12,7 @@ from typing import NoReturn
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.agent import rootfs
 from kubelab.engine.network.agent.backend import Backend, Birth, Loop, TierUnusable
+from kubelab.engine.network.agent.balancing import balancing_rules
 from kubelab.engine.network.agent.syscalls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -117,6 +118,10 @@ class NamespaceBackend(Backend):
     def remove_pod(self, uid: str) -> None:
         """Its link goes at once, the namespace with its last process."""
         self._topology.remove_pod(uid)
+
+    def balance(self, addresses: dict[str, list[str]]) -> str:
+        """The outside's own rules pick the node."""
+        return balancing_rules({ip: self._topology.marks_of(nodes) for ip, nodes in addresses.items()})
 
     def birth(self, place: Place, program: Program) -> Birth:
         """A pod's program gets namespaces of its own, or joins those of another."""

@@ -25,13 +25,15 @@ _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INET_CONF = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
-_FRA_DST, _FRA_IIFNAME, _FRA_PRIORITY, _FR_ACT_BLACKHOLE = 1, 3, 6, 6
+_FRA_DST, _FRA_IIFNAME, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE = 1, 3, 6, 10, 15
+_FR_ACT_TO_TABLE, _FR_ACT_BLACKHOLE = 1, 6
 _IFF_UP = 1
 _OPERSTATE_UP = 6
 _SCOPE_LINK, _SCOPE_HOST = 253, 254
 
 LOOPBACK = 1
 """The index of ``lo`` in every network namespace."""
+MAIN_TABLE = 254
 
 # Per-device settings, the same as /proc/sys/net/ipv4/conf/<device>/… (linux/ip.h, IPV4_DEVCONF_*)
 FORWARDING, SEND_REDIRECTS, RP_FILTER, ROUTE_LOCALNET = 1, 6, 8, 26
@@ -141,12 +143,12 @@ def address(index: int, interface: str) -> Request:
     return Request(_RTM_NEWADDR, _CREATE | _EXCL, body, f"give {interface} to device {index}")
 
 
-def route(destination: str, index: int, *, via: str | None = None) -> Request:
+def route(destination: str, index: int, *, via: str | None = None, table: int = MAIN_TABLE) -> Request:
     """A route to ``10.244.1.0/24`` or ``0.0.0.0/0``; without ``via`` the destination is on the link."""
     network = ipaddress.IPv4Network(destination)
-    main_table, static, unicast = 254, 4, 1
+    static, unicast = 4, 1
     scope = 0 if via else _SCOPE_LINK
-    body = struct.pack("=BBBBBBBBI", socket.AF_INET, network.prefixlen, 0, 0, main_table, static, scope, unicast, 0)
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET, network.prefixlen, 0, 0, table, static, scope, unicast, 0)
     if network.prefixlen:
         body += _attribute(_RTA_DST, network.network_address.packed)
     if via:
@@ -162,6 +164,13 @@ def blackhole(destination: str, interface: str, priority: int) -> Request:
     body += _attribute(_FRA_DST, network.network_address.packed)
     body += _text(_FRA_IIFNAME, interface) + _number(_FRA_PRIORITY, priority)
     return Request(_RTM_NEWRULE, _CREATE | _EXCL, body, f"swallow what comes for {destination}")
+
+
+def marked(mark: int, table: int, priority: int) -> Request:
+    """What carries this mark is routed by a table of its own."""
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, table, 0, 0, _FR_ACT_TO_TABLE, 0)
+    body += _number(_FRA_FWMARK, mark) + _number(_FRA_TABLE, table) + _number(_FRA_PRIORITY, priority)
+    return Request(_RTM_NEWRULE, _CREATE | _EXCL, body, f"route what is marked {mark} by table {table}")
 
 
 def _ifinfo(index: int, *, flags: int = 0, change: int = 0) -> bytes:

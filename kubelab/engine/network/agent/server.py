@@ -57,6 +57,7 @@ class Server:
             "add_node": self._add_node,
             "add_pod": self._add_pod,
             "remove_pod": self._remove_pod,
+            "balance": self._balance,
             "start": self._start,
             "run": self._run,
             "signal": self._signal,
@@ -127,6 +128,9 @@ class Server:
             return {}
         self._removals.append(_Removal(request["number"], pids))
         return None
+
+    def _balance(self, request: Message, fds: list[int]) -> Message:
+        return {"rules": self._backend.balance(request["addresses"])}
 
     def _pass_socket(self, number: int, operation: str, request: Message) -> None:
         place, ip, port = Place(*request["place"]), request["ip"], request["port"]

@@ -17,7 +17,7 @@ import itertools
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -41,6 +41,7 @@ _ROUTER_SYSCTLS = {
 }
 _PLACE_SYSCTLS = {"net/ipv4/ping_group_range": "0 2147483647"}
 _SECONDS_UNTIL_UP = 2.0
+_FIRST_TABLE, _FIRST_PRIORITY = 100, 1100
 
 
 @dataclass
@@ -61,6 +62,8 @@ class _Node:
     spec: NodeSpec
     namespace: Namespace
     eth0: int
+    mark: int
+    """What the outside marks with it goes to this node, whatever its destination."""
 
 
 @dataclass
@@ -135,11 +138,22 @@ class Topology:
                 *(rtnetlink.route(other.spec.pod_cidr, eth0, via=other.spec.ip) for other in others),
             ]
         )
-        self.outside.netlink.do([rtnetlink.set_up(outer, master=self.bridge)])
+        mark = len(others) + 1
+        self.outside.netlink.do(
+            [
+                rtnetlink.set_up(outer, master=self.bridge),
+                rtnetlink.route("0.0.0.0/0", self.bridge, via=spec.ip, table=_FIRST_TABLE + mark),
+                rtnetlink.marked(mark, _FIRST_TABLE + mark, _FIRST_PRIORITY + mark),
+            ]
+        )
         for other in others:
             other.namespace.netlink.do([rtnetlink.route(spec.pod_cidr, other.eth0, via=spec.ip)])
         _wait_until_up((namespace.netlink, eth0), (self.outside.netlink, outer), (self.outside.netlink, self.bridge))
-        self.nodes[spec.name] = _Node(spec, namespace, eth0)
+        self.nodes[spec.name] = _Node(spec, namespace, eth0, mark)
+
+    def marks_of(self, nodes: Iterable[str]) -> list[int]:
+        """What the outside marks a connection with to send it to one of these nodes."""
+        return [self.nodes[name].mark for name in nodes]
 
     def add_pod(self, uid: str, node_name: str, ip: str) -> None:
         """A pod behind a node: its only neighbour is the node's end of the link, 10.244.x.1."""
