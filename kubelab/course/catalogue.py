@@ -62,7 +62,9 @@ class Task:
     hints: Sequence[str]
     """From a nudge to nearly there; never the answer."""
     solution: str
-    """A template: ``${name}`` is replaced from ``facts``."""
+    """A template: ``${name}`` is replaced from ``facts`` and ``secrets``."""
+    secrets: Callable[[Seed], Mapping[str, object]] = lambda _: {}
+    """What the learner has to find out; the solution alone may say it."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from string import Template
@@ -76,11 +77,11 @@ def solution(task_id: str) -> Advice:
             f'Run check("{chosen.id}") on an attempt of yours first, even a wrong one; hint("{chosen.id}") helps.',
         )
     Book().write("solution", chosen.id, True)
-    return Advice(f"One way to solve {chosen.id}", _filled(chosen, chosen.solution))
+    return Advice(f"One way to solve {chosen.id}", _filled(chosen, chosen.solution, chosen.secrets(_seed())))
 
 
-def _filled(chosen: Task, template: str) -> str:
-    facts = {name: str(value) for name, value in chosen.facts(_seed()).items()}
+def _filled(chosen: Task, template: str, secrets: Mapping[str, object] | None = None) -> str:
+    facts = {name: str(value) for name, value in {**chosen.facts(_seed()), **(secrets or {})}.items()}
     return Template(template).substitute(facts).strip("\n")
 
 

@@ -19,9 +19,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 
 _STRICT = {"fieldValidation": "Strict", "fieldManager": "kubelab"}
 _ATTEMPTS = 5
-_RESET_KINDS = [
-    kind for kind in kinds.KNOWN if kind.kind not in ("Namespace", "Node", "Event", "Endpoints", "EndpointSlice")
-]
+_RESET_KINDS = [kind for kind in kinds.KNOWN if kind.kind not in ("Namespace", "Node", "Event", "Endpoints")]
 
 
 @dataclass(frozen=True)
@@ -211,4 +209,4 @@ def _belongs_to_the_cluster(object_: Object, kind: kinds.Kind) -> bool:
         return name == "kube-root-ca.crt"
     if kind is kinds.SERVICE:
         return name == "kubernetes"
-    return kind is kinds.REPLICASET and bool(object_["metadata"].get("ownerReferences"))
+    return kind in (kinds.REPLICASET, kinds.ENDPOINTSLICE) and bool(object_["metadata"].get("ownerReferences"))

@@ -115,7 +115,7 @@ class FakeApi:
     def _get(self, path: str, query: dict[str, str], body: None) -> Object:
         if path in self.objects:
             return self.objects[path]
-        if path.endswith("/endpointslices"):
+        if path.endswith("/endpointslices") and query:
             return {"items": self._slices(path.split("/")[-2], query["labelSelector"].split("=")[1])}
         if not path.split("/")[-1].endswith("s"):
             raise _not_found(path)
