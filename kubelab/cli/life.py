@@ -12,7 +12,7 @@ import click
 from kubelab.cli.options import name_option, running
 
 if TYPE_CHECKING:
-    from kubelab.engine.options import Tier
+    from kubelab.engine.options import ProxyMode, Tier
 
 
 @click.command()
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.option("--tier", type=click.Choice(["root", "user", "interposed"]), help="How packets travel.  [default: try]")
 @click.option("--idle-hours", type=click.FloatRange(min=0.01), default=12, show_default=True,
               help="An engine that nobody asks for anything for so long ends itself.")  # fmt: skip
-def up(name: str, api_port: int | None, tier: str | None, idle_hours: float) -> None:
+@click.option("--proxy-mode", "mode", type=click.Choice(["iptables", "nftables", "ipvs"]),
+              help="What kube-proxy serves by.  [default: as it was, at first iptables]")  # fmt: skip
+def up(name: str, api_port: int | None, tier: str | None, idle_hours: float, mode: str | None) -> None:
     """Start the cluster, or find the one that runs."""
     from kubelab.clusters.embedded import TIERS, EmbeddedCluster
     from kubelab.engine.config import KUBERNETES_VERSION
@@ -35,6 +37,8 @@ def up(name: str, api_port: int | None, tier: str | None, idle_hours: float) -> 
     )
     found = cluster.status().running
     cluster.up()
+    if mode is not None:
+        cluster.set_proxy_mode(cast("ProxyMode", mode))
     facts = cluster.facts()
     came = "was up already" if found else f"is up after {time.monotonic() - begin:.1f} s"
     click.echo(f"Cluster {name} {came}: Kubernetes {KUBERNETES_VERSION}, {len(facts['nodes'])} nodes.")

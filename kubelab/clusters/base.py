@@ -78,7 +78,23 @@ class Cluster(Protocol):
         ...
 
     def reset(self) -> None:
-        """Back to an empty cluster, in seconds: the learner's namespaces and objects are gone."""
+        """Back to an empty cluster, in seconds: the learner's namespaces and objects are gone.
+
+        kube-proxy's mode stays: it is how the cluster was set up, not an object in it.
+        """
+        ...
+
+    @property
+    def proxy_mode(self) -> ProxyMode:
+        """What all nodes' kube-proxies say they serve by. Raises `ClusterError`, also when they do not agree."""
+        ...
+
+    def set_proxy_mode(self, mode: ProxyMode) -> None:
+        """Switch every node (capability ``switch proxy mode``). Returns when all serve by the new mode's rules.
+
+        Of the old mode's nothing is left then; connections that are open go on. Raises `ClusterError`: then all nodes
+        serve as before.
+        """
         ...
 
     def status(self) -> Status:

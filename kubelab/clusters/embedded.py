@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from kubelab.clusters.base import Capability, ClusterError, Finished, Node, Status
+from kubelab.clusters.base import Capability, ClusterError, Finished, Node, ProxyMode, Status
 from kubelab.clusters.process import EngineProcess, StartFailed
 from kubelab.engine import config
 from kubelab.engine.control.client import ControlError, EngineGone, EngineHangs, call
@@ -26,6 +26,8 @@ START_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
 """An engine that does not say how it is for so long hangs, and is replaced."""
 RESET_SECONDS = 60.0
+SWITCH_SECONDS = 120.0
+"""For thousands of Services; for a lesson's few it takes less than a second."""
 
 TIERS: dict[str, str] = {
     "root": "network namespaces, made as root; the kernel holds the rules",
@@ -96,7 +98,7 @@ class EmbeddedCluster:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the running cluster can do. Raises `ClusterError` when it does not run."""
-        can: set[Capability] = {"several nodes", "node shell", "outside client"}
+        can: set[Capability] = {"several nodes", "node shell", "outside client", "switch proxy mode"}
         if self.facts()["tier"] != "interposed":
             can.add("kernel rules")
             if shutil.which("conntrack", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
@@ -145,6 +147,30 @@ class EmbeddedCluster:
         """Back to an empty cluster."""
         with _as_cluster_error():
             call(self.state, "reset", timeout_seconds=RESET_SECONDS)
+
+    @property
+    def proxy_mode(self) -> ProxyMode:
+        """See `Cluster.proxy_mode`."""
+        return self._one_mode(self.proxy_modes())
+
+    def proxy_modes(self) -> dict[str, str]:
+        """Node → what its kube-proxy says it serves by; empty where it says nothing. Raises `ClusterError`."""
+        return self._ask_mode({}, ANSWER_SECONDS)
+
+    def set_proxy_mode(self, mode: ProxyMode) -> None:
+        """See `Cluster.set_proxy_mode`. The mode outlives the engine, and `reset`; `down` forgets it."""
+        self._one_mode(self._ask_mode({"mode": mode}, SWITCH_SECONDS))
+
+    def _ask_mode(self, arguments: dict[str, Any], seconds: float) -> dict[str, str]:
+        with _as_cluster_error():
+            modes: dict[str, str] = call(self.state, "proxy-mode", arguments, timeout_seconds=seconds)["modes"]
+        return modes
+
+    def _one_mode(self, modes: dict[str, str]) -> ProxyMode:
+        if len(found := set(modes.values())) != 1 or "" in found:
+            said = ", ".join(f"{name} says {mode or 'nothing'}" for name, mode in modes.items())
+            raise ClusterError(f"The nodes' kube-proxies do not agree on a mode ({said}); try again in a moment.")
+        return cast("ProxyMode", found.pop())
 
     def status(self) -> Status:
         """How it is, asked now."""

@@ -28,6 +28,7 @@ from kubelab.engine.network.contract import Network, NetworkLost, Tier
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
 from kubelab.engine.pki import PKI
+from kubelab.engine.proxy_mode import KeptMode, ask
 from kubelab.engine.readiness import wait_until_ready
 from kubelab.engine.reset import reset
 from kubelab.engine.world import PartStopped, World
@@ -56,6 +57,8 @@ class Engine:
         self._ready = asyncio.Event()
         self._detail = "starting"
         self._network: Network | None = None
+        self._world: World | None = None
+        self._proxy_mode = KeptMode(self._state)
         self._server = ""
         self._reported = False
 
@@ -113,7 +116,9 @@ class Engine:
                 api_tls=pki.apiserver_tls(),
                 kubelet_tls=pki.kubelet_tls(),
                 state=self._state.root,
+                proxy_mode=self._proxy_mode.mode,
             )
+            self._world = world
             watching = asyncio.create_task(self._announce(network))
             reason = "the network agent died"
             try:
@@ -229,6 +234,7 @@ class Engine:
         control.on("status", self._on_status)
         control.on("reset", self._on_reset)
         control.on("down", self._on_down)
+        control.on("proxy-mode", self._on_proxy_mode)
         control.on("run", lambda call: programs.run(self._network, call))
         control.on("start", lambda call: programs.start(self._network, call))
 
@@ -249,6 +255,19 @@ class Engine:
         await reset(self._client(ADMIN))
         await self._ready.wait()
         return {}
+
+    async def _on_proxy_mode(self, call: Call) -> Mapping[str, Any]:
+        """Switch, if a mode is given, and say by what every node serves."""
+        await self._ready.wait()
+        if mode := call.arguments.get("mode"):
+            # Whoever hangs up meanwhile does not leave the nodes half-way.
+            await asyncio.shield(self._proxy_mode.switch(str(mode), self._ready, self._this_world))
+        assert self._network is not None
+        return {"modes": await ask(self._network, [spec.name for spec in self._specs])}
+
+    def _this_world(self) -> World:
+        assert self._world is not None
+        return self._world
 
     async def _on_down(self, _call: Call) -> Mapping[str, Any]:
         asyncio.get_running_loop().call_soon(self.stop)

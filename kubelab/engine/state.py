@@ -77,6 +77,7 @@ class StateDir:
         self.token = root / "token"
         self.pki = root / "pki"
         self.store = root / "store.sqlite3"
+        self.proxy_mode = root / "proxy-mode"
         self.log = root / "engine.log"
         self.volumes = root / "volumes"
         """What pods mount; made by the node agents."""

@@ -22,11 +22,14 @@ from kubelab.engine.client import Client
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.contract import Finished, Network, node
 from kubelab.engine.node import NodeAgent, NodeSettings
+from kubelab.engine.options import ProxyMode
 from kubelab.engine.proxy import KubeProxy, ProxyConfig
 
 log = logging.getLogger(__name__)
 
-PROXY_CONFIG = ProxyConfig(cluster_cidr=str(config.POD_CIDR), min_sync_period=0.1)
+PROXY_CONFIG = ProxyConfig(
+    cluster_cidr=str(config.POD_CIDR), service_cidrs=(str(config.SERVICE_CIDR),), min_sync_period=0.1
+)
 """As kind configures kube-proxy, but for the minimum between two syncs (kind: 1 s): three nodes and a lesson's few
 Services cost nothing, and a learner should not have to wait to see what an edit did."""
 
@@ -53,6 +56,7 @@ class World:
         api_tls: ssl.SSLContext,
         kubelet_tls: ssl.SSLContext,
         state: Path,
+        proxy_mode: ProxyMode = "iptables",
     ) -> None:
         self.network = network
         self._specs = specs
@@ -61,7 +65,7 @@ class World:
         self._api_tls = api_tls
         self._kubelet_tls = kubelet_tls
         self._state = state
-        self.proxies = [self._proxy(spec) for spec in specs]
+        self.proxies = [self._proxy(spec, proxy_mode) for spec in specs]
 
     async def run(self) -> None:
         """Build, and live until the network is lost or this is cancelled; then stop every part.
@@ -86,6 +90,19 @@ class World:
             if not lost.done():
                 raise _stopped(done.pop())
 
+    async def switch(self, mode: ProxyMode) -> None:
+        """Let all nodes' kube-proxies serve by another mode. Raises `LoadError`: then no node has changed.
+
+        Raises `NetworkLost` too.
+        """
+        before = [proxy.mode for proxy in self.proxies]
+        done = await asyncio.gather(*(proxy.switch(mode) for proxy in self.proxies), return_exceptions=True)
+        failures = [each for each in done if isinstance(each, BaseException)]
+        if failures:
+            back = (proxy.switch(was) for proxy, was in zip(self.proxies, before, strict=True))
+            await asyncio.gather(*back, return_exceptions=True)
+            raise failures[0]
+
     async def _serve_api(self) -> Callable[[], Awaitable[None]]:
         """Let the API answer on the control plane's address, where the Service ``kubernetes`` leads."""
         spec = next(spec for spec in self._specs if spec.control_plane)
@@ -97,7 +114,7 @@ class World:
         settings = NodeSettings(state_dir=self._state, kubelet_tls=self._kubelet_tls)
         return NodeAgent(self._client_for(f"system:node:{spec.name}"), self.network, spec, settings)
 
-    def _proxy(self, spec: NodeSpec) -> KubeProxy:
+    def _proxy(self, spec: NodeSpec, mode: ProxyMode) -> KubeProxy:
         here = node(spec.name)
 
         async def run(argv: Sequence[str], stdin: bytes = b"") -> Finished:
@@ -106,7 +123,8 @@ class World:
         async def listen(ip: str, port: int) -> socket.socket:
             return await self.network.listen(here, ip, port)
 
-        return KubeProxy(self._client_for("system:kube-proxy"), spec.name, run, config=PROXY_CONFIG, listen=listen)
+        client = self._client_for("system:kube-proxy")
+        return KubeProxy(client, spec.name, run, mode=mode, config=PROXY_CONFIG, listen=listen)
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kubelab.clusters.base import Capability, Finished, Node, Status
+from kubelab.clusters.base import Capability, Finished, Node, ProxyMode, Status
 from kubelab.lab.api import Object, Stream
 from kubelab.lab.errors import ApiError, CannotRun
 from kubelab.lab.lab import Lab
@@ -38,6 +38,7 @@ class FakeCluster:
     provider = "fake"
     kubeconfig = Path("/nonexistent/kubeconfig")
     capabilities: frozenset[Capability] = frozenset()
+    proxy_mode: ProxyMode = "iptables"
 
     def nodes(self) -> list[Node]:
         return []
@@ -49,6 +50,9 @@ class FakeCluster:
     def up(self) -> None: ...
     def down(self) -> None: ...
     def reset(self) -> None: ...
+
+    def set_proxy_mode(self, mode: ProxyMode) -> None:
+        self.proxy_mode = mode
 
     def status(self) -> Status:
         return Status(True, "in memory")

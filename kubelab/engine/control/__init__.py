@@ -16,5 +16,7 @@ What an engine answers to, and what it answers with:
 ``start``   ``{"place": …, "argv": […], "tty": bool, "env": {…}}`` with stdin, stdout, stderr as descriptors
             → ``{"code": int}`` when it has ended
 ``reset``   → ``{}`` when the cluster is empty again
+``proxy-mode``  ``{"mode": str}``: switch to it first; without it only ask
+            → ``{"modes": {NODE: "iptables" | "nftables" | "ipvs" | "" where nobody answers}}``
 ``down``    → ``{}`` at once; the engine ends after that
 """

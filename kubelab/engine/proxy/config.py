@@ -30,6 +30,8 @@ class ProxyConfig:
     """Whether the two nfacct objects are there to count by."""
     sync_period: float = 30
     min_sync_period: float = 1
+    service_cidrs: tuple[str, ...] = ()
+    """Where ClusterIPs come from, of which nftables drops the unused ones. (A real kube-proxy reads ServiceCIDRs.)"""
     families: tuple[int, ...] = field(default=(4,))
     """4, 6 or both: each is compiled and loaded on its own."""
 

@@ -37,8 +37,8 @@ class FamilyProxy:
         run: Run,
         config: ProxyConfig,
         family: int,
-        *,
         make: Factory = IptablesBackend,
+        *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.family = family
@@ -47,6 +47,7 @@ class FamilyProxy:
         """What the kernel's rules were made of; None before the first success and after a failure."""
         self._setting = Setting(run, config, family, self.metrics, now)
         self.backend = make(self._setting)
+        self._wanted: ProxyState | None = None
         self._last_full = 0.0
 
     def forget(self) -> None:
@@ -55,7 +56,7 @@ class FamilyProxy:
 
     async def sync(self, node: NodeView, services: Iterable[Object], slices: Iterable[Object]) -> None:
         """Bring the kernel up to date. Raises `LoadError`; the next sync is then a full one."""
-        state = ProxyState.of(node, services, slices, self.family)
+        self._wanted = state = ProxyState.of(node, services, slices, self.family)
         before, changed = self.loaded, self._changed(state)
         if changed is not None and not changed:
             return
@@ -70,17 +71,17 @@ class FamilyProxy:
         Rules of both are there in between, and whichever a packet meets first serves it. Raises `LoadError`, and the
         mode is what it was then.
         """
-        before, state = self.backend, self.loaded
-        self.backend = make(self._setting)
+        before, self.backend = self.backend, make(self._setting)
+        self.forget()
         try:
-            if state is not None:
-                await self._load(state, None)
+            if self._wanted is not None:
+                await self._load(self._wanted, None)
+            await before.clean_up(keep=self.backend.owned)
         except LoadError:
             failed, self.backend = self.backend, before
-            self.forget()
             await failed.clean_up(keep=before.owned)
             raise
-        await before.clean_up(keep=self.backend.owned)
+        self.loaded = self._wanted
 
     async def _load(self, state: ProxyState, changed: frozenset[PortName] | None) -> None:
         now, kind = self._setting.now, "full" if changed is None else "partial"

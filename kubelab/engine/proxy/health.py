@@ -10,7 +10,10 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from kubelab.engine.client import Object
+from kubelab.engine.options import ProxyMode
 from kubelab.engine.plain_http import Answer, Handler, Listen, serve
+from kubelab.engine.proxy.config import ProxyConfig
+from kubelab.engine.proxy.endpoints import node_ip
 from kubelab.engine.proxy.state import ProxyState
 
 log = logging.getLogger(__name__)
@@ -76,19 +79,18 @@ class HealthPorts:
     def __init__(self, listen: Listen, health: Health) -> None:
         self._listen = listen
         self._health = health
-        self._servers: dict[int, asyncio.Server] = {}
+        self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._services: dict[int, tuple[str, str, int]] = {}
 
-    async def follow(self, state: ProxyState) -> None:
-        """Open and close ports so that they are those of the Services."""
+    async def follow(self, state: ProxyState, ip: str = "0.0.0.0") -> None:
+        """Open and close ports so that they are those of the Services, on this address."""
         self._services = _health_checks(state)
-        for port in [port for port in self._servers if port not in self._services]:
-            self._servers.pop(port).close()
-        for port in self._services:
-            if port in self._servers:
-                continue
+        wanted = {(ip, port) for port in self._services}
+        for at in self._servers.keys() - wanted:
+            self._servers.pop(at).close()
+        for ip, port in sorted(wanted - self._servers.keys()):
             try:
-                self._servers[port] = await serve(await self._listen("0.0.0.0", port), self._handler(port))
+                self._servers[ip, port] = await serve(await self._listen(ip, port), self._handler(port))
             except OSError as error:
                 log.warning("health check node port %d cannot be opened: %s", port, error)
 
@@ -113,6 +115,12 @@ class HealthPorts:
         return Answer(json.dumps(body), 200 if count and healthy else 503, "application/json", headers)
 
 
+def health_check_address(mode: ProxyMode, config: ProxyConfig, state: ProxyState) -> str:
+    """Where these ports listen: like NodePorts, in mode nftables on the node's own address alone by default."""
+    primary = mode == "nftables" and not config.node_port_addresses
+    return node_ip(state.node, state.family) if primary else "0.0.0.0"
+
+
 def _health_checks(state: ProxyState) -> dict[int, tuple[str, str, int]]:
     """Port → namespace, name and number of distinct ready endpoints on this node."""
     local: dict[int, set[str]] = {}
@@ -125,9 +133,11 @@ def _health_checks(state: ProxyState) -> dict[int, tuple[str, str, int]]:
     return {number: (*name, len(local[number])) for number, name in names.items()}
 
 
-async def serve_status(listen: Listen, health: Health, mode: str, metrics: Callable[[], str]) -> AsyncExitStack:
+async def serve_status(
+    listen: Listen, health: Health, mode: Callable[[], str], metrics: Callable[[], str]
+) -> AsyncExitStack:
     """Open ``0.0.0.0:10256`` (health) and ``127.0.0.1:10249`` (mode, metrics); closing the stack closes them."""
-    fixed = {"/proxyMode": lambda: mode, "/metrics": metrics, "/healthz": lambda: "ok"}
+    fixed = {"/proxyMode": mode, "/metrics": metrics, "/healthz": lambda: "ok"}
 
     def status(path: str) -> Answer | None:
         return Answer(fixed[path]()) if path in fixed else None

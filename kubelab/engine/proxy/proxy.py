@@ -8,20 +8,20 @@ import logging
 from kubelab.engine.client import Client, Informer, Object
 from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, SERVICES
 from kubelab.engine.config import POD_CIDR
+from kubelab.engine.options import ProxyMode
 from kubelab.engine.plain_http import Listen
 from kubelab.engine.proxy.addresses import contains, family_of
 from kubelab.engine.proxy.backend import LoadError
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import HEADLESS_LABEL, NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
-from kubelab.engine.proxy.health import Health, HealthPorts, node_eligible, serve_status
+from kubelab.engine.proxy.health import Health, HealthPorts, health_check_address, node_eligible, serve_status
+from kubelab.engine.proxy.modes import BACKENDS
 from kubelab.engine.proxy.schedule import BoundedRunner
 from kubelab.engine.proxy.services import PROXY_NAME_LABEL
 from kubelab.engine.proxy.tool import Run
 
 log = logging.getLogger(__name__)
-
-MODE = "iptables"
 
 
 class KubeProxy:
@@ -37,14 +37,18 @@ class KubeProxy:
         node_name: str,
         run: Run,
         *,
+        mode: ProxyMode = "iptables",
         config: ProxyConfig | None = None,
         listen: Listen | None = None,
     ) -> None:
+        self.mode = mode
+        """What its rules are made by now."""
         self.config = config or ProxyConfig(cluster_cidr=str(POD_CIDR))
         self.node_name = node_name
         self.synced = asyncio.Event()
         """Set once all rules have been loaded for the first time."""
-        self.families = [FamilyProxy(run, self.config, family) for family in self.config.families]
+        self.families = [FamilyProxy(run, self.config, family, BACKENDS[mode]) for family in self.config.families]
+        self._syncing = asyncio.Lock()
         self._run = run
         self._listen = listen
         own = f"!{PROXY_NAME_LABEL}"
@@ -82,6 +86,31 @@ class KubeProxy:
             if self._ports is not None:
                 self._ports.close()
 
+    async def switch(self, mode: ProxyMode) -> None:
+        """Serve by another mode from now on, and leave nothing of the old one in the kernel; to its own mode: nothing.
+
+        The new rules are loaded before the old ones go. Connections that are open go on: they live in conntrack,
+        which belongs to no mode. Raises `LoadError` and `OSError`; the node then has the mode that it had.
+        """
+        await self.synced.wait()
+        async with self._syncing:
+            if mode == self.mode:
+                return
+            if BACKENDS.get(mode) is None:
+                raise LoadError(f"mode {mode} is not there yet")
+            before, done = self.mode, []
+            try:
+                for family in self.families:
+                    await family.switch(BACKENDS[mode])
+                    done.append(family)
+            except (LoadError, OSError):
+                for family in done:
+                    await family.switch(BACKENDS[before])
+                self._runner.ask()
+                raise
+            self.mode = mode
+            await self._follow_health_checks()
+
     def metrics(self) -> str:
         """All families' metrics."""
         return "".join(family.metrics.text() for family in self.families)
@@ -103,6 +132,10 @@ class KubeProxy:
 
     async def _sync(self) -> bool:
         """Sync every family; whether all succeeded."""
+        async with self._syncing:
+            return await self._sync_families()
+
+    async def _sync_families(self) -> bool:
         node = self._nodes.get("", self.node_name)
         view, services, slices = self._view(node), self._services.all(), self._slices.all()
         self.health.eligible = node_eligible(node)
@@ -117,9 +150,12 @@ class KubeProxy:
         if succeeded:
             self.health.updated()
             self.synced.set()
-        if self._ports is not None and self.families[0].loaded is not None:
-            await self._ports.follow(self.families[0].loaded)
+        await self._follow_health_checks()
         return succeeded
+
+    async def _follow_health_checks(self) -> None:
+        if self._ports is not None and (state := self.families[0].loaded) is not None:
+            await self._ports.follow(state, health_check_address(self.mode, self.config, state))
 
     async def _allow_localhost(self) -> None:
         """Let 127.0.0.1 be translated to a pod's address; KUBE-FIREWALL keeps others from making use of it."""
@@ -135,17 +171,18 @@ class KubeProxy:
         """Notice within a sync period when somebody flushed the tables, and load everything again."""
         while True:
             await asyncio.sleep(self.config.sync_period)
-            for family in self.families:
-                try:
-                    gone = family.loaded is not None and await family.backend.gone()
-                except (LoadError, OSError) as error:
-                    log.debug("%s: the canary was not looked for: %s", self.node_name, error)
-                    continue
-                if gone:
-                    log.info("%s: the tables were flushed; loading all rules again", self.node_name)
-                    family.forget()
-                    self._runner.ask()
+            async with self._syncing:
+                for family in self.families:
+                    try:
+                        gone = family.loaded is not None and await family.backend.gone()
+                    except (LoadError, OSError) as error:
+                        log.debug("%s: the canary was not looked for: %s", self.node_name, error)
+                        continue
+                    if gone:
+                        log.info("%s: the tables were flushed; loading all rules again", self.node_name)
+                        family.forget()
+                        self._runner.ask()
 
     async def _serve(self, listen: Listen) -> None:
-        async with await serve_status(listen, self.health, MODE, self.metrics):
+        async with await serve_status(listen, self.health, lambda: self.mode, self.metrics):
             await asyncio.get_running_loop().create_future()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -102,11 +102,17 @@ class Table:
 
 
 def compile_table(
-    state: ProxyState, config: ProxyConfig, service_cidrs: Iterable[str] = (), *, before: Table | None = None
+    state: ProxyState,
+    config: ProxyConfig,
+    service_cidrs: Iterable[str] = (),
+    *,
+    before: Table | None = None,
+    changed: Collection[PortName] | None = None,
 ) -> Table:
     """Compile everything. ``service_cidrs`` are the ranges of all ServiceCIDRs, of either family.
 
-    Ports that were the same in ``before`` are taken from there, which is quick, and by which `changes` knows them.
+    With ``before``, a table of the same node and configuration, ports that are not among the ``changed`` are taken from
+    there, which is quick, and by which `changes` knows them.
     """
     family = state.family
     detector = local_detector(config, state.node, family)
@@ -114,19 +120,15 @@ def compile_table(
     cidrs = tuple(dict.fromkeys(cidr for cidr in service_cidrs if family_of(cidr) == family))
     context = Context(family, state.node, config, detector, Containers.of(family))
     shared = Part.of(shared_statements(family, config, detector, node_ports, cidrs))
-    comparable = before if before and (before.state.node, before.config) == (state.node, config) else None
-    ports: dict[PortName, Part] = {}
-    for name, port in state.services.items():
-        if comparable and _is_same(comparable.state, port, state):
-            ports[name] = comparable.ports[name]
-        else:
-            ports[name] = _port(context, port, usable(port, state.endpoints_of(name), state.node))
+    known = before.ports if before is not None and changed is not None else {}
+    again = frozenset(changed or ())
+    ports = {
+        name: known[name]
+        if name in known and name not in again
+        else _port(context, port, usable(port, state.endpoints_of(name), state.node))
+        for name, port in state.services.items()
+    }
     return Table(state, config, shared, ports)
-
-
-def _is_same(before: ProxyState, port: ServicePort, now: ProxyState) -> bool:
-    name = port.name
-    return before.services.get(name) == port and before.endpoints_of(name) == now.endpoints_of(name)
 
 
 def _port(context: Context, port: ServicePort, endpoints: Usable) -> Part:

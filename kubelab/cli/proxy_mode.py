@@ -1,0 +1,34 @@
+"""proxy-mode [MODE]"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from kubelab.cli.options import name_option, running
+
+if TYPE_CHECKING:
+    from kubelab.engine.options import ProxyMode
+
+
+@click.command(name="proxy-mode", short_help="Say or switch kube-proxy's mode.")
+@name_option
+@click.argument("mode", required=False, type=click.Choice(["iptables", "nftables", "ipvs"]))
+def proxy_mode(name: str, mode: str | None) -> None:
+    """Say by which rules the nodes serve, or switch all of them to MODE while traffic goes on."""
+    from kubelab.clusters.embedded import EmbeddedCluster
+
+    cluster = running(name)
+    assert isinstance(cluster, EmbeddedCluster)
+    if mode is not None:
+        begin = time.monotonic()
+        cluster.set_proxy_mode(cast("ProxyMode", mode))
+        click.echo(f"All nodes serve by {mode} after {time.monotonic() - begin:.1f} s.")
+        return
+    modes = cluster.proxy_modes()
+    for node, said in modes.items():
+        click.echo(f"{node:<24} {said or 'its kube-proxy does not answer'}")
+    if len(set(modes.values())) > 1:
+        click.echo("The nodes differ; `kubelab proxy-mode MODE` makes them agree.", err=True)
