@@ -16,11 +16,12 @@ from kubelab.lab.manifests import Source
 from kubelab.lab.objects import Applied, Deleted, Objects
 from kubelab.lab.pods import Aliases, Pod, Pods
 from kubelab.lab.probing import Job, Prober, Streaming, Target
+from kubelab.lab.shares import SharesOverTime
 from kubelab.lab.shell import Finished
 from kubelab.lab.traffic import Answer, Traffic
 
 if TYPE_CHECKING:
-    from kubelab.clusters.base import Cluster
+    from kubelab.clusters.base import Cluster, ProxyMode
     from kubelab.lab.connections import Connections
     from kubelab.lab.survey import Survey
     from kubelab.trace import Flow, Trace
@@ -42,6 +43,8 @@ class Lab:
         self.aliases = Aliases()
         self.last_watch: PodLifelines | None = None
         """The newest record of `watch_pods`, for checks."""
+        self.last_shares: SharesOverTime | None = None
+        """The newest record of `watch_shares`, for checks."""
         self._prober = Prober(self)
 
     def __repr__(self) -> str:
@@ -104,6 +107,7 @@ class Lab:
             waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are still there", 60)
         self.aliases = Aliases()
         self.last_watch = None
+        self.last_shares = None
 
     # Pods
 
@@ -218,7 +222,7 @@ class Lab:
 
         ``target``: a Service's name, ``"web:8080/hostname"``, a pod or its alias, an address, a URL.
         ``source``: a pod to send from; the lab's own client pod when left out; ``"outside"`` for outside the cluster.
-        ``connections``: so many are kept, and requests take turns over them. ``timeout``: seconds to wait for an answer.
+        ``connections``: so many are kept, and requests take turns over them. ``timeout``: seconds to wait for answers.
         """
         self.objects.ensure_namespace()
         job = Job(self._prober.url(target, path), n, timeout=timeout, connections=connections)
@@ -275,6 +279,24 @@ class Lab:
         starters = {name: starter(target) for name, target in (clients or {}).items()}
         self.last_watch = PodLifelines(lambda: self.pods(selector), starters, every)
         return self.last_watch
+
+    # kube-proxy
+
+    @property
+    def proxy_mode(self) -> ProxyMode:
+        """What the nodes' kube-proxies say they serve by: ``"iptables"``, ``"nftables"`` or ``"ipvs"``."""
+        from kubelab.lab import modes
+
+        return modes.current(self)
+
+    def switch_proxy_mode(self, mode: ProxyMode) -> None:
+        """Let all nodes serve by another mode, while traffic goes on; returns when they do. Raises `LabError`.
+
+        Nothing of the old mode is left on the nodes then; connections that are open stay where they are.
+        """
+        from kubelab.lab import modes
+
+        modes.switch(self, mode)
 
     # Packets
 
@@ -335,6 +357,28 @@ class Lab:
     def client_name(self, source: str | Pod | None = None) -> str:
         """The real name of the pod that a client runs in: ``source``, or the lab's own, made when it is not there."""
         return self._prober.source_name(source)
+
+    def watch_shares(
+        self,
+        service: str,
+        *,
+        rate: float = 300,
+        connections: int | None = None,
+        spread: bool = False,
+        phase_seconds: float = 1.5,
+    ) -> SharesOverTime:
+        """Record who answers a client of a Service during a ``with`` block, before and after each ``event`` in it.
+
+        ``rate``, ``connections``, ``spread``: as for `stream`. ``phase_seconds``: how long to go on after each event.
+        """
+        labels = (self.get(f"service/{re.split('[.:]', service)[0]}")["spec"].get("selector") or {}).items()
+        selector = ",".join(f"{key}={value}" for key, value in labels)
+
+        def start(heard: Callable[[Answer], None]) -> Streaming:
+            return self.stream(service, rate=rate, connections=connections, spread=spread, heard=heard)
+
+        self.last_shares = SharesOverTime(service, lambda: self.pods(selector), start, round(rate * phase_seconds))
+        return self.last_shares
 
     def _named(self, what: str) -> tuple[kinds.Kind, str]:
         """The kind and the real name in ``deployment/web`` or ``pod/web-1``."""
