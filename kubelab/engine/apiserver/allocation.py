@@ -98,10 +98,8 @@ class ServiceAllocations:
         if not wanted:
             return str(ipaddress.ip_address(self._ips.choose()))
         address = ipaddress.ip_address(wanted)
-        if address not in SERVICE_CIDR:
+        if not self._ips.contains(int(address)):  # the network's own and its broadcast address are nobody's
             raise Refused("the provided network does not match the current range")
-        if not self._ips.contains(int(address)):
-            raise Refused(f"the provided IP is not in the valid range. The range of valid IPs is {SERVICE_CIDR}")
         if self._ips.holder(int(address)) not in (None, owner):
             raise Refused("provided IP is already allocated")
         return wanted

@@ -36,6 +36,7 @@ async def test_chosen_addresses_come_from_the_upper_band(api, make) -> None:
     [
         ("10.96.0.1", "failed to allocate IP 10.96.0.1: provided IP is already allocated"),
         ("10.97.0.1", "failed to allocate IP 10.97.0.1: the provided network does not match the current range"),
+        ("10.96.0.0", "failed to allocate IP 10.96.0.0: the provided network does not match the current range"),
     ],
 )
 async def test_an_address_that_cannot_be_had_is_refused(api, make, address, why_not) -> None:
@@ -87,6 +88,80 @@ async def test_two_protocols_on_one_port_share_a_node_port(api, make) -> None:
     assert spec["ports"][0]["nodePort"] == spec["ports"][1]["nodePort"]
 
 
+async def test_a_node_port_that_is_asked_for_is_shared_whatever_the_order(api, make) -> None:
+    ports = [
+        {"name": "t", "port": 53, "protocol": "TCP"},
+        {"name": "u", "port": 53, "protocol": "UDP", "nodePort": 30053},
+        {"name": "w", "port": 80},
+    ]
+    made = (await api.post(SERVICES, make.service(type="NodePort", ports=ports))).body["spec"]["ports"]
+    assert [port["nodePort"] for port in made[:2]] == [30053, 30053]
+    assert made[2]["nodePort"] != 30053
+
+
+async def test_chosen_node_ports_leave_the_static_band_free(api, make) -> None:
+    ports = [{"name": f"p{n}", "port": n} for n in range(1, 101)]
+    made = (await api.post(SERVICES, make.service(type="NodePort", ports=ports))).body["spec"]["ports"]
+    assert min(port["nodePort"] for port in made) > 30085
+
+
+async def test_a_port_keeps_its_node_port_by_its_name(api, make) -> None:
+    def ports(**numbers: int) -> list[dict]:
+        return [{"name": name, "port": number} for name, number in numbers.items()]
+
+    made = (await api.post(SERVICES, make.service(type="NodePort", ports=ports(a=80, b=81)))).body["spec"]["ports"]
+    put = await api.put(f"{SERVICES}/web", make.service(type="NodePort", ports=ports(a=8080, c=81)))
+    changed = put.body["spec"]["ports"]
+    assert changed[0]["nodePort"] == made[0]["nodePort"]
+    assert changed[1]["nodePort"] != made[1]["nodePort"]
+    # The old one is free again.
+    other = [{"port": 80, "nodePort": made[1]["nodePort"]}]
+    assert (await api.post(SERVICES, make.service("other", type="NodePort", ports=other))).code == 201
+
+
+async def test_a_node_port_is_refused_where_the_server_would_choose_none(api, make, why) -> None:
+    await api.post(SERVICES, make.service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}]))
+    spec = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
+    taken = make.service("b", **spec, ports=[{"port": 80, "nodePort": 30080}])
+    assert why(await api.post(SERVICES, taken)) == [("spec.ports[0].nodePort", "Invalid")]
+    free = make.service("b", **spec, ports=[{"port": 80, "nodePort": 30081}])
+    assert (await api.post(SERVICES, free)).body["spec"]["ports"][0]["nodePort"] == 30081
+
+
+async def test_a_health_check_port_cannot_be_taken_or_changed(api, make) -> None:
+    await api.post(SERVICES, make.service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}]))
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    refused = await api.post(SERVICES, make.service("b", **spec, healthCheckNodePort=30080))
+    assert (refused.code, refused.body["message"]) == (
+        500,
+        "Internal error occurred: failed to allocate requested HealthCheck NodePort 30080: "
+        "provided port is already allocated",
+    )
+    await api.post(SERVICES, make.service("b", **spec, healthCheckNodePort=30081))
+    refused = await api.patch(f"{SERVICES}/b", {"spec": {"healthCheckNodePort": 30082}})
+    assert refused.body["message"] == (
+        'Service "b" is invalid: spec.healthCheckNodePort: Forbidden: field is immutable'
+    )
+
+
+async def test_what_a_load_balancers_maker_writes_is_checked(api, make, why) -> None:
+    await api.post(SERVICES, make.service(type="LoadBalancer"))
+
+    async def write(name: str, *ingress: dict):
+        return await api.patch(f"{SERVICES}/{name}/status", {"status": {"loadBalancer": {"ingress": list(ingress)}}})
+
+    good = await write("web", {"ip": "192.0.2.1"}, {"hostname": "lb.example.com"})
+    assert good.body["status"]["loadBalancer"]["ingress"][0] == {"ip": "192.0.2.1", "ipMode": "VIP"}
+    bad = [{"ip": "here"}, {"ip": "192.0.2.1", "ipMode": "Route"}, {"hostname": "192.0.2.1"}]
+    assert why(await write("web", *bad)) == [
+        ("status.loadBalancer.ingress[0].ip", "Invalid"),
+        ("status.loadBalancer.ingress[1].ipMode", "NotSupported"),
+        ("status.loadBalancer.ingress[2].hostname", "Invalid"),
+    ]
+    await api.post(SERVICES, make.service("plain"))
+    assert why(await write("plain", {"ip": "192.0.2.1"})) == [("status.loadBalancer.ingress", "Forbidden")]
+
+
 async def test_a_local_load_balancer_gets_a_health_check_port(api, make, why) -> None:
     spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
     made = (await api.post(SERVICES, make.service(**spec))).body["spec"]
@@ -132,7 +207,7 @@ async def test_an_address_never_changes(api, make) -> None:
     await api.post(SERVICES, make.service())
     refused = await api.patch(f"{SERVICES}/web", {"spec": {"clusterIP": "10.96.0.77", "clusterIPs": ["10.96.0.77"]}})
     assert refused.body["message"] == (
-        'Service "web" is invalid: spec.clusterIPs[0]: Invalid value: "10.96.0.77": may not change once set'
+        'Service "web" is invalid: spec.clusterIPs[0]: Invalid value: ["10.96.0.77"]: may not change once set'
     )
 
 
@@ -163,16 +238,17 @@ P = {"port": 80}
         ({"type": "NodePort", "clusterIP": "None"}, [("spec.clusterIPs[0]", "Invalid")]),
         ({"clusterIP": "one"}, [("spec.clusterIPs[0]", "Invalid")]),
         ({"externalIPs": ["x"]}, [("spec.externalIPs[0]", "Invalid")]),
+        ({"externalIPs": ["127.0.0.1", "169.254.1.1"]}, [(f"spec.externalIPs[{n}]", "Invalid") for n in (0, 1)]),
         ({"externalTrafficPolicy": "Local"}, [("spec.externalTrafficPolicy", "Invalid")]),
         ({"type": "NodePort", "externalTrafficPolicy": "Far"}, [("spec.externalTrafficPolicy", "NotSupported")]),
         ({"internalTrafficPolicy": "Near"}, [("spec.internalTrafficPolicy", "NotSupported")]),
         ({"trafficDistribution": "Any"}, [("spec.trafficDistribution", "NotSupported")]),
         ({"sessionAffinity": "Cookie"}, [("spec.sessionAffinity", "NotSupported")]),
         ({"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 1}}}, [("spec.sessionAffinityConfig", "Forbidden")]),
-        ({"loadBalancerSourceRanges": ["10.0.0.0/8"]}, [("spec.loadBalancerSourceRanges", "Forbidden")]),
+        ({"loadBalancerSourceRanges": ["10.0.0.0/8"]}, [("spec.LoadBalancerSourceRanges", "Forbidden")]),
         (
             {"type": "LoadBalancer", "loadBalancerSourceRanges": ["x"]},
-            [("spec.loadBalancerSourceRanges[0]", "Invalid")],
+            [("spec.LoadBalancerSourceRanges[0]", "Invalid")],
         ),
         ({"ipFamilies": ["IPv6"]}, [("spec.ipFamilies[0]", "Invalid")]),
         ({"ipFamilyPolicy": "RequireDualStack"}, [("spec.ipFamilyPolicy", "Invalid")]),
@@ -199,11 +275,11 @@ async def test_allocations_are_known_again_after_a_restart(tmp_path, api_of, mak
     await first.close()
     again = ApiServer.open(tmp_path / "db", settings)
     refused = await api_of(again).post(SERVICES, make.service("b", **spec))
+    del spec["clusterIP"]
+    also = await api_of(again).post(SERVICES, make.service("b", **spec))
     await again.close()
-    assert {cause["field"] for cause in refused.body["details"]["causes"]} == {
-        "spec.clusterIPs",
-        "spec.ports[0].nodePort",
-    }
+    assert [cause["field"] for cause in refused.body["details"]["causes"]] == ["spec.clusterIPs"]
+    assert [cause["field"] for cause in also.body["details"]["causes"]] == ["spec.ports[0].nodePort"]
 
 
 async def test_an_endpoint_slice_is_checked(api, why) -> None:

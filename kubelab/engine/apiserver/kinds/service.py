@@ -10,10 +10,11 @@ from typing import Any
 from kubelab.engine.apiserver.allocation import HEADLESS, Refused, ServiceAllocations
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.kinds.base import Kind, fill
+from kubelab.engine.apiserver.status import internal
 from kubelab.engine.apiserver.storage import Key
 from kubelab.engine.apiserver.validation import names
 from kubelab.engine.apiserver.validation.fields import FieldError, invalid
-from kubelab.engine.apiserver.validation.service import service_spec, service_update
+from kubelab.engine.apiserver.validation.service import load_balancer_status, service_spec, service_update
 
 Spec = dict[str, Any]
 
@@ -42,6 +43,9 @@ class ServiceKind(Kind):
             fill(spec, internalTrafficPolicy="Cluster")
         if spec["type"] == "LoadBalancer":
             fill(spec, allocateLoadBalancerNodePorts=True)
+            for ingress in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []:
+                if ingress.get("ip"):
+                    fill(ingress, ipMode="VIP")
         _pair_cluster_ips(spec)
 
     def prepare_create(self, obj: Object) -> None:
@@ -62,39 +66,30 @@ class ServiceKind(Kind):
             new["status"] = {"loadBalancer": {}}
 
     def validate(self, obj: Object) -> list[FieldError]:
-        return service_spec(obj["spec"])
+        return service_spec(obj["spec"]) + load_balancer_status(obj)
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return service_update(new["spec"], old["spec"])
 
     def allocate(self, obj: Object, allocations: ServiceAllocations, owner: Key) -> list[FieldError]:
-        """Fill in the ClusterIP and the node ports that are still missing; what is asked for must be free."""
+        """Fill in the ClusterIP and the node ports that are still missing; what is asked for must be free.
+
+        As upstream the first thing that cannot be had ends it. Raises a Status of 500 when nothing is left to choose.
+        """
         spec = obj["spec"]
         if spec["type"] == "ExternalName":
             return []
         errors = _allocate_ip(spec, allocations, owner)
-        if wants_node_ports(spec):
-            errors += _allocate_ports(spec, allocations, owner)
-        if needs_health_check_port(spec):
-            try:
-                mine = [port.get("nodePort", 0) for port in spec.get("ports") or []]
-                wanted = spec.get("healthCheckNodePort", 0)
-                spec["healthCheckNodePort"] = allocations.take_port(wanted, owner, mine)
-            except Refused as refused:
-                errors.append(invalid("spec.healthCheckNodePort", spec["healthCheckNodePort"], str(refused)))
+        if not errors and spec["type"] in WITH_NODE_PORTS:
+            errors = _allocate_ports(spec, allocations, owner)
+        if not errors and needs_health_check_port(spec):
+            _allocate_health_check_port(spec, allocations, owner)
         return errors
 
 
 def externally_accessible(spec: Spec) -> bool:
     """Whether traffic from outside can be meant for it: only then is there an externalTrafficPolicy."""
     return spec["type"] in WITH_NODE_PORTS or (spec["type"] == "ClusterIP" and bool(spec.get("externalIPs")))
-
-
-def wants_node_ports(spec: Spec) -> bool:
-    """Whether its ports get node ports."""
-    if spec["type"] == "LoadBalancer":
-        return spec.get("allocateLoadBalancerNodePorts", True)
-    return spec["type"] == "NodePort"
 
 
 def needs_health_check_port(spec: Spec) -> bool:
@@ -133,39 +128,45 @@ def _allocate_ip(spec: Spec, allocations: ServiceAllocations, owner: Key) -> lis
     try:
         address = allocations.take_ip(wanted, owner)
     except Refused as refused:
-        why = f"failed to allocate IP {wanted}: {refused}" if wanted else f"failed to allocate a serviceIP: {refused}"
-        return [invalid("spec.clusterIPs", [wanted] if wanted else [], why)]
+        if not wanted:
+            raise internal(f"failed to allocate a serviceIP: {refused}") from None
+        return [invalid("spec.clusterIPs", [wanted], f"failed to allocate IP {wanted}: {refused}")]
     spec["clusterIP"], spec["clusterIPs"] = address, [address]
     return []
 
 
 def _allocate_ports(spec: Spec, allocations: ServiceAllocations, owner: Key) -> list[FieldError]:
+    """Two protocols on one port (DNS on TCP and UDP) share a node port unless the client says otherwise."""
     ports = spec.get("ports") or []
-    errors: list[FieldError] = []
-    given: dict[int, str] = {}
-    mine = {port["nodePort"] for port in ports if port.get("nodePort")}
+    chooses = spec["type"] == "NodePort" or spec.get("allocateLoadBalancerNodePorts", True)
+    number_of = {port["port"]: port["nodePort"] for port in reversed(ports) if port.get("nodePort")}
+    taken = {(port.get("nodePort"), port["protocol"]) for port in ports}
     for index, port in enumerate(ports):
-        wanted, protocol = port.get("nodePort", 0), port["protocol"]
-        try:
-            number = _same_number(port, ports, given) or allocations.take_port(wanted, owner, mine)
-        except Refused as refused:
-            errors.append(invalid(f"spec.ports[{index}].nodePort", wanted, str(refused)))
+        if not port.get("nodePort") and not chooses:
             continue
-        port["nodePort"] = number
-        mine.add(number)
-        given[number] = protocol
-    return errors
+        shared = number_of.get(port["port"], 0)
+        wanted = port.get("nodePort") or (0 if (shared, port["protocol"]) in taken else shared)
+        try:
+            port["nodePort"] = allocations.take_port(wanted, owner, {number for number, _ in taken if number})
+        except Refused as refused:
+            if not wanted:
+                raise internal(f"failed to allocate a nodePort: {refused}") from None
+            return [invalid(f"spec.ports[{index}].nodePort", wanted, str(refused))]
+        number_of.setdefault(port["port"], port["nodePort"])
+        taken.add((port["nodePort"], port["protocol"]))
+    return []
 
 
-def _same_number(port: Spec, ports: list[Spec], given: dict[int, str]) -> int:
-    """Two protocols on one port (DNS on TCP and UDP) share a node port when the server picks it."""
-    if port.get("nodePort"):
-        return 0
-    for other in ports:
-        number = other.get("nodePort", 0)
-        if number in given and other["port"] == port["port"] and other["protocol"] != port["protocol"]:
-            return number
-    return 0
+def _allocate_health_check_port(spec: Spec, allocations: ServiceAllocations, owner: Key) -> None:
+    mine = {port["nodePort"] for port in spec.get("ports") or [] if port.get("nodePort")}
+    wanted = spec.get("healthCheckNodePort", 0)
+    try:
+        if wanted in mine:
+            raise Refused("provided port is already allocated")
+        spec["healthCheckNodePort"] = allocations.take_port(wanted, owner, mine)
+    except Refused as refused:
+        which = f"requested HealthCheck NodePort {wanted}" if wanted else "a HealthCheck NodePort 0"
+        raise internal(f"failed to allocate {which}: {refused}") from None
 
 
 def _carry_over(after: Spec, before: Spec) -> None:
@@ -179,10 +180,11 @@ def _carry_over(after: Spec, before: Spec) -> None:
             if not after.get(member) and member in before:
                 after[member] = before[member]
     if before["type"] in WITH_NODE_PORTS and after["type"] in WITH_NODE_PORTS:
-        known = {(port["port"], port["protocol"]): port.get("nodePort") for port in before.get("ports") or []}
+        # By name: a port keeps its node port when its number changes, and gets another when its name does.
+        known = {port.get("name"): port.get("nodePort") for port in before.get("ports") or []}
         taken = {port.get("nodePort") for port in after.get("ports") or []}
         for port in after.get("ports") or []:
-            number = known.get((port.get("port"), port["protocol"]))
+            number = known.get(port.get("name"))
             if not port.get("nodePort") and number and number not in taken:
                 port["nodePort"] = number
     if needs_health_check_port(before) and needs_health_check_port(after) and "healthCheckNodePort" in before:
@@ -201,8 +203,9 @@ def _drop_by_type(after: Spec, before: Spec) -> None:
             drop(member)
     if before["type"] in WITH_NODE_PORTS and after["type"] not in WITH_NODE_PORTS:
         former = {port.get("nodePort") for port in before.get("ports") or []}
-        for port in after.get("ports") or []:
-            if port.get("nodePort") in former:
+        ports = after.get("ports") or []
+        if all(port.get("nodePort") in {*former, None, 0} for port in ports):
+            for port in ports:
                 port.pop("nodePort", None)
     if needs_health_check_port(before) and not needs_health_check_port(after):
         drop("healthCheckNodePort")

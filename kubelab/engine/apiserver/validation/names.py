@@ -13,6 +13,8 @@ from typing import Any
 
 from kubelab.engine.apiserver.validation.fields import FieldError, invalid, required
 
+_LINK_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
+
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -168,6 +170,21 @@ def ip_address(value: str) -> list[str]:
     except ValueError:
         return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
     return []
+
+
+def special_ip_address(value: str) -> list[str]:
+    """Addresses that stand for no other machine."""
+    ip = ipaddress.ip_address(value)
+    problems = []
+    if ip.is_unspecified:
+        problems.append("may not be unspecified (0.0.0.0 or ::)")
+    if ip.is_loopback:
+        problems.append("may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if ip.is_link_local:
+        problems.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if any(ip in span for span in _LINK_LOCAL_MULTICAST if span.version == ip.version):
+        problems.append("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    return problems
 
 
 def all_of(field: str, value: Any, problems: list[str]) -> list[FieldError]:

@@ -25,8 +25,11 @@ Spec = dict[str, Any]
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 POLICIES = ("Cluster", "Local")
+IP_MODES = ("Proxy", "VIP")
 DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 LONGEST_AFFINITY_SECONDS = 86400
+SOURCE_RANGES = "spec.LoadBalancerSourceRanges"
+"""Upstream's errors name the field with a capital L."""
 
 
 def service_spec(spec: Spec) -> list[FieldError]:
@@ -43,7 +46,8 @@ def service_spec(spec: Spec) -> list[FieldError]:
     errors += _affinity(spec)
     errors += _cluster_ip(spec)
     for index, address in enumerate(spec.get("externalIPs") or []):
-        errors += [invalid(f"spec.externalIPs[{index}]", address, why) for why in names.ip_address(address)]
+        problems = names.ip_address(address) or names.special_ip_address(address)
+        errors += [invalid(f"spec.externalIPs[{index}]", address, why) for why in problems]
     errors += _policies(spec)
     errors += _load_balancer(spec)
     return errors
@@ -98,8 +102,8 @@ def _port(spec: Spec, port: Spec, here: str, needs_name: bool) -> list[FieldErro
     if port.get("appProtocol"):
         why = [] if "/" not in port["appProtocol"] else names.qualified_name(port["appProtocol"])
         errors += [invalid(f"{here}.appProtocol", port["appProtocol"], problem) for problem in why]
-    if spec["type"] in ("ClusterIP", "ExternalName") and port.get("nodePort"):
-        errors.append(forbidden(f"{here}.nodePort", f"may not be used when `type` is '{spec['type']}'"))
+    if spec["type"] == "ClusterIP" and port.get("nodePort"):
+        errors.append(forbidden(f"{here}.nodePort", "may not be used when `type` is 'ClusterIP'"))
     return errors
 
 
@@ -186,18 +190,41 @@ def _load_balancer(spec: Spec) -> list[FieldError]:
     errors: list[FieldError] = []
     if spec["type"] != "LoadBalancer":
         for member in ("loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass"):
-            if member in spec:
-                errors.append(forbidden(f"spec.{member}", "may only be used when `type` is 'LoadBalancer'"))
+            if spec.get(member) not in (None, []):
+                field = SOURCE_RANGES if member == "loadBalancerSourceRanges" else f"spec.{member}"
+                errors.append(forbidden(field, "may only be used when `type` is 'LoadBalancer'"))
         return errors
     for index, span in enumerate(spec.get("loadBalancerSourceRanges") or []):
         try:
             ipaddress.ip_network(span.strip(), strict=False)
         except ValueError:
             why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            errors.append(invalid(f"spec.loadBalancerSourceRanges[{index}]", span, why))
+            errors.append(invalid(f"{SOURCE_RANGES}[{index}]", span.strip(), why))
     name = spec.get("loadBalancerClass")
     if name is not None:
         errors += [invalid("spec.loadBalancerClass", name, why) for why in names.qualified_name(name)]
+    return errors
+
+
+def load_balancer_status(service: dict[str, Any]) -> list[FieldError]:
+    """Everything wrong with the addresses that a load balancer's maker wrote."""
+    here = "status.loadBalancer.ingress"
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    if ingress and service["spec"]["type"] != "LoadBalancer":
+        return [forbidden(here, "may only be used when `spec.type` is 'LoadBalancer'")]
+    errors: list[FieldError] = []
+    for index, each in enumerate(ingress):
+        at, ip, mode, host = f"{here}[{index}]", each.get("ip"), each.get("ipMode"), each.get("hostname")
+        if ip:
+            errors += [invalid(f"{at}.ip", ip, why) for why in names.ip_address(ip)]
+        if mode and not ip:
+            errors.append(forbidden(f"{at}.ipMode", "may not be specified when `ip` is not set"))
+        elif mode and mode not in IP_MODES:
+            errors.append(not_supported(f"{at}.ipMode", mode, IP_MODES))
+        if host:
+            errors += [invalid(f"{at}.hostname", host, why) for why in names.dns1123_subdomain(host)]
+            if not names.ip_address(host):
+                errors.append(invalid(f"{at}.hostname", host, "must be a DNS name, not an IP address"))
     return errors
 
 
@@ -211,7 +238,7 @@ def service_update(new: Spec, old: Spec) -> list[FieldError]:
                 invalid("spec.clusterIPs[0]", new.get("clusterIPs") or [], "primary clusterIP can not be unset")
             )
         elif before and after != before:
-            errors.append(invalid("spec.clusterIPs[0]", after, "may not change once set"))
+            errors.append(invalid("spec.clusterIPs[0]", new.get("clusterIPs") or [after], "may not change once set"))
         if old.get("ipFamilies") and (new.get("ipFamilies") or [""])[0] != old["ipFamilies"][0]:
             errors.append(invalid("spec.ipFamilies[0]", (new.get("ipFamilies") or [""])[0], "may not change once set"))
     if new["type"] == old["type"] == "LoadBalancer":
@@ -219,6 +246,5 @@ def service_update(new: Spec, old: Spec) -> list[FieldError]:
             errors.append(invalid("spec.loadBalancerClass", new.get("loadBalancerClass"), "may not change once set"))
         both_local = new.get("externalTrafficPolicy") == old.get("externalTrafficPolicy") == "Local"
         if both_local and new.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
-            number = new.get("healthCheckNodePort", 0)
-            errors.append(invalid("spec.healthCheckNodePort", number, "field is immutable"))
+            errors.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
     return errors
