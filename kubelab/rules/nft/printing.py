@@ -21,7 +21,8 @@ def print_rule(expressions: list[Any], comment: str = "") -> str:
 def _statement(statement: dict[str, Any]) -> str:
     name, said = next(iter(statement.items()))
     if name == "match":
-        operator = "" if said["op"] in ("==", "in") else f" {said['op']}"
+        computed = isinstance(said["left"], dict) and not said["left"].keys().isdisjoint("&|^")
+        operator = "" if said["op"] == "in" or (said["op"] == "==" and not computed) else f" {said['op']}"
         return f"{_value(said['left'])}{operator} {_right(said['left'], said['right'])}"
     if name == "vmap":
         return f"{_value(said['key'])} vmap {_value(said['data'])}"
@@ -84,7 +85,7 @@ def _value(value: Any) -> str:
         case "meta":
             return said["key"] if said["key"] in _QUOTED else f"meta {said['key']}"
         case "ct":
-            return " ".join(["ct", *([said["dir"]] if "dir" in said else []), said["key"]])
+            return " ".join(["ct", *(said[word] for word in ("dir", "family") if word in said), said["key"]])
         case "fib":
             return f"fib {' . '.join(said['flags'])} {said['result']}"
         case "numgen":

@@ -27,7 +27,7 @@ class NftSet:
         for element in read_elements(self._text) if self._given is None else self._given:
             key, data = element if isinstance(element, list) else (element, None)
             frozen = freeze(key)
-            if _wide(key):
+            if is_wide(key):
                 wide.append((key, data))
             else:
                 exact[frozen] = data
@@ -54,10 +54,11 @@ def freeze(value: Any) -> Any:
     return value if not isinstance(value, dict) else repr(value)
 
 
-def _wide(value: Any) -> bool:
+def is_wide(value: Any) -> bool:
+    """Whether a key stands for more than one value."""
     value = plain(value)
     if isinstance(value, dict):
-        return any(_wide(each) for each in value["concat"]) if "concat" in value else True
+        return any(is_wide(each) for each in value["concat"]) if "concat" in value else True
     return isinstance(value, str) and value.endswith("*")
 
 

@@ -50,14 +50,17 @@ def read_duration(text: str) -> float:
     return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
-def read_rule(text: str) -> tuple[list[Json], str]:
-    """The expressions of a rule, and its comment."""
-    return _Rule(tokens(text)).read()
+def read_rule(text: str | list[str]) -> tuple[list[Json], str]:
+    """The expressions of a rule (its text or its words), and its comment."""
+    return _Rule(tokens(text) if isinstance(text, str) else text).read()
 
 
-def read_elements(text: str) -> list[Json]:
-    """The elements of a set or map, from the text between its braces: keys, or pairs of key and value."""
-    return _Rule([*tokens(text), "}"]).elements()
+def read_elements(text: str | list[str]) -> list[Json]:
+    """The elements of a set or map, from what is between its braces: keys, or pairs of key and value.
+
+    Raises `NotUnderstood` and IndexError.
+    """
+    return _Rule([*(tokens(text) if isinstance(text, str) else text), "}"]).elements()
 
 
 class _Rule:
@@ -131,8 +134,9 @@ class _Rule:
         word = self._next()
         counting = word == "counter"
         said: dict[str, Json] = {"packets": 0, "bytes": 0} if counting else {}
-        while self._take(*(said if counting else ("prefix", "level", "group", "flags", "snaplen"))):
-            said[self._words[self._at - 1]] = _atom(self._next())
+        while self._peek() in (said if counting else ("prefix", "level", "group", "flags", "snaplen")):
+            name = self._next()
+            said[name] = _atom(self._next())
         return {word: said or None}
 
     def _reject(self) -> Json:
@@ -200,7 +204,7 @@ class _Rule:
             return {"vmap": {"key": left, "data": self._right()}}
         if self._take("set"):
             return {"mangle": {"key": left, "value": self._expression()}}
-        several = "ct" in left
+        several = isinstance(left, dict) and left.get("ct", {}).get("key") in ("state", "status", "label")
         operator = self._next() if self._peek() in _OPERATORS else "in" if several else "=="
         return {"match": {"op": operator, "left": left, "right": self._right()}}
 
@@ -233,7 +237,7 @@ class _Rule:
                 flags.append(self._next())
             return {"fib": {"result": self._next(), "flags": flags}}
         if word == "numgen":
-            return {"numgen": {"mode": self._next(), **self._modulus()}}
+            return {"numgen": {"mode": self._next(), "offset": 0, **self._modulus()}}
         if word == "jhash":
             return {"jhash": {"expr": self._expression(), **self._modulus()}}
         if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", word):
@@ -242,18 +246,18 @@ class _Rule:
 
     def _modulus(self) -> dict[str, int]:
         self._expect("mod")
-        said = {"mod": int(self._next()), "offset": 0}
-        while self._take("offset", "seed"):
-            said[self._words[self._at - 1]] = int(self._next(), 0)
+        said = {"mod": int(self._next())}
+        while self._peek() in ("offset", "seed"):
+            name = self._next()
+            said[name] = int(self._next(), 0)
         return said
 
     def _connection(self) -> Json:
         said: dict[str, Json] = {}
         if self._take("original", "reply"):
             said["dir"] = self._words[self._at - 1]
-        if self._take("ip", "ip6"):
-            said["family"] = self._words[self._at - 1]
-        return {"ct": {"key": self._next(), **said}}
+        family = f"{self._next()} " if self._peek() in ("ip", "ip6") else ""
+        return {"ct": {"key": family + self._next(), **said}}
 
     def _right(self) -> Json:
         if self._take("{"):
