@@ -26,6 +26,10 @@ class ProxyConfig:
     """Whether iptables knows ``--random-fully`` (since 1.6.2)."""
     tcp_be_liberal: bool = False
     ipvs_scheduler: str = "rr"
+    ipvs_strict_arp: bool = False
+    """Whether the node does not answer ARP for virtual addresses."""
+    ipvs_exclude_cidrs: tuple[str, ...] = ()
+    """Ranges whose virtual servers are somebody else's."""
     nfacct: bool = False
     """Whether the two nfacct objects are there to count by."""
     sync_period: float = 30

@@ -9,7 +9,7 @@ from kubelab.engine.proxy.addresses import contains, family_of
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.detector import local_detector
 from kubelab.engine.proxy.endpoints import Endpoint, NodeView, Usable, node_ip, usable
-from kubelab.engine.proxy.ipvs.plan import Plan, RealServer, VirtualServer
+from kubelab.engine.proxy.ipvs.plan import Key, Plan, RealServer, VirtualServer
 from kubelab.engine.proxy.ipvs.rules import write_rules
 from kubelab.engine.proxy.ipvs.sets import (
     CLUSTER_IP,
@@ -52,7 +52,7 @@ class _Compiler:
     def __init__(self, state: ProxyState, config: ProxyConfig) -> None:
         self._state, self._config = state, config
         self._sets = empty_sets(state.family)
-        self._servers: dict[tuple[str, int, str], VirtualServer] = {}
+        self._servers: dict[Key, VirtualServer] = {}
         self._addresses: dict[str, None] = {}
         self._kept_from_node: list[VirtualServer] = []
         self._node_ips = node_port_ips(config, state.node, state.family)

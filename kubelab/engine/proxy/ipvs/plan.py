@@ -12,6 +12,9 @@ from kubelab.engine.proxy.script import TableScript
 DUMMY_DEVICE = "kube-ipvs0"
 """It is never up; it is there to make virtual addresses local, so that packets to them come by the hook of IPVS."""
 
+Key = tuple[str, int, str]
+"""Address, port and protocol of a virtual server."""
+
 _OPTION = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
 
 
@@ -21,6 +24,15 @@ class RealServer(NamedTuple):
     address: str
     port: int
     weight: int = 1
+
+    @property
+    def option(self) -> str:
+        """How ``ipvsadm`` is told of it."""
+        return f"-r {with_port(self.address, self.port)}"
+
+    def settings(self) -> str:
+        """All about it, as ``ipvsadm`` takes it."""
+        return f"{self.option} -m -w {self.weight}"
 
 
 @dataclass(frozen=True)
@@ -37,18 +49,24 @@ class VirtualServer:
     real_servers: tuple[RealServer, ...] = ()
 
     @property
-    def key(self) -> tuple[str, int, str]:
+    def key(self) -> Key:
         """What tells it from others."""
         return self.address, self.port, self.protocol
 
-    def lines(self) -> list[str]:
-        """As ``ipvsadm -R`` reads it and ``ipvsadm -Sn`` prints it."""
-        server = f"{_OPTION[self.protocol]} {with_port(self.address, self.port)}"
+    @property
+    def option(self) -> str:
+        """How ``ipvsadm`` is told of it: ``-t 10.96.0.10:80``."""
+        return f"{_OPTION[self.protocol]} {with_port(self.address, self.port)}"
+
+    def settings(self) -> str:
+        """All about it but its real servers, as ``ipvsadm`` takes it."""
         persistence = f" -p {self.persistence}" if self.persistence else ""
         hashed = " -b mh-port" if self.scheduler == "mh" else ""
-        own = f"-A {server} -s {self.scheduler}{persistence}{hashed}"
-        real = (f"-r {with_port(each.address, each.port)} -m -w {each.weight}" for each in self.real_servers)
-        return [own, *(f"-a {server} {each}" for each in real)]
+        return f"{self.option} -s {self.scheduler}{persistence}{hashed}"
+
+    def lines(self) -> list[str]:
+        """As ``ipvsadm -R`` reads it and ``ipvsadm -Sn`` prints it."""
+        return [f"-A {self.settings()}", *(f"-a {self.option} {each.settings()}" for each in self.real_servers)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,134 @@
+"""A plan in a kernel without IPVS: loaded as an nft table that does the same, see `standin.table`."""
+
+from __future__ import annotations
+
+import logging
+
+from kubelab.engine.proxy.backend import LoadError, Setting
+from kubelab.engine.proxy.ipvs.conntrack import counted
+from kubelab.engine.proxy.ipvs.device import VirtualDevice
+from kubelab.engine.proxy.ipvs.plan import Key, Plan
+from kubelab.engine.proxy.ipvs.servers import Connections, Servers
+from kubelab.engine.proxy.ipvs.standin.changes import changes, delete_chains, delete_table, table_name, whole
+from kubelab.engine.proxy.ipvs.standin.table import SchedulerError, Table, stand_in
+from kubelab.engine.proxy.jumps import Owned
+from kubelab.engine.proxy.nftables.sync import Sync
+from kubelab.engine.proxy.tool import NO_SUCH_TOOL
+
+log = logging.getLogger(__name__)
+
+_TOO_LONG = "Message too long"
+
+
+class StandIn:
+    """As `Carrier`. ``in_kernel`` says whether a kernel holds rules and addresses at all."""
+
+    owned = Owned()
+
+    def __init__(self, setting: Setting, reason: str, *, in_kernel: bool = True) -> None:
+        self.detail = f"evaluated: {reason}"
+        self.plan: Plan | None = None
+        """What was loaded last."""
+        self._run = setting.run
+        self._config = setting.config
+        self._family = setting.family
+        self._servers: Servers = {}
+        self._table: Table | None = None
+        self._stale: tuple[str, ...] = ()
+        self._device = VirtualDevice(setting.run, setting.family, ("dummy", "bridge")) if in_kernel else None
+
+    async def servers(self) -> Servers:
+        """As `Carrier.servers`."""
+        return self._servers
+
+    async def connections(self) -> Connections:
+        """As `Carrier.connections`: the kernel's connection tracking knows them; none without ``conntrack``."""
+        return counted(await self.flows("tcp"), self._servers)
+
+    async def flows(self, protocol: str = "") -> str:
+        """What ``conntrack -L`` says; nothing without the tool."""
+        only = ["-p", protocol] if protocol else []
+        done = await self._run(["conntrack", "-L", "-f", f"ipv{self._family}", *only], b"")
+        return done.stdout.decode(errors="replace") if done.code == 0 else ""
+
+    async def load(self, plan: Plan, before: Servers, after: Servers) -> None:
+        """As `Carrier.load`."""
+        table, self._table = self._table, None
+        try:
+            wanted = stand_in(plan, after.values())
+        except SchedulerError as error:
+            raise LoadError(str(error)) from error
+        sync = whole(wanted) if table is None else changes(table, wanted, self._stale)
+        await self._feed(sync)
+        self._table, self._stale, self.plan, self._servers = wanted, sync.stale, plan, after
+        await self._bind(plan)
+        for key in before:
+            if key not in after:
+                await self._end_connections(key)
+
+    async def adjust(self, before: Servers, after: Servers) -> None:
+        """As `Carrier.adjust`."""
+        if self.plan is not None and before != after:
+            await self.load(self.plan, before, after)
+
+    async def gone(self) -> bool:
+        """As `Carrier.gone`. Chains that stayed because the kernel still held on to them go now."""
+        if self._table is None:
+            return False
+        if f"table {table_name(self._family)}" not in (await self._nft("list", "tables")).splitlines():
+            self._table = None
+            return True
+        if self._stale:
+            await self._nft("-f", "-", stdin=delete_chains(self._family, self._stale))
+            self._stale = ()
+        return False
+
+    async def clean_up(self, keep: Owned) -> None:
+        """As `Carrier.clean_up`."""
+        self._table, self._servers, self.plan = None, {}, None
+        await self._nft("-f", "-", stdin=delete_table(self._family))
+        if self._device:
+            await self._device.remove()
+
+    async def counters(self) -> str:
+        """The table as ``nft`` lists it, which has how many connections each real server was given."""
+        return await self._nft("list", "table", *table_name(self._family).split())
+
+    async def _bind(self, plan: Plan) -> None:
+        if self._device is None:
+            return
+        if not await self._device.ensure():
+            log.info("this kernel has no device for virtual addresses; they are translated without one")
+            self._device = None
+            return
+        await self._device.bind(plan.addresses)
+        await self._device.unbind_others(plan.addresses)
+
+    async def _end_connections(self, key: Key) -> None:
+        """IPVS ends the connections of a virtual server that is gone (expire_nodest_conn)."""
+        address, port, protocol = key
+        where = ["-f", f"ipv{self._family}", "-p", protocol, "-d", address, "--orig-port-dst", str(port)]
+        await self._run(["conntrack", "-D", *where], b"")
+
+    async def _feed(self, sync: Sync) -> None:
+        if not sync.lines:
+            return
+        try:
+            await self._nft("-f", "-", stdin=sync.text)
+        except LoadError as error:
+            if _TOO_LONG not in str(error):
+                raise
+            for text in sync.transactions():
+                await self._nft("-f", "-", stdin=text)
+
+    async def _nft(self, *arguments: str, stdin: str = "") -> str:
+        done = await self._run(["nft", *arguments], stdin.encode())
+        if done.code == NO_SUCH_TOOL:
+            raise LoadError(
+                "mode ipvs, which this kernel lacks, is evaluated with the program nft, which is not installed "
+                "(in Debian: package nftables)"
+            )
+        if done.code != 0:
+            said = done.stderr.decode(errors="replace").strip() or "it said nothing"
+            raise LoadError(f"nft ended with code {done.code}: {said}")
+        return done.stdout.decode()
