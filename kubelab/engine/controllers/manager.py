@@ -9,7 +9,11 @@ from typing import Protocol
 from kubelab.engine.client import Client
 from kubelab.engine.controllers.clock import Clock, system_clock
 from kubelab.engine.controllers.deployment import DeploymentController
-from kubelab.engine.controllers.endpoints import EndpointsController, EndpointSliceController
+from kubelab.engine.controllers.endpoints import (
+    EndpointsController,
+    EndpointSliceController,
+    EndpointSliceMirroringController,
+)
 from kubelab.engine.controllers.garbage import GarbageCollector
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.loadbalancers import LoadBalancerController
@@ -44,6 +48,7 @@ async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str, c
         Scheduler(client_for("system:kube-scheduler"), informers, clock=clock),
         EndpointSliceController(account("endpointslice-controller"), informers),
         EndpointsController(account("endpoint-controller"), informers),
+        EndpointSliceMirroringController(account("endpointslicemirroring-controller"), informers),
         LoadBalancerController(account("service-controller"), informers),
         service_accounts(account("service-account-controller"), informers),
         root_certificates(account("root-ca-cert-publisher"), informers, ca_pem),

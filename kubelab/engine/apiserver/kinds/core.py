@@ -134,7 +134,8 @@ class EndpointsKind(Kind):
             for member in ("addresses", "notReadyAddresses"):
                 for number, address in enumerate(subset.get(member) or []):
                     ip = address.get("ip", "")
-                    errors += [invalid(f"{here}.{member}[{number}].ip", ip, why) for why in names.ip_address(ip)]
+                    problems = names.ip_address(ip) or names.special_ip_address(ip)
+                    errors += [invalid(f"{here}.{member}[{number}].ip", ip, why) for why in problems]
             errors += _endpoint_ports(subset.get("ports") or [], f"{here}.ports", named=True)
         return errors
 
@@ -181,6 +182,7 @@ def _slice_address(address: str, family: str, here: str) -> list[FieldError]:
     problems = names.ip_address(address)
     if not problems and (":" in address) != (family == "IPv6"):
         problems = [f"must be a valid {family} address"]
+    problems = problems or names.special_ip_address(address)
     return [invalid(here, address, why) for why in problems]
 
 

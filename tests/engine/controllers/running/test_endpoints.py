@@ -93,3 +93,70 @@ async def test_a_slice_that_somebody_deleted_comes_back(cluster):
     await cluster.until(
         lambda: len(addresses(cluster)) == 1 and slices(cluster)[0]["metadata"]["uid"] != old["metadata"]["uid"]
     )
+
+
+async def write_endpoints(cluster, *ips: str, waiting: tuple[str, ...] = (), port=9000, **meta) -> None:
+    subset = {"addresses": [{"ip": ip} for ip in ips], "ports": [{"port": port}]}
+    subset |= {"notReadyAddresses": [{"ip": ip} for ip in waiting]}
+    wish = {"metadata": {"name": "web", "namespace": "default", **meta}, "subsets": [subset]}
+    if cluster.get(ENDPOINTS, "web") is None:
+        await cluster.api.create(ENDPOINTS, wish)
+    else:
+        await cluster.api.update(ENDPOINTS, wish)
+
+
+def said(cluster) -> list[tuple[int, dict[str, bool]]]:
+    """The port, and the address and readiness of every endpoint, for each slice."""
+    return sorted(
+        (
+            each["ports"][0]["port"],
+            {endpoint["addresses"][0]: endpoint["conditions"]["ready"] for endpoint in each["endpoints"]},
+        )
+        for each in slices(cluster)
+        if each.get("ports")
+    )
+
+
+async def test_endpoints_that_people_write_are_mirrored(cluster):
+    await serve(cluster, selector=None)
+    await write_endpoints(cluster, "192.0.2.1", waiting=("192.0.2.2",), labels={"team": "db"})
+    await cluster.until(lambda: said(cluster) == [(9000, {"192.0.2.1": True, "192.0.2.2": False})])
+    [first] = slices(cluster)
+    assert first["metadata"]["labels"] == {
+        "team": "db",
+        "kubernetes.io/service-name": "web",
+        "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
+    }
+    assert first["metadata"]["ownerReferences"][0]["kind"] == "Endpoints"
+    assert "serving" not in first["endpoints"][0]["conditions"]
+
+    await write_endpoints(cluster, "192.0.2.3", port=9001)
+    await cluster.until(lambda: said(cluster) == [(9001, {"192.0.2.3": True})])
+    assert slices(cluster)[0]["metadata"]["uid"] == first["metadata"]["uid"]
+
+    await cluster.api.delete(ENDPOINTS, "web", "default")
+    await cluster.until(lambda: not slices(cluster))
+
+
+async def test_a_mirror_ends_with_its_reason(cluster):
+    await serve(cluster, selector=None)
+    await write_endpoints(cluster, "192.0.2.1")
+    await cluster.until(lambda: said(cluster))
+    skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    await write_endpoints(cluster, "192.0.2.1", labels=skip)
+    await cluster.until(lambda: not slices(cluster))
+    await write_endpoints(cluster, "192.0.2.1")
+    await cluster.until(lambda: said(cluster))
+    # With a selector the other controllers take over.
+    await cluster.change(SERVICES, "web", {"spec": {"selector": {"app": "web"}}})
+    await cluster.until(lambda: slices(cluster) and not said(cluster))
+
+
+async def test_without_its_selector_a_service_keeps_what_it_has(cluster):
+    await serve(cluster)
+    await cluster.deploy(replicas=1)
+    await cluster.until(lambda: len(addresses(cluster)) == 1)
+    await cluster.change(SERVICES, "web", {"spec": {"selector": None}})
+    await cluster.deploy("other", replicas=1)
+    await cluster.until(lambda: len(pod_ips(cluster)) == 2)
+    assert len(addresses(cluster)) == 1
