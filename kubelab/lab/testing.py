@@ -198,7 +198,7 @@ class FakeApi:
 
 
 class FakeStream:
-    """The client program, without the network: picks pods in turn."""
+    """The client program, without the network: picks pods in turn, for each connection."""
 
     stderr = ""
     code = 0
@@ -207,10 +207,14 @@ class FakeStream:
         self._api = api
         self._namespace = namespace
         self._job: dict[str, Any] = {}
+        self._kept: dict[int, Object] = {}
+        self._generation = 0
         self._stopped = threading.Event()
 
     def send(self, text: str) -> None:
-        if self._job:
+        if text == "reconnect\n":
+            self._kept, self._generation = {}, self._generation + 1
+        elif self._job:
             self._stopped.set()
         else:
             self._job = json.loads(text)["job"]
@@ -231,8 +235,11 @@ class FakeStream:
             who = self._api.answering(self._namespace, host)
         if isinstance(who, str):
             return {"error": who}
-        pod = who[number % len(who)]["metadata"]
-        return {"code": 200, "pod": pod["name"], "uid": pod["uid"], "host": host}
+        port = number % (self._job["connections"] or number + 1)
+        kept = self._kept.get(port)
+        pod = self._kept[port] = kept if kept in who else who[number % len(who)]
+        about = {"pod": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+        return {"code": 200, **about, "host": host, "peer_port": 1 + port + 1000 * self._generation}
 
     def close(self) -> None:
         self._stopped.set()

@@ -100,6 +100,11 @@ class Traffic:
         return tuple(self.counts)
 
     @property
+    def connections(self) -> int:
+        """Over how many connections the answers came: how many ports of the client the servers saw."""
+        return len({(a.pod, a.peer, a.peer_port) for a in self.answers if a.ok and a.peer_port})
+
+    @property
     def latencies(self) -> tuple[float, ...]:
         """Seconds, of the requests that were answered, shortest first."""
         return tuple(sorted(answer.seconds for answer in self.answers if answer.ok))

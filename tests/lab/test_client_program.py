@@ -48,7 +48,16 @@ def server():
 
 
 def job(url, **changes):
-    return {"url": url, "requests": 3, "rate": None, "timeout": 1, "connections": None, "spread": False, "until_told": False, **changes}
+    return {
+        "url": url,
+        "requests": 3,
+        "rate": None,
+        "timeout": 1,
+        "connections": None,
+        "spread": False,
+        "until_told": False,
+        **changes,
+    }
 
 
 def run(job):
