@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -61,20 +61,8 @@ class Endpoint:
         return with_port(self.ip, self.port)
 
 
-def endpoint_map(slices: Iterable[Object], node: NodeView, family: int) -> dict[PortName, tuple[Endpoint, ...]]:
-    """The endpoints of every Service's port that has any, sorted by their ``ip:port`` text."""
-    found: dict[PortName, dict[str, Endpoint]] = {}
-    for each in slices:
-        for name, endpoint in slice_endpoints(each, node, family):
-            known = found.setdefault(name, {})
-            text = str(endpoint)
-            if text not in known or not endpoint.terminating:
-                known[text] = endpoint
-    return {name: tuple(by_text[text] for text in sorted(by_text)) for name, by_text in found.items()}
-
-
-def slice_endpoints(each: Object, node: NodeView, family: int) -> list[tuple[PortName, Endpoint]]:
-    """What one EndpointSlice says, for the proxy's eyes."""
+def slice_endpoints(each: Object, node_name: str, family: int) -> list[tuple[PortName, Endpoint]]:
+    """What one EndpointSlice says, for the eyes of a node's proxy."""
     meta = each["metadata"]
     labels = meta.get("labels") or {}
     service = labels.get(SERVICE_NAME_LABEL)
@@ -88,11 +76,13 @@ def slice_endpoints(each: Object, node: NodeView, family: int) -> list[tuple[Por
             continue
         protocol = (port.get("protocol") or "TCP").lower()
         name = PortName(meta.get("namespace") or "default", service, port["name"], protocol)
-        found += [(name, read) for endpoint in each.get("endpoints") or () if (read := _read(endpoint, number, node))]
+        found += [
+            (name, read) for endpoint in each.get("endpoints") or () if (read := _read(endpoint, number, node_name))
+        ]
     return found
 
 
-def _read(endpoint: Object, port: int, node: NodeView) -> Endpoint | None:
+def _read(endpoint: Object, port: int, node_name: str) -> Endpoint | None:
     addresses = endpoint.get("addresses")
     ip = canonical_ip(addresses[0]) if addresses else None
     if ip is None:
@@ -101,7 +91,7 @@ def _read(endpoint: Object, port: int, node: NodeView) -> Endpoint | None:
     return Endpoint(
         ip,
         port,
-        local=endpoint.get("nodeName") == node.name,
+        local=endpoint.get("nodeName") == node_name,
         ready=conditions.get("ready") is not False,
         serving=conditions.get("serving") is not False,
         terminating=bool(conditions.get("terminating")),

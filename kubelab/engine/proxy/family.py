@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 from kubelab.engine.proxy.backend import Factory, LoadError, Setting
 from kubelab.engine.proxy.config import ProxyConfig
@@ -15,14 +14,12 @@ from kubelab.engine.proxy.iptables import is_large
 from kubelab.engine.proxy.iptables_backend import IptablesBackend
 from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.services import PortName
-from kubelab.engine.proxy.state import ProxyState
+from kubelab.engine.proxy.state import ProxyState, Tracker
 from kubelab.engine.proxy.tool import Run
 
 log = logging.getLogger(__name__)
 
 FULL_SYNC_SECONDS = 3600.0
-
-Object = dict[str, Any]
 
 
 class FamilyProxy:
@@ -37,11 +34,14 @@ class FamilyProxy:
         run: Run,
         config: ProxyConfig,
         family: int,
+        node_name: str,
         make: Factory = IptablesBackend,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.family = family
+        self.tracker = Tracker(node_name, family)
+        """To be told of every Service and EndpointSlice."""
         self.metrics = Metrics({"ip_family": f"IPv{family}"})
         self.loaded: ProxyState | None = None
         """What the kernel's rules were made of; None before the first success and after a failure."""
@@ -54,16 +54,20 @@ class FamilyProxy:
         """Load everything next time."""
         self.loaded = None
 
-    async def sync(self, node: NodeView, services: Iterable[Object], slices: Iterable[Object]) -> None:
+    async def sync(self, node: NodeView) -> None:
         """Bring the kernel up to date. Raises `LoadError`; the next sync is then a full one."""
-        self._wanted = state = ProxyState.of(node, services, slices, self.family)
-        before, changed = self.loaded, self._changed(state)
-        if changed is not None and not changed:
-            return
-        self.loaded = None
-        await self._load(state, changed)
+        first = self._wanted is None
+        self._wanted = state = self.tracker.state(node)
+        noted = frozenset(self.tracker.changed)
+        full = self._must_be_full(state)
+        changed = frozenset(name for name in noted if self._concerns(name, state))
+        if full or changed:
+            self.loaded = None
+            await self._load(state, None if full else changed)
         self.loaded = state
-        await forget_stale_flows(self._setting.run, state, _endpoints_changed(before, state))
+        self.tracker.changed -= noted
+        if not first:  # there are no flows of ours yet
+            await forget_stale_flows(self._setting.run, state, changed)
 
     async def switch(self, make: Factory) -> None:
         """Load the same by another mode, and then remove what the mode so far has in the kernel.
@@ -98,17 +102,11 @@ class FamilyProxy:
             metrics.set("kubeproxy_sync_proxy_rules_no_local_endpoints_total", count, traffic_policy=policy)
         log.debug("IPv%d: %s sync of %d ports took %.0f ms", self.family, kind, len(state.services), took * 1000)
 
-    def _changed(self, state: ProxyState) -> frozenset[PortName] | None:
-        """The ports to load; None for all of them."""
+    def _concerns(self, name: PortName, state: ProxyState) -> bool:
+        """Endpoints whose Service is not known are nobody's business yet."""
+        return name in state.services or (self.loaded is not None and name in self.loaded.services)
+
+    def _must_be_full(self, state: ProxyState) -> bool:
         if self.loaded is None or self.loaded.node != state.node:
-            return None
-        if self._setting.now() - self._last_full > FULL_SYNC_SECONDS and not is_large(state):
-            return None
-        return state.changed_since(self.loaded)
-
-
-def _endpoints_changed(before: ProxyState | None, after: ProxyState) -> list[PortName]:
-    """The ports whose endpoints are not what they were; at first, none: there are no flows of ours yet."""
-    if before is None:
-        return []
-    return [name for name in after.services if before.endpoints_of(name) != after.endpoints_of(name)]
+            return True
+        return self._setting.now() - self._last_full > FULL_SYNC_SECONDS and not is_large(state)

@@ -47,7 +47,8 @@ class KubeProxy:
         self.node_name = node_name
         self.synced = asyncio.Event()
         """Set once all rules have been loaded for the first time."""
-        self.families = [FamilyProxy(run, self.config, family, BACKENDS[mode]) for family in self.config.families]
+        make = BACKENDS[mode]
+        self.families = [FamilyProxy(run, self.config, family, node_name, make) for family in self.config.families]
         self._syncing = asyncio.Lock()
         self._run = run
         self._listen = listen
@@ -74,6 +75,9 @@ class KubeProxy:
                 await self._allow_localhost()
                 for informer in informers:
                     await informer.synced()
+                for family in self.families:
+                    self._services.listen(family.tracker.note_service)
+                    self._slices.listen(family.tracker.note_slice)
                 self._services.listen(self._notice)
                 self._slices.listen(self._notice)
                 self._nodes.listen(self._notice_node)
@@ -137,12 +141,12 @@ class KubeProxy:
 
     async def _sync_families(self) -> bool:
         node = self._nodes.get("", self.node_name)
-        view, services, slices = self._view(node), self._services.all(), self._slices.all()
+        view = self._view(node)
         self.health.eligible = node_eligible(node)
         succeeded = True
         for family in self.families:
             try:
-                await family.sync(view, services, slices)
+                await family.sync(view)
             except (LoadError, OSError) as error:
                 succeeded = False
                 retry = self.config.sync_period

@@ -14,6 +14,7 @@ from kubelab.engine.client import ApiRequest, ApiResponse
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.iptables import Compiled, compile_rules
+from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.rules import RestoreError, Ruleset
 
@@ -85,9 +86,20 @@ def compiled(services: list[dict[str, Any]], slices: list[dict[str, Any]] = (), 
     return compile_rules(state(services, slices), settings)
 
 
+def changed_ports(before: ProxyState, after: ProxyState) -> set[PortName]:
+    """The ports that differ, and those that are gone."""
+
+    def same(name: PortName) -> bool:
+        ports = before.services.get(name), after.services.get(name)
+        return ports[0] == ports[1] and before.endpoints_of(name) == after.endpoints_of(name)
+
+    return {name for name in before.services | after.services if not same(name)}
+
+
 @pytest.fixture
 def make() -> SimpleNamespace:
     return SimpleNamespace(
+        changed_ports=changed_ports,
         service=service,
         endpoint=endpoint,
         slice=endpointslice,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kubelab.engine.proxy.backend import LoadError
@@ -30,8 +32,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def proxy(kernel, clock) -> FamilyProxy:
-    return FamilyProxy(kernel.run, CONFIG, 4, now=clock)
+def proxy(kernel, clock, make) -> FamilyProxy:
+    return FamilyProxy(kernel.run, CONFIG, 4, make.node, now=clock)
 
 
 def fresh(node: NodeView, services, slices) -> str:
@@ -45,8 +47,15 @@ def fresh(node: NodeView, services, slices) -> str:
 def sync(proxy, make):
     node = NodeView(make.node, (make.node_ip,))
 
+    seen: dict[Any, dict[str, Any]] = {}
+
     async def sync(services, slices):
-        await proxy.sync(node, services, slices)
+        for note, objects in ((proxy.tracker.note_service, services), (proxy.tracker.note_slice, slices)):
+            now = {each["metadata"]["name"]: each for each in objects}
+            before, seen[note] = seen.get(note, {}), now
+            for name in before | now:
+                note(before.get(name), now.get(name))
+        await proxy.sync(node)
         return fresh(node, services, slices)
 
     return sync
@@ -102,14 +111,14 @@ async def test_after_a_failed_partial_sync_everything_is_loaded(kernel, sync, pr
 
 async def test_everything_is_loaded_again_after_an_hour_and_when_the_node_moves(kernel, proxy, clock, make):
     node = NodeView(make.node, (make.node_ip,))
-    await proxy.sync(node, [], [])
+    await proxy.sync(node)
     for change in ("time", "zone"):
         before = proxy.metrics.value("kubeproxy_sync_full_proxy_rules_duration_seconds")
         if change == "time":
             clock.now += FULL_SYNC_SECONDS + 1
         else:
             node = NodeView(make.node, (make.node_ip,), zone="a")
-        await proxy.sync(node, [], [])
+        await proxy.sync(node)
         assert proxy.metrics.value("kubeproxy_sync_full_proxy_rules_duration_seconds") == before + 1
 
 

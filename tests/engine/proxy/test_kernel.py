@@ -92,7 +92,7 @@ def test_a_cluster_at_random_and_a_change_of_it_are_in_the_kernel_as_in_the_mode
     rules = Ruleset()
     rules.restore(first := missing_jumps("") + compile_rules(before, config).text())
     existing = nat_chains(rules.save())
-    changed = compile_rules(after, config, existing_chains=existing, changed=after.changed_since(before))
+    changed = compile_rules(after, config, existing_chains=existing, changed=make.changed_ports(before, after))
     whole = parse(rules.save())
     rules.restore(changed.text())
     assert in_a_namespace("iptables-restore --noflush && iptables-save", first + changed.text()) == rules.save()

@@ -135,7 +135,7 @@ def test_ports_that_stay_the_same_are_not_compiled_again(make):
         return make.state(services, [make.slice("a", *ips), make.slice("b", "10.180.0.9")])
 
     first = compile_table(state("10.180.0.1"), ProxyConfig())
-    changed = state("10.180.0.1", "10.180.0.2").changed_since(first.state)
+    changed = make.changed_ports(first.state, state("10.180.0.1", "10.180.0.2"))
     later = compile_table(state("10.180.0.1", "10.180.0.2"), ProxyConfig(), before=first, changed=changed)
     (a, b), (a_later, b_later) = first.ports.values(), later.ports.values()
     assert b_later is b and a_later != a
