@@ -10,7 +10,7 @@ from typing import Any
 from kubelab.engine.control.server import Call, Refused
 from kubelab.engine.network.contract import Network, NetworkLost, Place, Program, StartFailed
 
-RULE_TOOLS = frozenset({"iptables", "iptables-save", "iptables-restore", "iptables-nft", "conntrack"})
+RULE_TOOLS = frozenset({"iptables", "iptables-save", "iptables-restore", "iptables-nft", "nft", "conntrack"})
 """Where the kernel holds no rules, `Network.run` answers these from the rules that it evaluates."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -69,7 +69,8 @@ async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
 async def _answered(network: Network, place: Place, program: Program, files: list[int]) -> Mapping[str, Any]:
     """A tool that is answered for and not started, on the client's own files."""
     stdin, stdout, stderr = files
-    fed = await asyncio.to_thread(_read_all, stdin) if program.argv[0].endswith("-restore") else b""
+    reads = program.argv[0].endswith("-restore") or "-" in program.argv
+    fed = await asyncio.to_thread(_read_all, stdin) if reads else b""
     finished = await network.run(place, program.argv, stdin=fed)
     for file, output in ((stdout, finished.stdout), (stderr, finished.stderr)):
         await asyncio.to_thread(_write_all, file, output)

@@ -1,5 +1,6 @@
 """A packet's way through a node's rules: hook by hook, table by table, as the kernel calls them.
 
+A node's rules are those of iptables and of nftables; the kernel calls them by their priorities.
 A packet that arrives passes PREROUTING and then INPUT (for the node itself) or FORWARD and POSTROUTING. One that a
 process on the node sends passes OUTPUT and POSTROUTING, and when it is for the node itself it comes in again by ``lo``.
 The nat table is asked for the first packet of a connection only, once for the destination and once for the source.
@@ -9,12 +10,16 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from kubelab.rules import values
 from kubelab.rules.judge import CannotJudge, Check, checks
 from kubelab.rules.model import Chain, Rule, Table, Target
+from kubelab.rules.nft.model import Chain as NftChain
+from kubelab.rules.nft.model import Table as NftTable
+from kubelab.rules.nft.ruleset import NftRuleset
+from kubelab.rules.nft.statements import ACCEPT, BROKEN, CONTINUE, RETURN, steps
 from kubelab.rules.packet import Hop, Kind, Memory, Packet, Verdict
 from kubelab.rules.ruleset import Ruleset
 
@@ -24,12 +29,13 @@ DEEPEST_JUMP = 16
 """How many chains deep the kernel follows jumps (NFT_JUMP_STACK_SIZE)."""
 
 _TABLES_AT = {
-    "PREROUTING": ("raw", "mangle", "nat"),
-    "INPUT": ("mangle", "filter", "security", "nat"),
-    "FORWARD": ("mangle", "filter", "security"),
-    "OUTPUT": ("raw", "mangle", "nat", "filter", "security"),
-    "POSTROUTING": ("mangle", "nat"),
+    "PREROUTING": ((-300, "raw"), (-150, "mangle"), (-100, "nat")),
+    "INPUT": ((-150, "mangle"), (0, "filter"), (50, "security"), (100, "nat")),
+    "FORWARD": ((-150, "mangle"), (0, "filter"), (50, "security")),
+    "OUTPUT": ((-300, "raw"), (-150, "mangle"), (-100, "nat"), (0, "filter"), (50, "security")),
+    "POSTROUTING": ((-150, "mangle"), (100, "nat")),
 }
+"""The tables of iptables at each hook, with their priorities (include/uapi/linux/netfilter_ipv4.h)."""
 
 
 def walk(
@@ -42,6 +48,7 @@ def walk(
     memory: Memory | None = None,
     out_interface: Callable[[str], str] | None = None,
     count: bool = False,
+    nft: NftRuleset | None = None,
 ) -> Verdict:
     """Take a connection's first packet through the rules.
 
@@ -49,9 +56,10 @@ def walk(
     the node sends. ``is_local`` says whether an address is one of the node's own (127.0.0.0/8 always is).
     ``draw`` gives numbers in [0, 1) for the ``statistic`` match, ``memory`` holds what ``recent`` remembers between
     packets, ``out_interface`` names the interface towards an address (without it no ``-o`` matches). With ``count``
-    the counters of rules and chains are raised as the kernel does.
+    the counters of rules and chains are raised as the kernel does. ``nft`` are the node's nftables; of two base chains
+    with the same priority those are called first. (They are no hops.)
     """
-    return _Walk(ruleset, packet, is_local, draw, memory or Memory(), out_interface, count).run(origin)
+    return _Walk(ruleset, nft, packet, is_local, draw, memory or Memory(), out_interface, count).run(origin)
 
 
 class _Decided(Exception):
@@ -69,6 +77,7 @@ class _Walk:
     def __init__(
         self,
         ruleset: Ruleset,
+        nft: NftRuleset | None,
         packet: Packet,
         is_local: Callable[[str], bool],
         draw: Callable[[], float],
@@ -77,6 +86,7 @@ class _Walk:
         count: bool,
     ) -> None:
         self._ruleset = ruleset
+        self._nft = nft if nft is not None and nft.tables else None
         self._first = packet
         self.proto, self.src, self.sport, self.dst, self.dport = packet[:5]
         self.in_interface = packet.in_interface
@@ -90,6 +100,7 @@ class _Walk:
         self._is_local = is_local
         self._towards = out_interface
         self._count = count
+        self.counted = packet.length if count else 0
         self._translated = {"destination": False, "source": False}
         self._hops: list[Hop] = []
         self._hook = ""
@@ -131,16 +142,63 @@ class _Walk:
     def _at(self, hook: str) -> None:
         self._hook = hook
         side = "destination" if hook in ("PREROUTING", "OUTPUT") else "source"
-        for name in _TABLES_AT[hook]:
-            table = self._ruleset.tables.get(name)
-            if table is None:
+        for _, name, based in self._called(hook):
+            table = None if based else self._ruleset.tables.get(name)
+            nat = name == "nat"
+            if nat and ("NEW" not in self.states or self._translated[side]):
                 continue
-            if name == "nat":
-                if "NEW" not in self.states or self._translated[side]:
-                    continue
-                self._translated[side] = True
             self._table = name
-            self._built_in(table, table.chains[hook])
+            if based:
+                self._based(*based)
+            elif table is not None:
+                self._built_in(table, table.chains[hook])
+        if hook != "FORWARD":
+            self._translated[side] = True  # whether a rule has spoken or not
+
+    def _called(self, hook: str) -> Iterable[tuple[int, str, tuple[NftTable, NftChain] | None]]:
+        """Priority, kind (or iptables' table) and nftables' base chain, in the order in which the kernel calls them."""
+        ours: list[tuple[int, str, tuple[NftTable, NftChain] | None]]
+        ours = [(priority, name, None) for priority, name in _TABLES_AT[hook]]
+        if self._nft is None:
+            return ours
+        theirs = [(priority, chain.hook.kind if chain.hook else "", (table, chain))
+                  for priority, table, chain in self._nft.at(hook)]  # fmt: skip
+        return sorted([*theirs, *ours], key=lambda each: each[0])
+
+    def _based(self, table: NftTable, chain: NftChain) -> None:
+        """A base chain of nftables: rules, then its policy."""
+        try:
+            accepted = self._ask_nft(table, chain, 1)
+        except CannotJudge as unknown:
+            raise _Decided("unknown", f"nftables {table.label} {chain.name}: {unknown}") from None
+        if not accepted and chain.hook is not None and chain.hook.policy == "drop":
+            raise _Decided("drop")
+
+    def _ask_nft(self, table: NftTable, chain: NftChain, depth: int) -> bool:
+        """Whether a rule accepted the packet (otherwise the chain ran out or returned)."""
+        if depth > DEEPEST_JUMP:
+            raise _Decided("drop", f"jumps are nested deeper than {DEEPEST_JUMP} chains at {chain.name}")
+        for rule in steps(chain):
+            verdict = None
+            for step in rule:
+                verdict = step(self, table)
+                if verdict is not None:
+                    break
+            if verdict is None or verdict is BROKEN or verdict is CONTINUE:
+                continue
+            if verdict is ACCEPT:
+                return True
+            if verdict is RETURN:
+                return False
+            kind, word = verdict
+            if kind == "jump":
+                if self._ask_nft(table, table.chains[word], depth + 1):
+                    return True
+            elif kind == "goto":
+                return self._ask_nft(table, table.chains[word], depth + 1)
+            else:
+                raise _Decided("reject" if kind == "reject" else "drop", word)
+        return False
 
     def _built_in(self, table: Table, chain: Chain) -> None:
         if self._run(table, chain, 1):
@@ -222,44 +280,59 @@ class _Walk:
         self._note(chain, number, rule, f"mark {self.mark:#x}")
 
     def _masquerade(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
-        self.masquerade = True
-        self.states.add("SNAT")
+        self.masquerading()
         self._note(chain, number, rule, "masquerade")
         return True
 
+    def masquerading(self) -> None:
+        """Let the packet come from the node."""
+        self.masquerade = True
+        self._settled("SNAT", "source")
+
+    def to_destination(self, address: str, port: int) -> None:
+        """Send the packet elsewhere. An empty address and port 0 stay."""
+        self.dst, self.dport = address or self.dst, port or self.dport
+        self._settled("DNAT", "destination")
+
+    def to_source(self, address: str, port: int) -> None:
+        """Let the packet come from elsewhere. An empty address and port 0 stay."""
+        self.src, self.sport = address or self.src, port or self.sport
+        self._settled("SNAT", "source")
+
+    def to_this_node(self, port: int) -> None:
+        """Send the packet to the node itself. Port 0 stays."""
+        if self._hook != "OUTPUT" and not self.is_local(self.dst):
+            raise CannotJudge("a redirection needs the address of the interface, which is not part of this model")
+        self.to_destination("127.0.0.1" if self._hook == "OUTPUT" else "", port)
+
+    def _settled(self, state: str, side: str) -> None:
+        self.states.add(state)
+        self._translated[side] = True
+
     def _dnat(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
-        self.dst, self.dport = self._translate(target.get("--to-destination") or "", self.dst, self.dport)
-        self.states.add("DNAT")
+        self.to_destination(*self._translate(target.get("--to-destination") or ""))
         self._note(chain, number, rule, f"dnat {_endpoint(self.dst, self.dport)}")
         return True
 
     def _snat(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
-        self.src, self.sport = self._translate(target.get("--to-source") or "", self.src, self.sport)
-        self.states.add("SNAT")
+        self.to_source(*self._translate(target.get("--to-source") or ""))
         self._note(chain, number, rule, f"snat {_endpoint(self.src, self.sport)}")
         return True
 
     def _redirect(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
-        if self._hook != "OUTPUT" and not self.is_local(self.dst):
-            raise CannotJudge("REDIRECT needs the address of the interface, which is not part of this model")
-        if self._hook == "OUTPUT":
-            self.dst = "127.0.0.1"
-        if ports := target.get("--to-ports"):
-            self.dport = self._pick_port(ports)
-        self.states.add("DNAT")
+        self.to_this_node(self.pick("", target.get("--to-ports") or "")[1])
         self._note(chain, number, rule, f"dnat {_endpoint(self.dst, self.dport)}")
         return True
 
-    def _translate(self, text: str, address: str, port: int) -> tuple[str, int]:
-        addresses, ports = values.split_destination(text)
-        if addresses:
-            low, dash, high = addresses.partition("-")
-            address = _between(low, high, self.draw()) if dash else low
-        return address, self._pick_port(ports) if ports else port
+    def _translate(self, text: str) -> tuple[str, int]:
+        return self.pick(*values.split_destination(text))
 
-    def _pick_port(self, ports: str) -> int:
-        low, dash, high = ports.partition("-")
-        return int(low) + int(self.draw() * (int(high) - int(low) + 1)) if dash else int(low)
+    def pick(self, addresses: str, ports: str) -> tuple[str, int]:
+        """An address and a port drawn of ranges (``10.0.0.1-10.0.0.3``, ``80-90``); empty and 0 for none."""
+        low, dash, high = addresses.partition("-")
+        address = _between(low, high, self.draw()) if dash else low
+        first, dash, last = (ports or "0").partition("-")
+        return address, int(first) + int(self.draw() * (int(last) - int(first) + 1)) if dash else int(first)
 
 
 def _between(low: str, high: str, share: float) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from kubelab.rules.nft.literals import rank
 from kubelab.rules.nft.model import DYNAMIC_SIZE, Chain, Container, Element, Hook, Table
@@ -14,33 +14,46 @@ VERSION = {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_v
 
 _NAMED = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 _ONLY_AT = {"dstnat": "PREROUTING", "srcnat": "POSTROUTING"}
-_ON_A_LINE = {("inet_service",): 5, ("inet_proto",): 5, ("ipv4_addr",): 2, ("ipv6_addr",): 2}
+_ON_A_LINE: dict[tuple[str, ...], int] = {
+    ("inet_service",): 5,
+    ("inet_proto",): 5,
+    ("ipv4_addr",): 2,
+    ("ipv6_addr",): 2,
+}
 _NEAR = 10
 """How far from a named priority one is still shown as a distance from it."""
 
 
-def words(
-    table: Table,
-    *,
-    handles: bool = False,
-    chains: Iterable[Chain] | None = None,
-    containers: Iterable[Container] | None = None,
-) -> str:
-    """A table, or with ``chains`` and ``containers`` only these of it."""
-    whole = chains is None and containers is None
-    blocks = [_container(each, handles) for each in (table.containers.values() if whole else containers or ())]
-    blocks += [_chain(each, handles) for each in (table.chains.values() if whole else chains or ())]
-    text = "\n\n".join(blocks)
-    comment = f'\tcomment "{table.comment}"\n' if whole and table.comment else ""
+class Part(NamedTuple):
+    """What is listed of a table."""
+
+    table: Table
+    chains: Sequence[Chain]
+    containers: Sequence[Container]
+    whole: bool = False
+    """The table itself with all that it has."""
+
+
+def whole(table: Table) -> Part:
+    """All of a table."""
+    return Part(table, list(table.chains.values()), list(table.containers.values()), True)
+
+
+def words(part: Part, *, handles: bool = False, between: str = "\n\n") -> str:
+    """As ``nft list`` prints it. ``between``: what stands between two chains or sets."""
+    table = part.table
+    blocks = [_container(each, handles) for each in part.containers] + [_chain(each, handles) for each in part.chains]
+    text = between.join(blocks) + ("\n" if blocks else "")
+    comment = f'\tcomment "{table.comment}"\n' if part.whole and table.comment else ""
     note = f" # handle {table.handle}" if handles else ""
-    return f"table {table.label} {{{note}\n{comment}{text}{chr(10) if text else ''}}}\n"
+    return f"table {table.label} {{{note}\n{comment}{text}}}\n"
 
 
-def as_json(tables: Iterable[Table]) -> str:
-    """All of some tables, on one line."""
+def as_json(parts: Iterable[Part]) -> str:
+    """As ``nft -j list`` prints it, on one line."""
     found: list[Any] = [{"metainfo": VERSION}]
-    for table in tables:
-        found += _objects(table)
+    for part in parts:
+        found += _objects(part)
     return json.dumps({"nftables": found}) + "\n"
 
 
@@ -114,18 +127,19 @@ def _priority(hook: Hook) -> str:
     return str(hook.priority)
 
 
-def _objects(table: Table) -> Iterator[dict[str, Any]]:
-    family, name = table.family, table.name
-    yield {"table": {"family": family, "name": name, "handle": table.handle}}
-    for container in table.containers.values():
-        yield {"map" if container.is_map else "set": _container_object(table, container)}
-    for chain in table.chains.values():
+def _objects(part: Part) -> Iterator[dict[str, Any]]:
+    family, name = part.table.family, part.table.name
+    if part.whole:
+        yield {"table": {"family": family, "name": name, "handle": part.table.handle}}
+    for container in part.containers:
+        yield {"map" if container.is_map else "set": _container_object(part.table, container)}
+    for chain in part.chains:
         said: dict[str, Any] = {"family": family, "table": name, "name": chain.name, "handle": chain.handle}
         if chain.hook is not None:
             hook = chain.hook
             said |= {"type": hook.kind, "hook": hook.hook.lower(), "prio": hook.priority, "policy": hook.policy}
         yield {"chain": said}
-    for chain in table.chains.values():
+    for chain in part.chains:
         for rule in chain.rules:
             comment = {"comment": rule.comment} if rule.comment else {}
             where = {"family": family, "table": name, "chain": chain.name, "handle": rule.handle}

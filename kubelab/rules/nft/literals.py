@@ -67,7 +67,7 @@ def _network(element: Any) -> str:
     return str(element)
 
 
-def _literal(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Any:
+def _literal(network: Any) -> Any:
     if network.prefixlen == network.max_prefixlen:
         return str(network.network_address)
     return {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}

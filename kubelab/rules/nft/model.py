@@ -111,6 +111,15 @@ class Container:
         if is_wide(element.key):
             self.wide = (*self.wide, element)
 
+    def make_room(self) -> bool:
+        """Whether one more element fits; those whose time has run out go first."""
+        most = self.size or DYNAMIC_SIZE
+        if len(self.elements) >= most:
+            now = self.now()
+            for key in [key for key, each in self.elements.items() if each.until and each.until <= now]:
+                del self.elements[key]
+        return len(self.elements) < most
+
     def remove(self, key: Any) -> bool:
         """Take the element with a key (in the shape of ``nft -j``) out; whether it was there."""
         found = self.elements.pop(freeze(key), None)

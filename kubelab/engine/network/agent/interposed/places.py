@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.contract import Place
 from kubelab.rules import Memory, Ruleset
+from kubelab.rules.nft.ruleset import NftRuleset
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Host:
     rules: Ruleset = field(default_factory=Ruleset)
     rules6: Ruleset = field(default_factory=Ruleset)
     """What ``ip6tables`` was told: kept, and never asked, for no address here is an IPv6 one."""
+    nft: NftRuleset = field(default_factory=NftRuleset)
     memory: Memory = field(default_factory=Memory)
     dice: random.Random = field(default_factory=random.Random)
 

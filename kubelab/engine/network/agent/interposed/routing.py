@@ -124,6 +124,7 @@ class Map:
             memory=host.memory,
             out_interface=self._interface_towards,
             count=True,
+            nft=host.nft,
         )
 
     def _onwards(self, host: Host, verdict: Verdict, hops: int) -> Way:

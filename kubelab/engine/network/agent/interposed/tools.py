@@ -8,7 +8,9 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from kubelab.engine.network.agent.interposed import nft_tool
 from kubelab.engine.network.agent.interposed.datagrams import Flow
+from kubelab.engine.network.agent.interposed.output import Output
 from kubelab.engine.network.agent.interposed.places import Host
 from kubelab.rules import RestoreError, Ruleset
 
@@ -16,14 +18,6 @@ _FAMILIES = {"iptables": 4, "ip6tables": 6}
 _NAME = re.compile(r"(ip6?tables)(?:-legacy|-nft)?(-save|-restore)?")
 _LISTING = ("-S", "--list-rules")
 _CHECKING = ("-C", "--check")
-
-
-class Output(NamedTuple):
-    """What a tool did."""
-
-    code: int
-    stdout: str = ""
-    stderr: str = ""
 
 
 class Flows(NamedTuple):
@@ -36,6 +30,8 @@ class Flows(NamedTuple):
 def answer(host: Host, flows: Flows, argv: Sequence[str], stdin: int) -> Output | None:
     """What the tool would have done in the node; None for any other tool."""
     name = os.path.basename(argv[0])
+    if name == "nft":
+        return nft_tool.answer(host.nft, list(argv[1:]), lambda: _content(stdin).decode())
     if name == "conntrack":
         return _conntrack(flows, list(argv[1:]))
     parts = _NAME.fullmatch(name)
