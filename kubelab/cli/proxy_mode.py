@@ -27,8 +27,9 @@ def proxy_mode(name: str, mode: str | None) -> None:
         cluster.set_proxy_mode(cast("ProxyMode", mode))
         click.echo(f"All nodes serve by {mode} after {time.monotonic() - begin:.1f} s.")
         return
-    modes = cluster.proxy_modes()
+    modes, details = cluster.proxy_modes(), cluster.proxy_mode_details()
     for node, said in modes.items():
-        click.echo(f"{node:<24} {said or 'its kube-proxy does not answer'}")
+        detail = f" ({details[node]})" if details.get(node) else ""
+        click.echo(f"{node:<24} {said or 'its kube-proxy does not answer'}{detail}")
     if len(set(modes.values())) > 1:
         click.echo("The nodes differ; `kubelab proxy-mode MODE` makes them agree.", err=True)

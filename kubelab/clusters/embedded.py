@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from kubelab.clusters.base import Capability, ClusterError, Finished, Node, ProxyMode, Status
+from kubelab.clusters.conversation import Conversation, EmbeddedConversation
 from kubelab.clusters.process import EngineProcess, StartFailed
 from kubelab.engine import config
 from kubelab.engine.control.client import ControlError, EngineGone, EngineHangs, call
@@ -61,6 +62,11 @@ class EmbeddedNode:
                 timeout_seconds=timeout_seconds + ANSWER_SECONDS,
             )
         return Finished(answer["code"], answer["stdout"], answer["stderr"])
+
+    def talk(self, argv: Sequence[str]) -> Conversation:
+        """Start a program in this place's network and talk with it. Raises `ClusterError`."""
+        with _as_cluster_error():
+            return EmbeddedConversation(self._state, self.place, argv)
 
 
 class EmbeddedCluster:
@@ -155,16 +161,20 @@ class EmbeddedCluster:
 
     def proxy_modes(self) -> dict[str, str]:
         """Node → what its kube-proxy says it serves by; empty where it says nothing. Raises `ClusterError`."""
-        return self._ask_mode({}, ANSWER_SECONDS)
+        return self._ask_mode({}, ANSWER_SECONDS)["modes"]
+
+    def proxy_mode_details(self) -> dict[str, str]:
+        """Node → what stands in for a part of the mode that its kernel lacks; empty where nothing does."""
+        return self._ask_mode({}, ANSWER_SECONDS)["details"]
 
     def set_proxy_mode(self, mode: ProxyMode) -> None:
         """See `Cluster.set_proxy_mode`. The mode outlives the engine, and `reset`; `down` forgets it."""
-        self._one_mode(self._ask_mode({"mode": mode}, SWITCH_SECONDS))
+        self._one_mode(self._ask_mode({"mode": mode}, SWITCH_SECONDS)["modes"])
 
-    def _ask_mode(self, arguments: dict[str, Any], seconds: float) -> dict[str, str]:
+    def _ask_mode(self, arguments: dict[str, Any], seconds: float) -> dict[str, dict[str, str]]:
         with _as_cluster_error():
-            modes: dict[str, str] = call(self.state, "proxy-mode", arguments, timeout_seconds=seconds)["modes"]
-        return modes
+            said: dict[str, dict[str, str]] = call(self.state, "proxy-mode", arguments, timeout_seconds=seconds)
+        return said
 
     def _one_mode(self, modes: dict[str, str]) -> ProxyMode:
         if len(found := set(modes.values())) != 1 or "" in found:

@@ -13,7 +13,7 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -24,7 +24,7 @@ from kubelab.engine.apiserver import ApiServer, ApiServerSettings
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.control.server import Call, ControlServer
 from kubelab.engine.controllers import run_controllers
-from kubelab.engine.network.contract import Network, NetworkLost, Tier
+from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Tier
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
 from kubelab.engine.pki import PKI
@@ -235,8 +235,8 @@ class Engine:
         control.on("reset", self._on_reset)
         control.on("down", self._on_down)
         control.on("proxy-mode", self._on_proxy_mode)
-        control.on("run", lambda call: programs.run(self._network, call))
-        control.on("start", lambda call: programs.start(self._network, call))
+        control.on("run", lambda call: programs.run(self._network, call, self._answer))
+        control.on("start", lambda call: programs.start(self._network, call, self._answer))
 
     async def _on_status(self, call: Call) -> Mapping[str, Any]:
         """With ``wait`` the answer comes when the cluster is ready."""
@@ -263,7 +263,11 @@ class Engine:
             # Whoever hangs up meanwhile does not leave the nodes half-way.
             await asyncio.shield(self._proxy_mode.switch(str(mode), self._ready, self._this_world))
         assert self._network is not None
-        return {"modes": await ask(self._network, [spec.name for spec in self._specs])}
+        details = {proxy.node_name: proxy.detail for proxy in self._this_world().proxies}
+        return {"modes": await ask(self._network, [spec.name for spec in self._specs]), "details": details}
+
+    async def _answer(self, place: Place, argv: Sequence[str]) -> Finished | None:
+        return await self._world.answer(place, argv) if self._world else None
 
     def _this_world(self) -> World:
         assert self._world is not None

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from kubelab.engine.control.server import Call, Refused
-from kubelab.engine.network.contract import Network, NetworkLost, Place, Program, StartFailed
+from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Program, StartFailed
 
 RULE_TOOLS = frozenset({"iptables", "iptables-save", "iptables-restore", "iptables-nft", "nft", "conntrack"})
 """Where the kernel holds no rules, `Network.run` answers these from the rules that it evaluates."""
+Answer = Callable[[Place, Sequence[str]], Awaitable[Finished | None]]
+"""What a tool prints that is answered for in a place; None: run it."""
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-async def run(network: Network | None, call: Call) -> Mapping[str, Any]:
+async def run(network: Network | None, call: Call, answer: Answer) -> Mapping[str, Any]:
     """A tool to its end, its output collected."""
     arguments = call.arguments
     try:
-        finished = await _network(network).run(
-            _place(arguments.get("place", "")),
-            [str(each) for each in arguments["argv"]],
+        place, argv = _place(arguments.get("place", "")), [str(each) for each in arguments["argv"]]
+        finished = await answer(place, argv) or await _network(network).run(
+            place,
+            argv,
             stdin=str(arguments.get("stdin", "")).encode(),
             timeout_seconds=float(arguments.get("timeout_seconds", 30)),
         )
@@ -34,7 +38,7 @@ async def run(network: Network | None, call: Call) -> Mapping[str, Any]:
     }
 
 
-async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
+async def start(network: Network | None, call: Call, answer: Answer) -> Mapping[str, Any]:
     """A program on the client's own stdin, stdout and stderr; the client's signals are passed on."""
     if len(call.files) != 3:
         raise Refused("'start' needs three file descriptors: stdin, stdout and stderr.")
@@ -45,6 +49,8 @@ async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
         tty=bool(arguments.get("tty")),
     )
     stdin, stdout, stderr = call.files
+    if finished := await answer(_place(arguments.get("place", "")), program.argv):
+        return await _written(finished, call.files)
     if _network(network).tier == "interposed" and program.argv[0].rpartition("/")[2] in RULE_TOOLS:
         return await _answered(_network(network), _place(arguments.get("place", "")), program, call.files)
     try:
@@ -68,10 +74,14 @@ async def start(network: Network | None, call: Call) -> Mapping[str, Any]:
 
 async def _answered(network: Network, place: Place, program: Program, files: list[int]) -> Mapping[str, Any]:
     """A tool that is answered for and not started, on the client's own files."""
-    stdin, stdout, stderr = files
+    stdin = files[0]
     reads = program.argv[0].endswith("-restore") or "-" in program.argv
     fed = await asyncio.to_thread(_read_all, stdin) if reads else b""
-    finished = await network.run(place, program.argv, stdin=fed)
+    return await _written(await network.run(place, program.argv, stdin=fed), files)
+
+
+async def _written(finished: Finished, files: list[int]) -> Mapping[str, Any]:
+    _, stdout, stderr = files
     for file, output in ((stdout, finished.stdout), (stderr, finished.stderr)):
         await asyncio.to_thread(_write_all, file, output)
     return {"code": finished.code}

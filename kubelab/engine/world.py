@@ -20,7 +20,7 @@ from kubelab.engine.apiserver import ApiServer
 from kubelab.engine.balancer import LoadBalancer
 from kubelab.engine.client import Client
 from kubelab.engine.config import NodeSpec
-from kubelab.engine.network.contract import Finished, Network, node
+from kubelab.engine.network.contract import Finished, Network, Place, node
 from kubelab.engine.node import NodeAgent, NodeSettings
 from kubelab.engine.options import ProxyMode
 from kubelab.engine.proxy import KubeProxy, ProxyConfig
@@ -102,6 +102,12 @@ class World:
             back = (proxy.switch(was) for proxy, was in zip(self.proxies, before, strict=True))
             await asyncio.gather(*back, return_exceptions=True)
             raise failures[0]
+
+    async def answer(self, place: Place, argv: Sequence[str]) -> Finished | None:
+        """What a tool prints that a node's kube-proxy answers for, since the kernel cannot; None: run it."""
+        proxy = next((each for each in self.proxies if place == node(each.node_name)), None)
+        done = await proxy.answer(argv) if proxy else None
+        return Finished(done.code, done.stdout, done.stderr) if done else None
 
     async def _serve_api(self) -> Callable[[], Awaitable[None]]:
         """Let the API answer on the control plane's address, where the Service ``kubernetes`` leads."""

@@ -7,9 +7,9 @@ difference, measures, and forgets stale UDP flows; `modes.BACKENDS` names a fact
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kubelab.engine.options import ProxyMode
 from kubelab.engine.proxy.config import ProxyConfig
@@ -17,7 +17,7 @@ from kubelab.engine.proxy.jumps import Owned
 from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
-from kubelab.engine.proxy.tool import Run
+from kubelab.engine.proxy.tool import Finished, Run
 
 
 class LoadError(Exception):
@@ -63,6 +63,20 @@ class Backend(Protocol):
         Traffic is served by another mode's rules at that moment: ``keep`` is what these own, of which some has the
         same name.
         """
+        ...
+
+
+@runtime_checkable
+class StandsIn(Protocol):
+    """A backend that may have to do without what its mode needs of the kernel, and then answers for it."""
+
+    @property
+    def detail(self) -> str:
+        """What stands in and why, in a few words; empty while nothing does."""
+        ...
+
+    async def answer(self, argv: Sequence[str]) -> Finished | None:
+        """What one of the mode's tools would print in the node; None: run the real one."""
         ...
 
 

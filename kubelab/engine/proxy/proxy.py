@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from kubelab.engine.client import Client, Informer, Object
 from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, SERVICES
@@ -11,7 +12,7 @@ from kubelab.engine.config import POD_CIDR
 from kubelab.engine.options import ProxyMode
 from kubelab.engine.plain_http import Listen
 from kubelab.engine.proxy.addresses import contains, family_of
-from kubelab.engine.proxy.backend import LoadError
+from kubelab.engine.proxy.backend import LoadError, StandsIn
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import HEADLESS_LABEL, NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
@@ -19,7 +20,7 @@ from kubelab.engine.proxy.health import Health, HealthPorts, health_check_addres
 from kubelab.engine.proxy.modes import BACKENDS
 from kubelab.engine.proxy.schedule import BoundedRunner
 from kubelab.engine.proxy.services import PROXY_NAME_LABEL
-from kubelab.engine.proxy.tool import Run
+from kubelab.engine.proxy.tool import Finished, Run
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,20 @@ class KubeProxy:
                 raise
             self.mode = mode
             await self._follow_health_checks()
+
+    @property
+    def detail(self) -> str:
+        """What stands in for a part of the mode that the kernel lacks; empty where nothing does."""
+        return self._stands_in.detail if self._stands_in else ""
+
+    async def answer(self, argv: Sequence[str]) -> Finished | None:
+        """What a tool of the mode would print here where the kernel lacks what it talks to; None: run the real one."""
+        return await self._stands_in.answer(argv) if self._stands_in else None
+
+    @property
+    def _stands_in(self) -> StandsIn | None:
+        backend = self.families[0].backend
+        return backend if isinstance(backend, StandsIn) else None
 
     def metrics(self) -> str:
         """All families' metrics."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from kubelab.engine.options import ProxyMode
 from kubelab.engine.proxy.backend import Setting
@@ -11,6 +11,8 @@ from kubelab.engine.proxy.ipvs.choice import choose
 from kubelab.engine.proxy.ipvs.compiler import compile_plan
 from kubelab.engine.proxy.ipvs.kernel import OWNED
 from kubelab.engine.proxy.ipvs.servers import Servers, by_key, drained_keys, may_drain, with_draining
+from kubelab.engine.proxy.ipvs.standin.answers import Answer, answer
+from kubelab.engine.proxy.ipvs.standin.carrier import StandIn
 from kubelab.engine.proxy.jumps import Owned
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
@@ -63,6 +65,10 @@ class IpvsBackend:
             await self._carrier.adjust(self._standing, after)
             self._standing = after
         return False
+
+    async def answer(self, argv: Sequence[str]) -> Answer | None:
+        """What ``ipvsadm`` or ``ipset`` would print, where there is no IPVS."""
+        return await answer(self._carrier, argv) if isinstance(self._carrier, StandIn) else None
 
     async def clean_up(self, keep: Owned) -> None:
         """As `Backend.clean_up`."""

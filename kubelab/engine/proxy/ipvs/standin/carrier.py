@@ -43,12 +43,11 @@ class StandIn:
 
     async def connections(self) -> Connections:
         """As `Carrier.connections`: the kernel's connection tracking knows them; none without ``conntrack``."""
-        return counted(await self.flows("tcp"), self._servers)
+        return counted(await self.flows(), self._servers)
 
-    async def flows(self, protocol: str = "") -> str:
+    async def flows(self) -> str:
         """What ``conntrack -L`` says; nothing without the tool."""
-        only = ["-p", protocol] if protocol else []
-        done = await self._run(["conntrack", "-L", "-f", f"ipv{self._family}", *only], b"")
+        done = await self._run(["conntrack", "-L", "-f", f"ipv{self._family}"], b"")
         return done.stdout.decode(errors="replace") if done.code == 0 else ""
 
     async def load(self, plan: Plan, before: Servers, after: Servers) -> None:
