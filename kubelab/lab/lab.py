@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster, ProxyMode
     from kubelab.lab.connections import Connections
     from kubelab.lab.survey import Survey
-    from kubelab.trace import Flow, Trace
+    from kubelab.trace import Flow, Followed, Trace
     from kubelab.lab.endpoints import Endpoints
     from kubelab.lab.lookup import Lookup
 
@@ -379,6 +379,29 @@ class Lab:
 
         self.last_shares = SharesOverTime(service, lambda: self.pods(selector), start, round(rate * phase_seconds))
         return self.last_shares
+
+    def follow(
+        self,
+        source: str | Pod,
+        target: str | Pod,
+        port: int | str = 0,
+        protocol: str = "tcp",
+        *,
+        source_port: int = 0,
+        path: str = "/",
+        timeout: float = 0.8,
+    ) -> Followed:
+        """Send one real packet and hear from every node's kernel which rules it met, beside what `trace` computes.
+
+        A real client connects from the pod, the node or ``"outside"`` (over UDP: sends ``path`` as a datagram); its
+        first packet carries a DSCP value by which it is known again. What listens on the nodes goes away by itself.
+        ``timeout``: seconds that the client waits. Raises `LabError` where there is no kernel to ask.
+        """
+        from kubelab.lab.following import follow
+
+        return follow(
+            self, source, target, port, protocol, source_port=source_port, path=path, timeout=timeout
+        )
 
     def _named(self, what: str) -> tuple[kinds.Kind, str]:
         """The kind and the real name in ``deployment/web`` or ``pod/web-1``."""

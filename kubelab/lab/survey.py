@@ -33,7 +33,7 @@ section iptables; has iptables-save && iptables-save -c 2>/dev/null
 if has nft; then
     section nft
     nft list tables 2>/dev/null | while read -r _ family name; do
-        case "$name" in filter|nat|mangle|raw|security) ;; *) nft list table "$family" "$name" ;; esac
+        case "$name" in filter|nat|mangle|raw|security|kubelab-follow) ;; *) nft list table "$family" "$name" ;; esac
     done
 fi
 section conntrack; has conntrack && conntrack -L 2>/dev/null

@@ -7,6 +7,7 @@ each node, `trace` follows a packet through it. Nothing here talks to a cluster:
 from kubelab.trace.ask import trace
 from kubelab.trace.conntrack import Flow, read_conntrack, read_flow
 from kubelab.trace.errors import CannotRead, CannotTrace
+from kubelab.trace.followed import Followed
 from kubelab.trace.hops import Hop
 from kubelab.trace.naming import Names, names_of
 from kubelab.trace.outcome import Outcome, Trace
@@ -17,6 +18,7 @@ __all__ = [
     "CannotRead",
     "CannotTrace",
     "Flow",
+    "Followed",
     "Header",
     "Hop",
     "Names",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kubelab.trace.hops import Hop
 
 if TYPE_CHECKING:
+    from kubelab.trace.followed import Followed
     from kubelab.trace.outcome import Outcome, Trace
 
 _HEADINGS = ("place", "interface", "hook", "where", "does", "packet after", "chance")
@@ -74,10 +75,9 @@ def trace_table(trace: Trace) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in trace.notes)])
 
 
-def outcome_text(outcome: Outcome) -> str:
-    """Every hop on lines of its own."""
-    lines = [_head(outcome)]
-    for number, hop in enumerate(outcome.hops, 1):
+def _hop_lines(hops: Sequence[Hop]) -> list[str]:
+    lines = []
+    for number, hop in enumerate(hops, 1):
         at = " ".join(word for word in (hop.place, hop.interfaces and f"[{hop.interfaces}]", hop.hook) if word)
         chance = f" (chance {share(hop.share)})" if hop.share != 1.0 else ""
         lines.append(f"{number:3}. {at}: {hop.where}: {hop.did}{chance}")
@@ -85,6 +85,12 @@ def outcome_text(outcome: Outcome) -> str:
             lines.append(f"       {hop.rule}")
         if hop.after != hop.before:
             lines.append(f"       {hop.before}  becomes  {hop.after}")
+    return lines
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Every hop on lines of its own."""
+    lines = [_head(outcome), *_hop_lines(outcome.hops)]
     lines += [f"assuming: {each}" for each in outcome.assumptions]
     return "\n".join([*lines, outcome.reason])
 
@@ -98,18 +104,21 @@ def trace_text(trace: Trace) -> str:
     return "\n\n".join(parts)
 
 
-def outcome_html(outcome: Outcome) -> str:
-    """The hops as a table; the rule as written stands beside what it does."""
+def _hops_html(hops: Sequence[Hop], caption: str) -> str:
     headings = "".join(f"<th scope='col'>{escape(each)}</th>" for each in (*_HEADINGS, "rule"))
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}<td><code>{escape(hop.rule)}</code></td></tr>"
-        for hop, cells in zip(outcome.hops, _rows(outcome.hops), strict=True)
+        for hop, cells in zip(hops, _rows(hops), strict=True)
     )
-    assumed = "".join(f"<p>Assuming: {escape(each)}</p>" for each in outcome.assumptions)
     return (
-        f"<table><caption>{escape(_head(outcome))}</caption><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody>"
-        f"</table>{assumed}<p>{escape(outcome.reason)}</p>"
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def outcome_html(outcome: Outcome) -> str:
+    """The hops as a table; the rule as written stands beside what it does."""
+    assumed = "".join(f"<p>Assuming: {escape(each)}</p>" for each in outcome.assumptions)
+    return f"{_hops_html(outcome.hops, _head(outcome))}{assumed}<p>{escape(outcome.reason)}</p>"
 
 
 def trace_html(trace: Trace) -> str:
@@ -124,3 +133,37 @@ def trace_html(trace: Trace) -> str:
             for each in trace.outcomes
         )
     return f"<div class='kubelab-trace'><p>{escape(_question(trace))}</p>{body}{notes}</div>"
+
+
+_SEEN = "what the kernel did"
+
+
+def _entries(followed: Followed) -> list[str]:
+    found = [f"{place} knew before: {flow}" for place, flow in followed.before]
+    return found + [f"{place} has entered: {flow}" for place, flow in followed.after]
+
+
+def followed_table(followed: Followed, verdict: str) -> str:
+    """The hops as a table, then the end, the entries and whether the computed trace agrees."""
+    lines = [f"{followed.sent.protocol} from {followed.source}: {followed.sent} — {_SEEN}"]
+    if followed.hops:
+        lines.append(_table([_HEADINGS, *_rows(followed.hops)]))
+    lines += [followed.reason, *_entries(followed), verdict, *(f"note: {each}" for each in followed.notes)]
+    return "\n".join(line for line in lines if line)
+
+
+def followed_text(followed: Followed, verdict: str) -> str:
+    """Every hop with its rule as written, of the packet and of the answer."""
+    lines = [f"{followed.sent.protocol} from {followed.source}: {followed.sent} — {_SEEN}", *_hop_lines(followed.hops)]
+    if followed.answer:
+        lines += ["the answer:", *_hop_lines(followed.answer)]
+    lines += [followed.reason, *_entries(followed), verdict, *(f"note: {each}" for each in followed.notes)]
+    return "\n".join(line for line in lines if line)
+
+
+def followed_html(followed: Followed, verdict: str) -> str:
+    """A table of the hops, and what the client, the server and the nodes' tables say."""
+    words = [followed.reason, *_entries(followed), verdict, *(f"Note: {each}" for each in followed.notes)]
+    below = "".join(f"<p>{escape(each)}</p>" for each in words if each)
+    caption = f"{followed.sent.protocol} from {followed.source}: {followed.sent} — {_SEEN}"
+    return f"<div class='kubelab-trace'>{_hops_html(followed.hops, caption)}{below}</div>"
