@@ -14,7 +14,7 @@ from kubelab.engine.proxy.addresses import contains, family_of
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.detector import local_detector
 from kubelab.engine.proxy.endpoints import usable
-from kubelab.engine.proxy.iptables_service import Context, write_service_port
+from kubelab.engine.proxy.iptables_service import Context, PortRules, port_rules
 from kubelab.engine.proxy.names import STALE_PREFIXES
 from kubelab.engine.proxy.script import TableScript
 from kubelab.engine.proxy.services import PortName
@@ -32,6 +32,8 @@ FILTER_CHAINS = (
 )
 NAT_CHAINS = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ")
 
+POLICIES = ("internal", "external")
+
 NFACCT_INVALID = "ct_state_invalid_dropped_pkts"
 
 
@@ -40,8 +42,13 @@ class Compiled(NamedTuple):
 
     filter: TableScript
     nat: TableScript
-    without_local_endpoints: dict[str, int]
-    """Policy (``internal``, ``external``) → ports that have endpoints, but none here."""
+    ports: dict[PortName, PortRules]
+
+    @property
+    def without_local_endpoints(self) -> dict[str, int]:
+        """Policy (``internal``, ``external``) → ports that have endpoints, but none here."""
+        ports = self.ports.values()
+        return {policy: sum(policy in each.without_local_endpoints for each in ports) for policy in POLICIES}
 
     def text(self) -> str:
         """What goes into ``iptables-restore --noflush``."""
@@ -59,35 +66,46 @@ def compile_rules(
     *,
     existing_chains: Iterable[str] = (),
     changed: Collection[PortName] | None = None,
+    before: Compiled | None = None,
 ) -> Compiled:
     """Compile everything.
 
     ``existing_chains`` are those that the kernel's nat table has now: the ones that are no longer needed are deleted.
     With ``changed`` only the chains of these ports are written besides the shared ones (KEP-3453); the kernel has
-    the others already.
+    the others already. ``before``, of the same node and configuration, saves compiling those others again.
     """
     filter_, nat = TableScript("filter"), TableScript("nat")
     localhost = config.localhost_node_ports and state.family == 4
     _shared_chains(filter_, nat, config, localhost)
-    context = Context(
-        state,
-        config,
-        local_detector(config, state.node, state.family),
-        filter_,
-        nat,
-        localhost=localhost,
-        comments=not is_large(state),
-    )
-    active: set[str] = set()
+    detector = local_detector(config, state.node, state.family)
+    context = Context(state, config, detector, localhost, comments=not is_large(state))
+    known = before.ports if before is not None and changed is not None else {}
+    ports: dict[PortName, PortRules] = {}
     for name, port in state.services.items():
         write = changed is None or name in changed
-        active |= write_service_port(context, port, usable(port, state.endpoints_of(name), state.node), write)
+        rules = None if write else known.get(name)
+        if rules is None:
+            rules = port_rules(context, port, usable(port, state.endpoints_of(name), state.node))
+        ports[name] = rules
+        _add(rules, filter_, nat, write)
+    active = {chain for rules in ports.values() for chain in rules.chains}
     for chain in sorted(existing_chains):
         if chain.startswith(STALE_PREFIXES) and chain not in active:
             nat.delete(chain)
     _node_ports(nat, state, config, localhost)
     _forward(filter_, config)
-    return Compiled(filter_, nat, context.without_local_endpoints)
+    return Compiled(filter_, nat, ports)
+
+
+def _add(port: PortRules, filter_: TableScript, nat: TableScript, write: bool) -> None:
+    """Without ``write`` the port's own chains are only counted."""
+    filter_.rules += port.filter
+    nat.rules += port.shared
+    if write:
+        nat.chains += port.chains
+        nat.rules += port.own
+    filter_.counted += len(port.filter)
+    nat.counted += len(port.shared) + len(port.own)
 
 
 def _shared_chains(filter_: TableScript, nat: TableScript, config: ProxyConfig, localhost: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubelab.engine.proxy.addresses import contains
@@ -24,13 +25,25 @@ class Context:
     state: ProxyState
     config: ProxyConfig
     detector: LocalDetector | None
-    filter: TableScript
-    nat: TableScript
     localhost: bool
     """Whether NodePorts answer on 127.0.0.1."""
     comments: bool
     """Whether the rules of endpoints have comments (not in a large cluster)."""
-    without_local_endpoints: dict[str, int] = field(default_factory=lambda: {"internal": 0, "external": 0})
+
+
+class PortRules(NamedTuple):
+    """All that a port has in the tables."""
+
+    filter: tuple[str, ...]
+    """In chains that all ports share, as is all of the filter table."""
+    shared: tuple[str, ...]
+    """In the nat table's chains that all ports share."""
+    chains: tuple[str, ...]
+    """Of its own, in the nat table."""
+    own: tuple[str, ...]
+    """The rules in these."""
+    without_local_endpoints: frozenset[str]
+    """Policies (``internal``, ``external``) under which it has endpoints, but none here."""
 
 
 class _Refusal(NamedTuple):
@@ -38,18 +51,15 @@ class _Refusal(NamedTuple):
     target: str
 
 
-def write_service_port(context: Context, port: ServicePort, endpoints: Usable, write: bool) -> set[str]:
-    """Write the port's rules; without ``write`` only those in the chains that all ports share.
-
-    Returns the chains that the port needs.
-    """
-    return _PortWriter(context, port, endpoints).run(write)
+def port_rules(context: Context, port: ServicePort, endpoints: Usable) -> PortRules:
+    """The rules of one port, in the order in which kube-proxy writes them."""
+    return _PortWriter(context, port, endpoints).run()
 
 
 class _PortWriter:
     def __init__(self, context: Context, port: ServicePort, endpoints: Usable) -> None:
         self._context = context
-        self._filter, self._nat = context.filter, context.nat
+        self._filter, self._shared, self._own = TableScript("filter"), TableScript("nat"), TableScript("nat")
         self._port = port
         self._endpoints = endpoints
         self._name = str(port.name)
@@ -66,18 +76,12 @@ class _PortWriter:
         self._has_internal = has and not (port.internal_policy_local and not endpoints.local)
         self._has_external = has and not (port.external_policy_local and not endpoints.local)
 
-    def run(self, write: bool) -> set[str]:
+    def run(self) -> PortRules:
         self._cluster_ip()
         self._external_ips()
         self._load_balancer()
         self._node_port()
         self._health_check()
-        self._count_missing()
-        chains = self._own_chains()
-        if write:
-            for chain in chains:
-                self._nat.chain(chain)
-        before = len(self._nat.rules)
         self._masquerade_internal()
         self._external()
         self._firewall()
@@ -87,9 +91,13 @@ class _PortWriter:
             self._balance(self._svl, self._endpoints.local)
         for endpoint in self._endpoints.reachable:
             self._endpoint(endpoint)
-        if not write:
-            del self._nat.rules[before:]
-        return set(chains)
+        return PortRules(
+            tuple(self._filter.rules),
+            tuple(self._shared.rules),
+            tuple(self._own_chains()),
+            tuple(self._own.rules),
+            frozenset(self._missing()),
+        )
 
     def _own_chains(self) -> list[str]:
         wanted = (
@@ -114,7 +122,7 @@ class _PortWriter:
     def _cluster_ip(self) -> None:
         to = self._to(self._port.cluster_ip, self._port.port)
         if self._has_internal:
-            self._nat.rule("KUBE-SERVICES", to, f"-j {self._internal_chain}", comment=f"{self._name} cluster IP")
+            self._shared.rule("KUBE-SERVICES", to, f"-j {self._internal_chain}", comment=f"{self._name} cluster IP")
         else:
             refusal = self._refusal()
             self._filter.rule("KUBE-SERVICES", to, refusal.target, comment=refusal.comment)
@@ -127,7 +135,7 @@ class _PortWriter:
         for ip in self._port.external_ips:
             to = self._to(ip, self._port.port)
             if self._endpoints.any:
-                self._nat.rule("KUBE-SERVICES", to, f"-j {self._ext}", comment=f"{self._name} external IP")
+                self._shared.rule("KUBE-SERVICES", to, f"-j {self._ext}", comment=f"{self._name} external IP")
             if not self._has_external:
                 self._refuse_external(to)
 
@@ -136,7 +144,7 @@ class _PortWriter:
             to = self._to(vip, self._port.port)
             if self._endpoints.any:
                 chain = self._fw if self._uses_fw else self._ext
-                self._nat.rule("KUBE-SERVICES", to, f"-j {chain}", comment=f"{self._name} loadbalancer IP")
+                self._shared.rule("KUBE-SERVICES", to, f"-j {chain}", comment=f"{self._name} loadbalancer IP")
             if self._uses_fw:
                 comment = f"{self._name} traffic not accepted by {self._fw}"
                 self._filter.rule("KUBE-PROXY-FIREWALL", to, "-j DROP", comment=comment)
@@ -152,8 +160,8 @@ class _PortWriter:
         if self._endpoints.any:
             if self._context.localhost and self._context.config.nfacct:
                 count = f"-m nfacct --nfacct-name {NFACCT_LOCALHOST}"
-                self._nat.rule("KUBE-NODEPORTS", bare, f"-d 127.0.0.0/8 --dport {number}", count, f"-j {self._ext}")
-            self._nat.rule("KUBE-NODEPORTS", bare, f"--dport {number}", f"-j {self._ext}")
+                self._shared.rule("KUBE-NODEPORTS", bare, f"-d 127.0.0.0/8 --dport {number}", count, f"-j {self._ext}")
+            self._shared.rule("KUBE-NODEPORTS", bare, f"--dport {number}", f"-j {self._ext}")
         if not self._has_external:
             self._refuse_external(f"-m addrtype --dst-type LOCAL -m {protocol} -p {protocol} --dport {number}")
 
@@ -162,11 +170,12 @@ class _PortWriter:
             comment = f"{self._name} health check node port"
             self._filter.rule("KUBE-NODEPORTS", f"-m tcp -p tcp --dport {number} -j ACCEPT", comment=comment)
 
-    def _count_missing(self) -> None:
+    def _missing(self) -> Iterator[str]:
         if self._endpoints.any and not self._endpoints.local:
-            missing = self._context.without_local_endpoints
-            missing["internal"] += self._port.internal_policy_local
-            missing["external"] += self._port.external_policy_local and self._port.externally_accessible
+            if self._port.internal_policy_local:
+                yield "internal"
+            if self._port.external_policy_local and self._port.externally_accessible:
+                yield "external"
 
     def _masquerade_internal(self) -> None:
         """What does not come from a pod is masqueraded, so that its answer comes back by this node."""
@@ -176,35 +185,35 @@ class _PortWriter:
         outside = "" if self._context.config.masquerade_all or detector is None else detector.is_not_local
         to = self._to(self._port.cluster_ip, self._port.port)
         comment = f"{self._name} cluster IP"
-        self._nat.rule(self._internal_chain, to, outside, "-j KUBE-MARK-MASQ", comment=comment)
+        self._own.rule(self._internal_chain, to, outside, "-j KUBE-MARK-MASQ", comment=comment)
 
     def _external(self) -> None:
         if not self._uses_ext:
             return
         chain, traffic = self._ext, f"traffic for {self._name} external destinations"
         if not self._port.external_policy_local:
-            self._nat.rule(chain, "-j KUBE-MARK-MASQ", comment=f"masquerade {traffic}")
+            self._own.rule(chain, "-j KUBE-MARK-MASQ", comment=f"masquerade {traffic}")
         else:
             detector = self._context.detector
             if detector:
-                self._nat.rule(chain, detector.is_local, f"-j {self._svc}", comment=f"pod {traffic}")
+                self._own.rule(chain, detector.is_local, f"-j {self._svc}", comment=f"pod {traffic}")
             local = "-m addrtype --src-type LOCAL"
-            self._nat.rule(chain, local, "-j KUBE-MARK-MASQ", comment=f"masquerade LOCAL {traffic}")
-            self._nat.rule(chain, local, f"-j {self._svc}", comment=f"route LOCAL {traffic}")
+            self._own.rule(chain, local, "-j KUBE-MARK-MASQ", comment=f"masquerade LOCAL {traffic}")
+            self._own.rule(chain, local, f"-j {self._svc}", comment=f"route LOCAL {traffic}")
         if self._has_external:
-            self._nat.rule(chain, f"-j {self._external_chain}")
+            self._own.rule(chain, f"-j {self._external_chain}")
 
     def _firewall(self) -> None:
         if not self._uses_fw:
             return
         comment = f"{self._name} loadbalancer IP"
         for cidr in self._port.source_ranges:
-            self._nat.rule(self._fw, f"-s {cidr} -j {self._ext}", comment=comment)
+            self._own.rule(self._fw, f"-s {cidr} -j {self._ext}", comment=comment)
         own = node_ip(self._context.state.node, self._context.state.family)
         if any(contains(cidr, own) for cidr in self._port.source_ranges):
             for vip in self._port.load_balancer_vips:
-                self._nat.rule(self._fw, f"-s {vip} -j {self._ext}", comment=comment)
-        self._nat.rule(self._fw, comment=f"other traffic to {self._name} will be dropped by KUBE-PROXY-FIREWALL")
+                self._own.rule(self._fw, f"-s {vip} -j {self._ext}", comment=comment)
+        self._own.rule(self._fw, comment=f"other traffic to {self._name} will be dropped by KUBE-PROXY-FIREWALL")
 
     def _balance(self, chain: str, endpoints: tuple[Endpoint, ...]) -> None:
         """Each of n endpoints gets 1/n: the first 1/n of all, the second 1/(n-1) of the rest, and so on."""
@@ -213,11 +222,11 @@ class _PortWriter:
             for endpoint in endpoints:
                 sep, comment = self._named(endpoint)
                 known = f"-m recent --name {sep} --rcheck --seconds {seconds} --reap"
-                self._nat.rule(chain, known, f"-j {sep}", comment=comment)
+                self._own.rule(chain, known, f"-j {sep}", comment=comment)
         for left, endpoint in zip(range(len(endpoints), 0, -1), endpoints, strict=True):
             sep, comment = self._named(endpoint)
             share = f"-m statistic --mode random --probability {1 / left:.10f}" if left > 1 else ""
-            self._nat.rule(chain, share, f"-j {sep}", comment=comment)
+            self._own.rule(chain, share, f"-j {sep}", comment=comment)
 
     def _named(self, endpoint: Endpoint) -> tuple[str, str]:
         chain = endpoint_chain(self._port.name, str(endpoint))
@@ -227,6 +236,6 @@ class _PortWriter:
         chain, protocol = endpoint_chain(self._port.name, str(endpoint)), self._port.protocol
         bare = f"-m comment --comment {self._name}" if self._context.comments else ""
         remember = f"-m recent --name {chain} --set" if self._port.affinity_seconds else ""
-        self._nat.rule(chain, bare, f"-s {endpoint.ip} -j KUBE-MARK-MASQ")
+        self._own.rule(chain, bare, f"-s {endpoint.ip} -j KUBE-MARK-MASQ")
         translate = f"-m {protocol} -p {protocol} -j DNAT --to-destination {endpoint}"
-        self._nat.rule(chain, bare, remember, translate)
+        self._own.rule(chain, bare, remember, translate)

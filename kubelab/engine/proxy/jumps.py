@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kubelab.engine.proxy.script import chain_lines, transaction
+
 CANARY = "KUBE-PROXY-CANARY"
 CANARY_TABLES = ("mangle", "nat", "filter")
 
@@ -76,7 +78,7 @@ def missing_jumps(saved: str, jumps: Iterable[Jump] = JUMPS, *, canary: str = CA
         made = [f"-N {chain}" for chain in chains if f":{chain}" not in there]
         inserted = [f"-I {jump.built_in} {jump.rule()}" for jump in absent]
         if made or inserted:
-            text += _restore(table, [*made, *inserted])
+            text += transaction(table, [*made, *inserted])
     return text
 
 
@@ -87,9 +89,9 @@ def removal(saved: str, owned: Owned, keep: Owned) -> str:
         jumps = [each for each in owned.jumps if each.table == table and each not in keep.jumps]
         chains = [name for name in _chains(there) if _owns(owned, table, name) and not _owns(keep, table, name)]
         lines = [f"-D {each.built_in} {each.rule()}" for each in jumps if each.saved() in there]
-        lines += [f":{name} - [0:0]" for name in chains] + [f"-X {name}" for name in chains]
+        lines += [*chain_lines(chains), *(f"-X {name}" for name in chains)]
         if lines:
-            text += _restore(table, lines)
+            text += transaction(table, lines)
     return text
 
 
@@ -99,10 +101,6 @@ def _owns(owned: Owned, table: str, chain: str) -> bool:
 
 def _chains(lines: Iterable[str]) -> list[str]:
     return sorted(line[1:] for line in lines if line.startswith(":"))
-
-
-def _restore(table: str, lines: list[str]) -> str:
-    return "\n".join([f"*{table}", *lines, "COMMIT", ""])
 
 
 def nat_chains(saved: str) -> list[str]:

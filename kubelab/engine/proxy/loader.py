@@ -1,25 +1,29 @@
-"""Loading compiled rules into the kernel of a node, with as few process starts as can be.
+"""Feeding iptables' tables of a node, in as few transactions as is quick, and as many as the kernel asks for.
 
-A full sync reads all tables once and restores once; a partial one reads the nat table's chains and restores once.
-A plain user's nf_tables transaction cannot be larger than the socket's send buffer (about 212,992 bytes, because
-raising it needs a privilege of the first namespace); where the kernel says so, the rules go in chain by chain in
-several transactions, endpoints first and the shared chains last, so that every moment in between serves traffic.
+Upstream feeds one transaction a table. iptables-restore (nf_tables, 1.8.9) takes a time that grows with the square of
+the chains in it, 20 s for 5,000 Services; several transactions take a twentieth of that. And a plain user's cannot be
+larger than the socket's send buffer (about 212,992 bytes, because raising it needs a privilege of the first
+namespace). So where there are many rules they go in by whole chains, endpoints first and the shared chains last: every
+moment in between serves traffic.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from kubelab.engine.proxy.backend import LoadError
-from kubelab.engine.proxy.iptables import Compiled
 from kubelab.engine.proxy.jumps import CANARY_TABLES, canary_gone, missing_jumps
-from kubelab.engine.proxy.script import TableScript, chain_lines
+from kubelab.engine.proxy.script import Block, TableScript, chain_lines, transaction
 from kubelab.engine.proxy.tool import Run
 
 log = logging.getLogger(__name__)
 
-LINES_IN_A_CHUNK = 200
-"""Chains and rules in one transaction of a chunked load: about two thirds of what fits."""
+LINES_IN_ONE = 4000
+"""Chains and rules that go into one transaction as upstream has it."""
+LINES_IN_A_CHUNK = 1000
+"""Of more than that, how many go in together; a chain that has more is not cut."""
+FEWEST_LINES = 25
 
 _TOO_LONG = "Message too long"
 
@@ -44,26 +48,44 @@ class Loader:
         program = "ip6tables" if family == 6 else "iptables"
         self._save = f"{program}-save"
         self._restore = f"{program}-restore"
-        self.chunked = False
-        """Whether the last load took several transactions."""
+        self._lines = LINES_IN_A_CHUNK
+        self.confined = False
+        """Whether the kernel found a transaction too long, so that all later ones are kept short."""
 
     async def saved(self, table: str | None = None) -> str:
-        """What the kernel holds now."""
+        """What the kernel holds now. Raises `LoadError`."""
         return (await self._call([self._save, *(["-t", table] if table else [])])).decode()
 
-    async def load(self, compiled: Compiled, *, saved: str | None = None) -> None:
-        """Load the rules; with ``saved`` (all tables) also the jumps and canaries that it lacks. Raises `LoadError`."""
+    async def load(self, *scripts: TableScript, saved: str | None = None) -> None:
+        """Load tables; with ``saved`` (all tables) also the jumps and canaries that it lacks. Raises `LoadError`."""
         prelude = missing_jumps(saved) if saved is not None else ""
-        try:
-            await self.feed(prelude + compiled.text())
-            self.chunked = False
-        except LoadError as error:
-            if _TOO_LONG not in str(error):
-                raise
-            log.info("the rules do not fit into one transaction; loading them in several of %d lines", LINES_IN_A_CHUNK)
-            for text in chunks(compiled, prelude):
-                await self.feed(text)
-            self.chunked = True
+        text = prelude + "".join(script.text() for script in scripts)
+        if not text:
+            return
+        if await self._in_one(text.count("\n")):
+            try:
+                return await self._transaction(text)
+            except LoadError as error:
+                self._shorten(error, LINES_IN_A_CHUNK)
+            prelude = missing_jumps(await self.saved()) if saved is not None else ""
+        if prelude:
+            await self.feed(prelude)
+        for script in scripts:
+            await self._feed(script.table, blocks(script))
+
+    async def feed(self, text: str) -> None:
+        """Give text to iptables-restore, line by line in its order where it is too long for one transaction.
+
+        Raises `LoadError`.
+        """
+        if await self._in_one(text.count("\n")):
+            try:
+                return await self._transaction(text)
+            except LoadError as error:
+                self._shorten(error, LINES_IN_A_CHUNK)
+        for table in text.removesuffix("COMMIT\n").split("COMMIT\n"):
+            name, *lines = table.splitlines()
+            await self._feed(name.removeprefix("*"), [[line] for line in lines])
 
     async def canary_gone(self) -> bool:
         """Whether somebody flushed the tables: the canary is gone from mangle, and from the other tables too."""
@@ -71,8 +93,43 @@ class Loader:
             return False
         return canary_gone([await self.saved(table) for table in CANARY_TABLES if table != "mangle"])
 
-    async def feed(self, text: str) -> None:
-        """Give text to iptables-restore, in one transaction a table. Raises `LoadError`."""
+    async def _in_one(self, lines: int) -> bool:
+        """Whether to try one transaction; iptables-legacy takes one best, as each swaps the whole table."""
+        if self.confined:
+            return lines <= self._lines
+        if lines <= LINES_IN_ONE:
+            return True
+        version = await self._run([self._restore, "--version"], b"")
+        return b"nf_tables" not in version.stdout
+
+    async def _feed(self, table: str, given: Sequence[Block]) -> None:
+        for packed in _packed(given, self._lines):
+            await self._feed_packed(table, packed)
+
+    async def _feed_packed(self, table: str, given: Sequence[Block]) -> None:
+        """One transaction, or halves of it; a single chain is cut when it is too long itself."""
+        lines = [line for block in given for line in block]
+        try:
+            return await self._transaction(transaction(table, lines))
+        except LoadError as error:
+            if len(lines) == 1:
+                raise
+            self._shorten(error, len(lines) // 2)
+        halves = given if len(given) > 1 else [[line] for line in lines]
+        middle = len(halves) // 2
+        for half in (halves[:middle], halves[middle:]):
+            await self._feed_packed(table, half)
+
+    def _shorten(self, error: LoadError, lines: int) -> None:
+        """Remember what did not fit. Raises the error when it is another one."""
+        if _TOO_LONG not in str(error):
+            raise error
+        if not self.confined:
+            log.info("the rules do not fit into one transaction; loading them in several")
+        self.confined = True
+        self._lines = max(FEWEST_LINES, min(self._lines, lines))
+
+    async def _transaction(self, text: str) -> None:
         await self._call([self._restore, "-w", "5", "--noflush", "--counters"], text.encode())
 
     async def _call(self, argv: list[str], stdin: bytes = b"") -> bytes:
@@ -83,35 +140,31 @@ class Loader:
         return done.stdout
 
 
-def chunks(compiled: Compiled, prelude: str = "") -> list[str]:
-    """The same rules as several transactions, each of whole chains where they fit."""
-    texts = [*_transactions(compiled.filter), *_transactions(compiled.nat)]
-    return [prelude, *texts] if prelude else texts
-
-
-def _transactions(script: TableScript) -> list[str]:
-    rules: dict[str, list[str]] = {chain: [] for chain in script.chains if chain not in script.deletions}
-    for rule in script.rules:
-        rules[rule.split(" ", 2)[1]].append(rule)
-    blocks = [[*chain_lines([chain]), *rules[chain]] for chain in sorted(rules, key=_rank)]
-    blocks += [[line] for line in chain_lines(script.deletions)]
-    blocks += [[f"-X {chain}"] for chain in script.deletions]
-    return ["\n".join([f"*{script.table}", *lines, "COMMIT", ""]) for lines in _packed(blocks)]
+def blocks(script: TableScript) -> list[Block]:
+    """A table's lines by chains: those that others jump to first, and last what is deleted."""
+    rules = script.by_chain()
+    rewritten = set(script.chains)
+    names = dict.fromkeys([*script.chains, *rules])
+    found = [
+        [*chain_lines([name] if name in rewritten else []), *rules.get(name, [])]
+        for name in sorted(names.keys() - set(script.deletions), key=lambda name: (_rank(name), name))
+    ]
+    found += [[line] for line in chain_lines(script.deletions)]
+    return found + [[f"-X {chain}"] for chain in script.deletions]
 
 
 def _rank(chain: str) -> int:
-    """Chains that others jump to come first; the sort is stable."""
     return next((rank for rank, prefix in enumerate(_FIRST_TO_LAST) if chain.startswith(prefix)), 0)
 
 
-def _packed(blocks: list[list[str]]) -> list[list[str]]:
-    """The blocks side by side in chunks; only a block that is larger than a chunk is cut."""
-    packed: list[list[str]] = [[]]
-    for block in blocks:
-        if packed[-1] and len(packed[-1]) + len(block) > LINES_IN_A_CHUNK:
+def _packed(given: Sequence[Block], lines: int) -> list[list[Block]]:
+    """Blocks that go in together; none is cut."""
+    packed: list[list[Block]] = []
+    size = 0
+    for block in given:
+        if not packed or size + len(block) > lines:
             packed.append([])
-        for line in block:
-            if len(packed[-1]) == LINES_IN_A_CHUNK:
-                packed.append([])
-            packed[-1].append(line)
+            size = 0
+        packed[-1].append(block)
+        size += len(block)
     return packed

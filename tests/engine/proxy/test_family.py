@@ -12,7 +12,8 @@ from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
 from kubelab.engine.proxy.iptables import compile_rules
 from kubelab.engine.proxy.jumps import missing_jumps
-from kubelab.engine.proxy.loader import LINES_IN_A_CHUNK, chunks
+from kubelab.engine.proxy.loader import blocks
+from kubelab.engine.proxy.script import transaction
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.rules import Ruleset
 
@@ -140,22 +141,23 @@ async def test_rules_of_the_learner_in_built_in_chains_stay(kernel, sync, make):
 
 
 async def test_what_does_not_fit_into_one_transaction_goes_in_by_several(kernel, sync, proxy, make):
-    kernel.longest = LINES_IN_A_CHUNK + 2
+    kernel.longest = 200
     services = [make.service(f"svc{n}", f"10.96.1.{n}") for n in range(60)]
     slices = [make.slice(f"svc{n}", *(f"10.0.{e}.{n}" for e in range(3))) for n in range(60)]
     assert await sync(services, slices) == kernel.rules.save()
-    assert proxy.backend.loader.chunked
+    assert proxy.backend.loader.confined
     assert await sync(services[:10], slices[:10]) == kernel.rules.save()
 
 
 def test_in_several_transactions_a_chain_is_there_before_it_is_jumped_to(make):
-    services = [make.service(f"svc{n}", f"10.96.1.{n}", type="NodePort", node_port=30000 + n) for n in range(40)]
-    slices = [make.slice(f"svc{n}", f"10.0.0.{n}", f"10.0.1.{n}") for n in range(40)]
+    services = [make.service(f"svc{n}", f"10.96.1.{n}", type="NodePort", node_port=30000 + n) for n in range(4)]
+    slices = [make.slice(f"svc{n}", f"10.0.0.{n}", f"10.0.1.{n}") for n in range(4)]
+    compiled = make.compiled(services, slices)
     rules = Ruleset()
-    parts = chunks(make.compiled(services, slices), missing_jumps(""))
-    assert len(parts) > 3
-    for part in parts:
-        rules.restore(part)
+    rules.restore(missing_jumps(""))
+    for script in (compiled.filter, compiled.nat):
+        for block in blocks(script):
+            rules.restore(transaction(script.table, block))
     assert rules.save() == fresh(NodeView(make.node, (make.node_ip,)), services, slices)
 
 

@@ -11,8 +11,10 @@ import pytest
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.iptables import compile_rules
+from kubelab.engine.proxy.iptables_difference import difference
 from kubelab.engine.proxy.jumps import missing_jumps, nat_chains
-from kubelab.engine.proxy.loader import chunks
+from kubelab.engine.proxy.loader import blocks
+from kubelab.engine.proxy.script import transaction
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.rules import Ruleset, parse
 from tests.engine.proxy.random_cluster import random_cluster
@@ -79,7 +81,9 @@ def test_loading_again_changes_nothing(every_kind):
 
 def test_in_several_transactions_the_kernel_ends_up_the_same(every_kind):
     whole = in_a_namespace("iptables-restore --noflush && iptables-save", missing_jumps("") + every_kind.text())
-    parts = "".join(chunks(every_kind, missing_jumps("")))
+    scripts = (every_kind.filter, every_kind.nat)
+    parts = "".join(transaction(script.table, block) for script in scripts for block in blocks(script))
+    parts = missing_jumps("") + parts
     assert in_a_namespace("iptables-restore --noflush && iptables-save", parts) == whole
 
 
@@ -98,3 +102,33 @@ def test_a_cluster_at_random_and_a_change_of_it_are_in_the_kernel_as_in_the_mode
     assert in_a_namespace("iptables-restore --noflush && iptables-save", first + changed.text()) == rules.save()
     whole.restore(compile_rules(after, config, existing_chains=existing).text())
     assert sorted(whole.save().splitlines()) == sorted(rules.save().splitlines()), "a partial sync is as good as a full"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_single_rules_lead_to_the_same_kernel_as_whole_chains(seed, make):
+    node, config = NodeView(make.node, (make.node_ip,), zone="a"), ProxyConfig(cluster_cidr="10.244.0.0/16")
+    services, slices = random_cluster(seed, services=8)
+    state = ProxyState.of(node, services[::2], slices[::2])
+    after = ProxyState.of(node, services[1:], slices[::3])
+    compiled = compile_rules(state, config)
+    changed = compile_rules(after, config, changed=make.changed_ports(state, after), before=compiled)
+    steps = difference(compiled, changed)
+    texts = [transaction(script.table, block) for script in steps for block in blocks(script)]
+    rules, load = Ruleset(), "iptables-restore --noflush && iptables-save"
+    want = in_a_namespace(load, missing_jumps("") + compile_rules(after, config).text())
+    loaded = missing_jumps("") + compiled.text()
+    assert in_a_namespace(load, loaded + "".join(texts)) == want
+    for text in (loaded, *texts):
+        rules.restore(text)
+    assert rules.save() == want
+
+
+def test_what_is_the_same_is_not_written(make):
+    before = make.state([make.service("a", "10.96.0.1")], [make.slice("a", "10.0.0.1", "10.0.0.2")])
+    after = make.state([make.service("a", "10.96.0.1")], [make.slice("a", "10.0.0.1", "10.0.0.3")])
+    compiled = compile_rules(before, ProxyConfig())
+    changed = make.changed_ports(before, after)
+    filter_, nat = difference(compiled, compile_rules(after, ProxyConfig(), changed=changed, before=compiled))
+    assert filter_.text() == ""
+    assert [chain[:9] for chain in nat.chains] == ["KUBE-SVC-", "KUBE-SEP-", "KUBE-SEP-", "KUBE-SEP-"]
+    assert len(nat.deletions) == 1
