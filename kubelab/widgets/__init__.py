@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubelab.widgets.packet_walk import PacketWalk
 from kubelab.widgets.traffic_probe import TrafficProbe
 
-__all__ = ["TrafficProbe"]
+__all__ = ["PacketWalk", "TrafficProbe"]
