@@ -1,4 +1,7 @@
-"""Measure, and hold it against the marks. Nothing else should run meanwhile."""
+"""Measure, and hold it against the marks. Nothing else should run meanwhile.
+
+``python -m benchmarks`` for a cluster in daily life, ``python -m benchmarks sync`` for kube-proxy with many Services.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import kubelab
+from benchmarks import sync
 from benchmarks.inside import run_in_pod
 from benchmarks.manifests import CLIENT, NAMESPACE, web
+from benchmarks.measure import Measure
 from benchmarks.processes import cpu_seconds, memory
 from kubelab.clusters.embedded import EmbeddedCluster
 from kubelab.lab import Lab
@@ -26,22 +30,6 @@ ATTACHMENTS = 10
 TRAFFIC_SECONDS = 5.0
 """Short enough to leave the client's ports and the connection table unexhausted."""
 IDLE_SECONDS = 10.0
-
-
-class Measure(NamedTuple):
-    """One line of the report."""
-
-    what: str
-    value: float
-    unit: str
-    mark: float
-    at_least: bool = False
-    detail: str = ""
-
-    def __str__(self) -> str:
-        good = self.value >= self.mark if self.at_least else self.value <= self.mark
-        sign, mark = ("✔" if good else "✘"), f"{'≥' if self.at_least else '≤'} {self.mark:g}"
-        return f"{sign} {self.what:<44} {self.value:8.2f} {self.unit:<3} (mark {mark}) {self.detail}".rstrip()
 
 
 def timed(*argv: str) -> tuple[float, str]:
@@ -121,4 +109,7 @@ def main() -> None:
         cluster.down()
 
 
-main()
+if sys.argv[1:2] == ["sync"]:
+    sync.main(*(tuple(map(int, sizes)) for sizes in [sys.argv[2:]] if sizes))
+else:
+    main()
