@@ -15,7 +15,7 @@ from kubelab.engine.proxy.jumps import Owned
 from kubelab.engine.proxy.nftables.compiler import Table, compile_table
 from kubelab.engine.proxy.nftables.listing import Listing, list_command
 from kubelab.engine.proxy.nftables.objects import TABLE, WORDS
-from kubelab.engine.proxy.nftables.sync import Sync, changes, delete_chains, first_sync
+from kubelab.engine.proxy.nftables.sync import Sync, changes, delete_chains, first_sync, sync
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.engine.proxy.tool import NO_SUCH_TOOL
@@ -42,6 +42,7 @@ class NftablesBackend:
         self._ip = WORDS[setting.family].ip
         self._metrics = setting.metrics
         self._now = setting.now
+        self._begun = False
         self._loaded: Table | None = None
         self._stale: dict[str, float] = {}
         """Chains that nobody needs any more, and since when."""
@@ -57,7 +58,7 @@ class NftablesBackend:
         except LoadError:
             self._metrics.add("kubeproxy_sync_proxy_rules_nftables_sync_failures_total")
             raise
-        self._loaded = table
+        self._loaded, self._begun = table, True
         self._stale = {name: self._stale.get(name, self._now()) for name in difference.stale}
         return table.without_local_endpoints
 
@@ -68,14 +69,15 @@ class NftablesBackend:
 
     async def clean_up(self, keep: Owned) -> None:
         """As `Backend.clean_up`."""
-        self._loaded, self._stale = None, {}
+        self._loaded, self._begun, self._stale = None, False, {}
         table = f"table {self._ip} {TABLE}"
         await self._nft(["-f", "-"], f"add {table}\ndelete {table}\n")
 
     async def _difference(self, before: Table | None, table: Table) -> Sync:
-        if before is None:
-            return first_sync(table, await self._listing())
-        return changes(before, table, self._stale)
+        if before is not None:
+            return changes(before, table, self._stale)
+        kernel = await self._listing()
+        return sync(table, kernel) if self._begun else first_sync(table, kernel)
 
     async def _listing(self) -> Listing:
         try:
