@@ -103,22 +103,19 @@ class Loader:
         return b"nf_tables" not in version.stdout
 
     async def _feed(self, table: str, given: Sequence[Block]) -> None:
-        for packed in _packed(given, self._lines):
-            await self._feed_packed(table, packed)
-
-    async def _feed_packed(self, table: str, given: Sequence[Block]) -> None:
-        """One transaction, or halves of it; a single chain is cut when it is too long itself."""
-        lines = [line for block in given for line in block]
-        try:
-            return await self._transaction(transaction(table, lines))
-        except LoadError as error:
-            if len(lines) == 1:
-                raise
-            self._shorten(error, len(lines) // 2)
-        halves = given if len(given) > 1 else [[line] for line in lines]
-        middle = len(halves) // 2
-        for half in (halves[:middle], halves[middle:]):
-            await self._feed_packed(table, half)
+        """Whole blocks together; a single one is cut when it is too long itself."""
+        waiting = _packed(given, self._lines)
+        while waiting:
+            packed = waiting.pop(0)
+            lines = [line for block in packed for line in block]
+            try:
+                await self._transaction(transaction(table, lines))
+            except LoadError as error:
+                if len(lines) == 1:
+                    raise
+                self._shorten(error, len(lines) // 2)
+                again = packed if len(packed) > 1 else [[line] for line in lines]
+                waiting = _packed([*again, *(block for each in waiting for block in each)], self._lines)
 
     def _shorten(self, error: LoadError, lines: int) -> None:
         """Remember what did not fit. Raises the error when it is another one."""

@@ -15,7 +15,7 @@ from kubelab.engine.proxy.jumps import Owned
 from kubelab.engine.proxy.nftables.compiler import Table, compile_table
 from kubelab.engine.proxy.nftables.listing import Listing, list_command
 from kubelab.engine.proxy.nftables.objects import TABLE, WORDS
-from kubelab.engine.proxy.nftables.sync import Sync, changes, delete_chains, first_sync, sync
+from kubelab.engine.proxy.nftables.sync import QUICKEST, Sync, changes, delete_chains, first_sync, sync
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.engine.proxy.tool import NO_SUCH_TOOL
@@ -43,6 +43,7 @@ class NftablesBackend:
         self._metrics = setting.metrics
         self._now = setting.now
         self._begun = False
+        self._longest = QUICKEST
         self._loaded: Table | None = None
         self._stale: dict[str, float] = {}
         """Chains that nobody needs any more, and since when."""
@@ -88,17 +89,18 @@ class NftablesBackend:
             return Listing()
 
     async def _load(self, sync: Sync) -> None:
-        if not sync.lines:
-            return
-        try:
-            await self._nft(["-f", "-"], sync.text)
-        except LoadError as error:
-            if _TOO_LONG not in str(error):
-                raise
-            texts = sync.transactions()
-            log.info("the rules do not fit into one transaction; loading them in %d", len(texts))
-            for text in texts:
-                await self._nft(["-f", "-"], text)
+        """In one transaction if that is quick and the kernel takes it, else in several."""
+        waiting = sync.pieces(self._longest)
+        while waiting:
+            piece = waiting.pop(0)
+            try:
+                await self._nft(["-f", "-"], piece.text)
+            except LoadError as error:
+                if _TOO_LONG not in str(error) or len(piece.lines) == 1:
+                    raise
+                self._longest = len(piece.text) // 2
+                log.info("a transaction is too long for the kernel; trying with %d characters", self._longest)
+                waiting = [short for each in (piece, *waiting) for short in each.pieces(self._longest)]
 
     async def _delete_stale(self) -> None:
         """Delete the chains that have been stale for long enough; those that the kernel keeps are tried again later."""
