@@ -59,13 +59,17 @@ class FamilyProxy:
         first = self._wanted is None
         self._wanted = state = self.tracker.state(node)
         noted = frozenset(self.tracker.changed)
+        self.tracker.changed.clear()  # what changes from here on, while this is loaded, is for the next sync
         full = self._must_be_full(state)
         changed = frozenset(name for name in noted if self._concerns(name, state))
         if full or changed:
             self.loaded = None
-            await self._load(state, None if full else changed)
+            try:
+                await self._load(state, None if full else changed)
+            except (LoadError, OSError):
+                self.tracker.changed |= noted
+                raise
         self.loaded = state
-        self.tracker.changed -= noted
         if not first:  # there are no flows of ours yet
             await forget_stale_flows(self._setting.run, state, changed)
 

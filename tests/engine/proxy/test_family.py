@@ -92,6 +92,24 @@ async def test_a_change_is_loaded_alone_and_leads_to_the_same_kernel(kernel, syn
     assert kernel.calls[2] == ["iptables-save", "-t", "nat"]
 
 
+async def test_a_change_that_comes_while_another_of_the_same_port_is_loaded_is_not_lost(kernel, sync, proxy, make):
+    services, slices = [make.service("svc", "10.96.1.1")], [make.slice("svc", "10.0.0.1")]
+    await sync(services, slices)
+    second, third = make.slice("svc", "10.0.0.2"), make.slice("svc", "10.0.0.3")
+    run = proxy.backend.loader._run
+
+    async def and_meanwhile(argv, stdin):
+        if argv[0] == "iptables-restore":
+            proxy.backend.loader._run = run
+            proxy.tracker.note_slice(second, third)
+        return await run(argv, stdin)
+
+    proxy.backend.loader._run = and_meanwhile
+    await sync(services, [second])
+    await proxy.sync(proxy.loaded.node)
+    assert kernel.rules.save() == fresh(proxy.loaded.node, services, [third])
+
+
 async def test_what_changes_nothing_starts_nothing(kernel, sync, make):
     await sync([make.service("svc1", "10.96.0.41")], [])
     calls = len(kernel.calls)
