@@ -59,8 +59,9 @@ class StandIn:
             raise LoadError(str(error)) from error
         sync = whole(wanted) if table is None else changes(table, wanted, self._stale)
         await self._feed(sync)
+        if table is None or self.plan is None or self.plan.addresses != plan.addresses:
+            await self._bind(plan)
         self._table, self._stale, self.plan, self._servers = wanted, sync.stale, plan, after
-        await self._bind(plan)
         for key in before:
             if key not in after:
                 await self._end_connections(key)
