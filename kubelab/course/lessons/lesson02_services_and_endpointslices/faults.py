@@ -61,9 +61,14 @@ def set_up(lab: Lab, far: str) -> None:
     objects = files.manifest(PACKAGE, "faults", far=far)
     lab.delete(f"service/{HEALTHY}")
     lab.apply([each for each in objects if far or each["metadata"]["name"] not in needs_far])
-    waiting.until(lambda: settled(lab), "The faults are not set up", SETTLED_SECONDS)
+    wait_until_settled(lab)
     lab.apply(files.manifest(PACKAGE, "service", service=HEALTHY, label="app", value=HEALTHY, port=80, target="http"))
     lab.wait(f"service/{HEALTHY}", "answers")
+
+
+def wait_until_settled(lab: Lab) -> None:
+    """Wait until pods and slices say what they are going to say. Raises `TimedOut`."""
+    waiting.until(lambda: settled(lab), "The Services are not set up", SETTLED_SECONDS)
 
 
 def settled(lab: Lab) -> waiting.Seen:

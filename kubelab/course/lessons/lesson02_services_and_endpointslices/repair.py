@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kubelab.course.catalogue import Task
-from kubelab.course.lessons.lesson02_services_and_endpointslices import apps, behaviour
+from kubelab.course.lessons.lesson02_services_and_endpointslices import apps, behaviour, faults
 from kubelab.course.lessons.lesson02_services_and_endpointslices.apps import Version
 from kubelab.course.lessons.lesson02_services_and_endpointslices.puzzle import FIVE, Case, cases
 from kubelab.course.seed import Seed
@@ -21,7 +21,7 @@ from kubelab.lab.lab import Lab
 
 GRACE_SECONDS = 3.0
 """How long the nodes may take, all Services together, to learn of what was applied a moment ago."""
-REPLACED_SECONDS = 20.0
+REPLACED_SECONDS = 10.0
 """The same after every pod was replaced."""
 
 
@@ -74,10 +74,15 @@ def secrets(seed: Seed) -> Mapping[str, object]:
 
 
 def start(lab: Lab, seed: Seed) -> None:
-    """Five apps, five Services."""
+    """Five apps, five Services; the ones that work come last and are waited for, so that every node knows of all."""
     all_cases = cases(seed)
     apps.start(lab, _versions(all_cases))
-    lab.apply([case.manifest(case.wire) for case in all_cases])
+    lab.apply([case.manifest(case.wire) for case in all_cases if case.fault])
+    faults.wait_until_settled(lab)
+    healthy = [case for case in all_cases if not case.fault]
+    lab.apply([case.manifest(case.wire) for case in healthy])
+    for case in healthy:
+        lab.wait(f"service/{case.service}", "answers")
 
 
 def check(lab: Lab, seed: Seed) -> Result:
