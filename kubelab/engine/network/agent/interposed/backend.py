@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +27,7 @@ from kubelab.engine.network.agent.interposed.silence import Silence
 from kubelab.engine.network.agent.interposed.sockets import Sockets, occupied
 from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.supervisor import Supervisor
+from kubelab.engine.network.agent.interposed.tracking import Tracking
 from kubelab.engine.network.agent.interposed.waiting import Waits
 from kubelab.engine.network.agent.syscalls import close_all_but
 from kubelab.engine.network.contract import Place, Program, StartFailed
@@ -62,9 +62,10 @@ class InterposedBackend(Backend):
         self._map = Map(plan, self._is_occupied)
         self._silence = Silence(plan.nobody)
         self._sockets = Sockets(lambda: self._supervisor.threads(), lendable=ability.lendable)
-        self._connecting = Connecting(plan, self._map, stands, self._sockets, waits, self._silence)
+        self._tracking = Tracking()
+        self._connecting = Connecting(plan, self._map, stands, self._sockets, waits, self._silence, self._tracking)
         names = Names(plan, stands, self._sockets, waits)
-        self._datagrams = Datagrams(self._map, self._sockets, waits, self._connecting, names)
+        self._datagrams = Datagrams(self._map, self._sockets, waits, self._connecting, names, self._tracking)
         memory = kernel.Memory(by_call=ability.memory_by_call)
         self._supervisor = Supervisor(poller, memory, self._connecting, names, self._datagrams)
         self._contexts: dict[int, Context] = {}
@@ -97,6 +98,11 @@ class InterposedBackend(Backend):
         self._stands.forget(site.outer, site.localhost)
         shutil.rmtree(self._folder(site), ignore_errors=True)
 
+    def balance(self, addresses: dict[str, list[str]]) -> str:
+        """The outside draws a node for each new connection."""
+        self._map.balanced = addresses
+        return ""
+
     def birth(self, place: Place, program: Program) -> Birth:
         """A container of its own, or the one of a running program."""
         if program.join is None:
@@ -117,8 +123,7 @@ class InterposedBackend(Backend):
         host = self._map.hosts.get(place.name) if place.kind == "node" else None
         if host is None:
             return None
-        flows = tools.Flows(partial(self._datagrams.flows, place.name), self._datagrams.forget)
-        output = tools.answer(host, flows, argv, stdin)
+        output = tools.answer(host, self._tracking, argv, stdin)
         if output is None:
             return None
         for fd, text in ((stdout, output.stdout), (stderr, output.stderr)):

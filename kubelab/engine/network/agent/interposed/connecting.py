@@ -17,6 +17,7 @@ from kubelab.engine.network.agent.interposed.routing import Map, Way
 from kubelab.engine.network.agent.interposed.silence import Silence
 from kubelab.engine.network.agent.interposed.sockets import INTERNET, Held, Sockets
 from kubelab.engine.network.agent.interposed.stands import Stands
+from kubelab.engine.network.agent.interposed.tracking import Connection, Tracking
 from kubelab.engine.network.agent.interposed.waiting import Waits
 
 _UNSPECIFIED = struct.pack("H14x", socket.AF_UNSPEC)
@@ -28,10 +29,18 @@ class Connecting:
     """Answers the calls that give a socket its ends."""
 
     def __init__(
-        self, plan: AddressPlan, places: Map, stands: Stands, sockets: Sockets, waits: Waits, silence: Silence
+        self,
+        plan: AddressPlan,
+        places: Map,
+        stands: Stands,
+        sockets: Sockets,
+        waits: Waits,
+        silence: Silence,
+        tracking: Tracking,
     ) -> None:
         self._plan, self._map, self._stands = plan, places, stands
         self._sockets, self._waits, self._silence = sockets, waits, silence
+        self._tracking = tracking
 
     def socket(self, call: Call) -> Answer:
         """Make the socket here and keep a copy (only where sockets cannot be borrowed)."""
@@ -151,7 +160,36 @@ class Connecting:
         sock.connect(sockaddr.for_python(sock.family, *end))
         seeming = self._sockets.seeming(held.inode)
         seeming.local_ip, seeming.peer = site.ip, peer
+        self._track_udp(site, held, way, peer, end)
         return 0
+
+    def _track_udp(self, site: Site, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]) -> None:
+        flow = self._track(held, "udp", way, end)
+        if flow is not None:
+            flow.redirect = lambda: self._redirect(site, held.inode, peer)
+            self._tracking.sent(flow)
+
+    def _redirect(self, site: Site, inode: int, peer: tuple[str, int]) -> None:
+        """The node has forgotten a connected socket's flow: its next datagram goes where the rules say now."""
+        held = self._sockets.find(inode)
+        if held is None:  # its program has ended
+            return
+        with held:
+            ip = {"::": "0.0.0.0", "::1": "127.0.0.1"}.get(peer[0], peer[0])
+            way = self._map.way(site, "udp", ip, peer[1], held.sock.getsockname()[1])
+            try:
+                end = self.end(way, "udp")
+                held.sock.connect(sockaddr.for_python(held.sock.family, *end))
+            except OSError:  # no way any more: the socket keeps its old one
+                return
+            self._track_udp(site, held, way, peer, end)
+
+    def _track(self, held: Held, proto: str, way: Way, end: tuple[str, int]) -> Connection | None:
+        """The nodes on the way remember the connection, if the socket got a port for it."""
+        ip, port = sockaddr.from_python(held.sock.getsockname())
+        if not port or not way.tracks:
+            return None
+        return self._tracking.enter(proto, way.tracks, (ip, port), end, self._stands.inner_port(ip, port))
 
     def _connect_tcp(self, call: Call, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]) -> Answer:
         sock, site = held.sock, call.context.site
@@ -162,6 +200,8 @@ class Connecting:
         seeming.local_ip, seeming.peer = ("127.0.0.1" if is_loopback(way.source) else site.ip), peer
         blocking = held.blocking
         code = _connect_at_once(sock, sockaddr.for_python(sock.family, *end), blocking)
+        if blocking or code not in (errno.EALREADY, errno.EISCONN):
+            self._track(held, "tcp", way, end)
         if code == errno.EISCONN and seeming.lost:
             code = 0
         if code in (errno.EINPROGRESS, errno.EALREADY) and blocking:

@@ -12,8 +12,7 @@ import socket
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import monotonic
+from typing import NamedTuple
 
 from kubelab.engine.network.agent.interposed import abi, sockaddr
 from kubelab.engine.network.agent.interposed.connecting import Connecting, receive_limit
@@ -23,10 +22,9 @@ from kubelab.engine.network.agent.interposed.notify import CONTINUE, LATER, Answ
 from kubelab.engine.network.agent.interposed.poller import READ
 from kubelab.engine.network.agent.interposed.routing import Map
 from kubelab.engine.network.agent.interposed.sockets import End, Held, Sockets
+from kubelab.engine.network.agent.interposed.tracking import Connection, Tracking
 from kubelab.engine.network.agent.interposed.waiting import Waits
 
-UDP_TIMEOUT_SECONDS = 120.0
-"""nf_conntrack_udp_timeout_stream: how long a flow keeps its way without traffic."""
 _MOST_FLOWS = 4096
 _LONGEST = 65_535
 _IN6_PKTINFO = struct.Struct("16sI")
@@ -38,34 +36,31 @@ Deliver = Callable[[bytes, bytes], int]
 """(payload, address) → the call's result, once they are in the caller's memory."""
 
 
-@dataclass
-class Flow:
-    """A UDP flow, as connection tracking knows it. Cluster addresses, except ``end`` and ``source``."""
+class Target(NamedTuple):
+    """Where a datagram goes, and the source that is to be seen there: addresses of the kernel."""
 
-    node: str
-    client: End
-    asked: End
-    server: End
     end: End
     source: str
-    """The kernel's addresses."""
-    until: float
-
-    def line(self) -> str:
-        """As ``conntrack -L`` prints it."""
-        (src, sport), (dst, dport), (server, port) = self.client, self.asked, self.server
-        left = max(0, int(self.until - monotonic()))
-        ends = f"src={src} dst={dst} sport={sport} dport={dport} src={server} dst={src} sport={port} dport={sport}"
-        return f"udp      17 {left} {ends} [ASSURED] mark=0 use=1"
+    flow: Connection | None = None
+    """The flow that it begins or goes on; None for an answer."""
 
 
 class Datagrams:
     """Answers the calls that send a datagram to an address or ask whose datagram it is."""
 
-    def __init__(self, places: Map, sockets: Sockets, waits: Waits, connecting: Connecting, names: Names) -> None:
+    def __init__(
+        self,
+        places: Map,
+        sockets: Sockets,
+        waits: Waits,
+        connecting: Connecting,
+        names: Names,
+        tracking: Tracking,
+    ) -> None:
         self._map, self._sockets, self._waits = places, sockets, waits
         self._connecting, self._names = connecting, names
-        self._flows: OrderedDict[tuple[int, End], Flow] = OrderedDict()
+        self._tracking = tracking
+        self._flows: OrderedDict[tuple[int, End], Target] = OrderedDict()
         self._asked: OrderedDict[tuple[int, End], End] = OrderedDict()
         """(socket, kernel address of the server) → the address that was asked."""
         self._unread: dict[int, tuple[bytes, End]] = {}
@@ -86,7 +81,7 @@ class Datagrams:
             if held.proto != "udp" or call.arguments[2] > _LONGEST:
                 return CONTINUE
             way = self._way(call, held, to)
-            return CONTINUE if way is None else _send(held, call.read(*call.arguments[1:3]), way, flags)
+            return CONTINUE if way is None else self._send(held, call.read(*call.arguments[1:3]), way, flags)
 
     def sendmsg(self, call: Call) -> Answer:
         """Send one message."""
@@ -111,41 +106,58 @@ class Datagrams:
             if held.proto != "udp":
                 return CONTINUE
             way = self._way(call, held, to)
-            return CONTINUE if way is None else _send(held, message.payload(), way, flags)
+            return CONTINUE if way is None else self._send(held, message.payload(), way, flags)
 
-    def _way(self, call: Call, held: Held, to: sockaddr.Address) -> Flow | None:
+    def _way(self, call: Call, held: Held, to: sockaddr.Address) -> Target | None:
         """The kernel's addresses for a datagram; None when it leaves the cluster."""
         if to.six and to.ip not in ("::", "::1"):
             return None
         asked = ("127.0.0.1" if to.six else to.ip), to.port
-        key, now = (held.inode, asked), monotonic()
-        flow = self._flows.get(key)
-        if flow is None or flow.until < now:
-            port = held.sock.getsockname()[1]
-            way = self._map.way(call.context.site, "udp", *asked, port)
-            if way.kind == "native":
+        target = self._answer(call, held, asked) or self._flows.get((held.inode, asked))
+        if target is None or (target.flow is not None and not self._tracking.alive(target.flow)):
+            target = self._begin(call, held, asked)
+            if target is None:
                 return None
-            end = self._connecting.end(way, "udp")
-            site = call.context.site
-            client, server = (site.ip, port), self._names.inner(end)
-            flow = Flow(site.node, client, asked, server, end, self._connecting.source(way, site), 0)
-            self._flows[key] = flow
-            self._asked[held.inode, end] = (to.ip, to.port)
+            self._flows[held.inode, asked] = target
+            self._asked[held.inode, target.end] = (to.ip, to.port)
             for table in (self._flows, self._asked):
                 while len(table) > _MOST_FLOWS:
                     table.popitem(last=False)
-        flow.until = now + UDP_TIMEOUT_SECONDS
-        self._sockets.stale(*flow.end)
-        return flow
+        self._sockets.stale(*target.end)
+        return target
 
-    def flows(self, node: str) -> list[Flow]:
-        """The live flows that a node's rules have sent on their way."""
-        now = monotonic()
-        return [flow for flow in self._flows.values() if flow.node == node and flow.until >= now]
+    def _answer(self, call: Call, held: Held, to: End) -> Target | None:
+        """What goes to a client of a flow goes back by the way that the flow came."""
+        local = sockaddr.from_python(held.sock.getsockname())
+        if not local[1]:
+            return None
+        site = call.context.site
+        flow = self._tracking.answer((site.ip, self._names.inner((site.outer, local[1]))[1], *to))
+        return Target(flow.source, site.outer) if flow else None
 
-    def forget(self, flow: Flow) -> None:
-        """The flow's next datagram asks the rules again."""
-        self._flows = OrderedDict((key, each) for key, each in self._flows.items() if each is not flow)
+    def _begin(self, call: Call, held: Held, asked: End) -> Target | None:
+        """Ask the rules. None when the datagram leaves the cluster."""
+        site, port = call.context.site, held.sock.getsockname()[1]
+        way = self._map.way(site, "udp", *asked, port)
+        if way.kind == "native":
+            return None
+        end = self._connecting.end(way, "udp")
+        source = self._connecting.source(way, site)
+        inner = self._names.inner((site.outer, port))[1]
+        flow = self._tracking.enter("udp", way.tracks, (source, port), end, inner)
+        return Target(end, source, flow)
+
+    def _send(self, held: Held, data: bytes, to: Target, flags: int) -> int:
+        """Send from the agent, with the source that is to be seen unless the socket has one of its own."""
+        sent = held.sock.sendmsg([data], _source(held.sock, to.source), flags | socket.MSG_DONTWAIT,
+                                 sockaddr.for_python(held.sock.family, *to.end))  # fmt: skip
+        flow = to.flow
+        if flow is not None:
+            if not flow.client_port:  # the kernel has chosen a port just now
+                flow.client_port = held.sock.getsockname()[1]
+                flow.source = flow.source[0], flow.client_port
+            self._tracking.sent(flow)
+        return sent
 
     # Receiving
 
@@ -223,19 +235,11 @@ class Datagrams:
         return asked or self._names.inner(end)
 
 
-def _send(held: Held, data: bytes, flow: Flow, flags: int) -> int:
-    """Send from the agent, with the source that the server is to see unless the socket has one of its own."""
-    sock = held.sock
-    target = sockaddr.for_python(sock.family, *flow.end)
-    control: list[tuple[int, int, bytes]] = []
-    if sock.getsockname()[0] in ("0.0.0.0", "::"):
-        raw = socket.inet_aton(flow.source)
-        if sock.family == socket.AF_INET:
-            control = [(socket.IPPROTO_IP, abi.IP_PKTINFO, _IN_PKTINFO.pack(0, raw, raw))]
-        else:
-            mapped = bytes(10) + b"\xff\xff" + raw
-            control = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _IN6_PKTINFO.pack(mapped, 0))]
-    sent = sock.sendmsg([data], control, flags | socket.MSG_DONTWAIT, target)
-    if not flow.client[1]:
-        flow.client = flow.client[0], sock.getsockname()[1]  # the kernel has chosen a port just now
-    return sent
+def _source(sock: socket.socket, ip: str) -> list[tuple[int, int, bytes]]:
+    """What tells sendmsg(2) the source address."""
+    if sock.getsockname()[0] not in ("0.0.0.0", "::"):
+        return []
+    raw = socket.inet_aton(ip)
+    if sock.family == socket.AF_INET:
+        return [(socket.IPPROTO_IP, abi.IP_PKTINFO, _IN_PKTINFO.pack(0, raw, raw))]
+    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _IN6_PKTINFO.pack(bytes(10) + b"\xff\xff" + raw, 0))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import random
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
@@ -31,6 +32,23 @@ _REJECTIONS = {
 """What connect(2) returns for a refusal, where it is not ECONNREFUSED (the kernel's icmp_err_convert)."""
 
 
+class Track(NamedTuple):
+    """A node that has taken a new connection into its table: the ends of its packets, and of the answers.
+
+    Each is source, source port, destination, destination port. A source port of 0 is the client's, not known yet.
+    """
+
+    node: str
+    first: tuple[str, int, str, int]
+    answer: tuple[str, int, str, int]
+
+    @property
+    def translated(self) -> bool:
+        """Whether answers have to pass this node to be understood."""
+        source, sport, destination, dport = self.first
+        return self.answer != (destination, dport, source, sport)
+
+
 class Way(NamedTuple):
     """What becomes of a connection.
 
@@ -43,10 +61,11 @@ class Way(NamedTuple):
     port: int = 0
     source: str = ""
     error: int = 0
+    tracks: tuple[Track, ...] = ()
+    """The nodes that it passed."""
 
 
 NATIVE = Way("native")
-DROP = Way("drop")
 
 
 def refuse(error: int) -> Way:
@@ -64,6 +83,8 @@ class Map:
         self.hosts: dict[str, Host] = {}
         self._pods: dict[str, Site] = {}
         self._by_ip: dict[str, Host] = {}
+        self.balanced: dict[str, list[str]] = {}
+        """Addresses of no place → the nodes that the outside sends them to."""
 
     def add_node(self, spec: NodeSpec) -> None:
         """A node with empty rules. Raises FileExistsError."""
@@ -100,19 +121,43 @@ class Map:
         packet = Packet(proto, site.ip, source_port, ip, port)
         if site.place.kind == "pod":
             return self._through(self.hosts[site.node], packet._replace(in_interface=_device(site.place.name)))
-        host = self._by_ip.get(ip)
-        if host is not None and ip == host.spec.ip:
+        host = self._next_from_outside(ip)
+        if host is not None:
             return self._through(host, packet._replace(in_interface="eth0"))
         return self._nowhere(ip, errno.ENETUNREACH)
+
+    def _next_from_outside(self, ip: str) -> Host | None:
+        """The node whose address it is, or one of those that share it."""
+        if ip in self.balanced:
+            names = [name for name in self.balanced[ip] if name in self.hosts]
+            return self.hosts[random.choice(names)] if names else None
+        host = self._by_ip.get(ip)
+        return host if host is not None and ip == host.spec.ip else None
 
     def _from_node(self, site: Site, proto: str, ip: str, port: int, source_port: int) -> Way:
         host = self.hosts[site.node]
         source = LOCALHOST if is_loopback(ip) else self._address_towards(host, ip)
-        packet = Packet(proto, source, source_port, ip, port)
-        return self._onwards(host, self._walk(host, packet, "local"), _MOST_HOPS)
+        return self._through(host, Packet(proto, source, source_port, ip, port), "local")
 
-    def _through(self, host: Host, packet: Packet, hops: int = _MOST_HOPS) -> Way:
-        return self._onwards(host, self._walk(host, packet, "forwarded"), hops)
+    def _through(
+        self,
+        host: Host,
+        packet: Packet,
+        origin: Literal["local", "forwarded"] = "forwarded",
+        tracks: tuple[Track, ...] = (),
+    ) -> Way:
+        """From the beginning of a node's rules on. ``tracks`` are of the nodes before it."""
+        verdict = self._walk(host, packet, origin)
+        if verdict.kind == "reject":
+            return refuse(_REJECTIONS.get(verdict.reason, errno.ECONNREFUSED))
+        if verdict.kind != "accept" or len(tracks) == _MOST_HOPS:
+            return Way("drop", tracks=tracks)
+        after = verdict.packet
+        if not verdict.local and (verdict.masquerade or is_loopback(after.src)):
+            after = after._replace(src=self._address_towards(host, after.dst))
+        first = (packet.src, packet.sport, packet.dst, packet.dport)
+        track = Track(host.spec.name, first, (after.dst, after.dport, after.src, after.sport))
+        return self._onwards(host, after, verdict.local, (*tracks, track))
 
     def _walk(self, host: Host, packet: Packet, origin: Literal["local", "forwarded"]) -> Verdict:
         return walk(
@@ -127,29 +172,36 @@ class Map:
             nft=host.nft,
         )
 
-    def _onwards(self, host: Host, verdict: Verdict, hops: int) -> Way:
+    def _onwards(self, host: Host, packet: Packet, local: bool, tracks: tuple[Track, ...]) -> Way:
         """From the end of a node's rules to the next place."""
-        if verdict.kind == "reject":
-            return refuse(_REJECTIONS.get(verdict.reason, errno.ECONNREFUSED))
-        if verdict.kind != "accept" or not hops:
-            return DROP
-        packet = verdict.packet
         site = self.sites[node(host.spec.name)]
-        if verdict.local:
+        if local:
             if is_loopback(packet.dst):
-                return self._to_localhost(site, packet.proto, packet.dport)
-            return self._deliver(site.outer, packet.dport, packet.src)
-        if verdict.masquerade or is_loopback(packet.src):
-            packet = packet._replace(src=self._address_towards(host, packet.dst))
+                return self._to_localhost(site, packet.proto, packet.dport)._replace(tracks=tracks)
+            return self._arrive(host, site.outer, packet, tracks)
         target = self._pods.get(packet.dst)
         if target is not None and target.node == host.spec.name:
-            return self._deliver(target.outer, packet.dport, packet.src)
+            return self._arrive(host, target.outer, packet, tracks)
         if packet.dst == OUTSIDE_IP:
-            return self._deliver(self.sites[OUTSIDE].outer, packet.dport, packet.src)
+            return self._deliver(self.sites[OUTSIDE].outer, packet.dport, packet.src)._replace(tracks=tracks)
         neighbour = self._neighbour(host, packet.dst)
         if neighbour is not None:
-            return self._through(neighbour, packet._replace(in_interface="eth0", mark=0), hops - 1)
-        return self._nowhere(packet.dst)
+            return self._through(neighbour, packet._replace(in_interface="eth0", mark=0), tracks=tracks)
+        return self._nowhere(packet.dst)._replace(tracks=tracks)
+
+    def _arrive(self, host: Host, ip: str, packet: Packet, tracks: tuple[Track, ...]) -> Way:
+        """At a place on ``host``. Answers go straight to the source that is seen there.
+
+        They may miss a node that has translated the destination: the client does not know whose answer that is, and
+        no TCP connection comes about.
+        """
+        client = self._pods.get(packet.src)
+        passed = {host.spec.name, client.node if client else ""}
+        if source := self._by_ip.get(packet.src):
+            passed.add(source.spec.name)
+        if packet.proto == "tcp" and any(track.translated and track.node not in passed for track in tracks):
+            return Way("drop", tracks=tracks)
+        return self._deliver(ip, packet.dport, packet.src)._replace(tracks=tracks)
 
     def _neighbour(self, host: Host, ip: str) -> Host | None:
         """The other node that an address is routed to."""
@@ -167,7 +219,7 @@ class Map:
             return NATIVE
         if _in_range(ip, str(NODE_CIDR)):
             return refuse(errno.EHOSTUNREACH)
-        return DROP if no_route is None else refuse(no_route)
+        return Way("drop") if no_route is None else refuse(no_route)
 
     def _to_localhost(self, site: Site, proto: str, port: int) -> Way:
         """A place's 127.0.0.1: its own range, or the address where those stand that listen on all addresses."""

@@ -102,6 +102,17 @@ class Sockets:
         """The number of the socket behind a caller's descriptor. `Unreachable` when it is none."""
         return _inode(_link(call.thread, fd))
 
+    def find(self, inode: int) -> Held | None:
+        """A socket by its number, wherever a program has it; None when nobody has."""
+        if inode in self._kept:
+            return Held(self._kept[inode], inode, borrowed=False)
+        for thread in self._callers() if self.lendable else ():
+            for number, link in _sockets_of(thread):
+                if number == inode:
+                    raw = get_fd(thread, int(link.rpartition("/")[2]))
+                    return Held(socket.socket(fileno=raw), inode, borrowed=True)
+        return None
+
     def seeming(self, inode: int) -> Seeming:
         """What is said of a socket, to be filled in."""
         found = self.seemings.get(inode)

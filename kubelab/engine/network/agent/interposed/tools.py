@@ -1,17 +1,16 @@
-"""A node's ``iptables``, ``iptables-save``, ``iptables-restore`` and ``conntrack``, on the rules evaluated here."""
+"""A node's tools, on the rules that are evaluated here: ``iptables`` and its kin, ``nft``, ``conntrack``."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from kubelab.engine.network.agent.interposed import nft_tool
-from kubelab.engine.network.agent.interposed.datagrams import Flow
+from kubelab.engine.network.agent.interposed import conntrack_tool, nft_tool
 from kubelab.engine.network.agent.interposed.output import Output
 from kubelab.engine.network.agent.interposed.places import Host
+from kubelab.engine.network.agent.interposed.tracking import Tracking
 from kubelab.rules import RestoreError, Ruleset
 
 _FAMILIES = {"iptables": 4, "ip6tables": 6}
@@ -20,20 +19,13 @@ _LISTING = ("-S", "--list-rules")
 _CHECKING = ("-C", "--check")
 
 
-class Flows(NamedTuple):
-    """The node's UDP flows, and how to forget some."""
-
-    listed: Callable[[], Iterable[Flow]]
-    forget: Callable[[Flow], None]
-
-
-def answer(host: Host, flows: Flows, argv: Sequence[str], stdin: int) -> Output | None:
+def answer(host: Host, tracking: Tracking, argv: Sequence[str], stdin: int) -> Output | None:
     """What the tool would have done in the node; None for any other tool."""
     name = os.path.basename(argv[0])
     if name == "nft":
         return nft_tool.answer(host.nft, list(argv[1:]), lambda: _content(stdin).decode())
     if name == "conntrack":
-        return _conntrack(flows, list(argv[1:]))
+        return conntrack_tool.answer(tracking, host.spec.name, argv[1:])
     parts = _NAME.fullmatch(name)
     if parts is None:
         return None
@@ -104,33 +96,6 @@ def _copy(rules: Ruleset) -> Ruleset:
     copy = Ruleset()
     copy.restore(rules.save(counters=True), noflush=False, counters=True, strict=False)
     return copy
-
-
-def _conntrack(flows: Flows, words: list[str]) -> Output:
-    """``-L`` and ``-D`` with the filters that kube-proxy uses; only UDP is tracked here."""
-    wanted = {name: words[words.index(name) + 1] for name in _FILTERS if name in words[:-1]}
-    found = [flow for flow in flows.listed() if all(_FILTERS[name](flow) == value for name, value in wanted.items())]
-    listing = "".join(f"{flow.line()}\n" for flow in found)
-    if "-L" in words:
-        return Output(0, listing, f"conntrack v1.4.7 (kubelab): {len(found)} flow entries have been shown.\n")
-    if "-D" not in words:
-        return Output(2, stderr="conntrack: this network knows -L and -D only.\n")
-    for flow in found:
-        flows.forget(flow)
-    return Output(
-        0 if found else 1,
-        listing,
-        f"conntrack v1.4.7 (kubelab): {len(found)} flow entries have been deleted.\n",
-    )
-
-
-_FILTERS: dict[str, Callable[[Flow], str]] = {
-    "-p": lambda flow: "udp",
-    "-s": lambda flow: flow.client[0],
-    "-d": lambda flow: flow.asked[0],
-    "--orig-port-dst": lambda flow: str(flow.asked[1]),
-    "-r": lambda flow: flow.server[0],
-}
 
 
 def _content(file: int) -> bytes:
