@@ -18,7 +18,7 @@ from kubelab.lab.shell import CLIENT_ARGV
 from kubelab.lab.survey import Survey, survey
 from kubelab.lab.tracing import End, end_of, place_named
 from kubelab.trace import CannotTrace, Flow, Followed, Header, Hop, Trace, read_conntrack
-from kubelab.trace.observing import Event, Run, header_of, hops_of, left_by, runs_of
+from kubelab.trace.observing import Event, Run, header_of, hops_of, left_by, runs_of, visits_of
 
 if TYPE_CHECKING:
     from kubelab.clusters.base import Node
@@ -246,9 +246,8 @@ def _way(heard: _Heard, belongs: Callable[[Mapping[str, Any]], bool]) -> _Way:
         for event in events:
             by_packet.setdefault(event["id"], []).append(event)
         runs = [run for theirs in by_packet.values() for run in runs_of(theirs) if belongs(run.packet)]
-        if runs:
-            found.append((place, runs))
-    return sorted(found, key=lambda each: (-each[1][0].packet["ttl"], each[1][0].in_interface != ""))
+        found += [(place, visit) for visit in visits_of(runs)]
+    return sorted(found, key=lambda each: (-each[1][0].came_with, each[1][0].in_interface != ""))
 
 
 def _first_packet(heard: _Heard, sent: Header) -> Mapping[str, Any] | None:

@@ -15,12 +15,12 @@ import os
 import socket
 import struct
 import sys
-from contextlib import suppress
 from typing import Any
 
-TABLE = "kubelab-follow"
+TABLES = "kubelab-follow-"
+TABLE = TABLES + str(os.getpid())
 NETLINK_NETFILTER, NFTABLES = 12, 10
-NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE, GETRULE, GETGEN, TRACE = 0, 2, 3, 6, 7, 16, 17
+NEWTABLE, NEWCHAIN, NEWRULE, GETRULE, GETGEN, TRACE = 0, 3, 6, 7, 16, 17
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 REQUEST, ACK, CREATE, DUMP = 1, 4, 0x400, 0x300
 ERROR, DONE = 2, 3
@@ -171,9 +171,7 @@ def text(data: bytes) -> str:
 
 
 def arm(link: Netlink, job: dict[str, Any]) -> None:
-    """Make the table; one that a listener without OWNER has left is taken away first."""
-    with suppress(FileNotFoundError):
-        link.batch(link.table(DELTABLE, ACK, attribute(1, TABLE)))
+    """Make the table."""
     made: list[bytes] = []
     for name, hook in HOOKS:
         place = [attribute(1, hook), attribute(2, PRIORITY)]
@@ -187,11 +185,11 @@ def arm(link: Netlink, job: dict[str, Any]) -> None:
 
 
 def event(family: int, body: bytes) -> dict[str, Any] | None:
-    """One thing that the kernel says of a packet (handle 0: a chain's end or policy); None for what this table does."""
+    """One thing that the kernel says of a packet (handle 0: a chain's end or policy); None for what such tables do."""
     said = attributes(body)
     table, kind = text(said[1]), int.from_bytes(said[4], "big")
     handle = int.from_bytes(said.get(3, b""), "big")
-    if table == TABLE:
+    if table.startswith(TABLES):
         return None
     verdict = attributes(said[5]) if 5 in said else {1: said.get(16, b"\0\0\0\1")}
     found: dict[str, Any] = {

@@ -28,12 +28,13 @@ _SCRIPT = r"""
 section() { printf '\n\036kubelab %s\n' "$1"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 section addresses; ip -o addr
-section routes; ip route
+section routes; ip route show table all
+section policy; ip rule
 section iptables; has iptables-save && iptables-save -c 2>/dev/null
 if has nft; then
     section nft
     nft list tables 2>/dev/null | while read -r _ family name; do
-        case "$name" in filter|nat|mangle|raw|security|kubelab-follow) ;; *) nft list table "$family" "$name" ;; esac
+        case "$name" in filter|nat|mangle|raw|security|kubelab-follow-*) ;; *) nft list table "$family" "$name" ;; esac
     done
 fi
 section conntrack; has conntrack && conntrack -L 2>/dev/null

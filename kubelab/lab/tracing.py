@@ -66,17 +66,19 @@ def place_named(lab: Lab, source: str | Pod) -> str:
 def end_of(lab: Lab, seen: Survey, target: str | Pod, port: int | str, protocol: str, *, outside: bool = False) -> End:
     """The address and port that a target means. Raises `LabError`.
 
-    A Service (``web``, ``web:80``, ``web:http``, ``web.shop:80``) is its ClusterIP; from outside its load balancer's
+    A Service (``web``, ``service/web``, ``web:80``, ``web:http``, ``web.shop:80``) is its ClusterIP; from outside its load balancer's
     address, when it has one. A pod (``web-1``, ``web-1:8080``) is its address, and the port that it declares. A node
     (``kubelab-worker:30080``) or an address needs a port.
     """
     if isinstance(target, Pod):
         return End(target.ip, _number(port, protocol) or target.port)
     host, given = _split(target)
+    kind, slash, name = host.partition("/")
+    host = name if slash else host
     wanted = given or str(port or "")
     if _is_address(host):
         return End(host, _number(wanted, protocol))
-    pod = lab.find_pod(host)
+    pod = lab.find_pod(host) if kind.lower() not in ("service", "svc") else None
     if pod is not None:
         if not pod.ip:
             raise LabError(

@@ -183,7 +183,7 @@ def _find_connection(journey: Journey) -> None:
         journey.states = {"INVALID" if stray else "NEW"}
         return
     flow, journey.answering = found
-    journey.flow = flow
+    journey.flow, journey.connection_mark = flow, flow.mark
     journey.original = (flow.source, flow.destination, flow.destination_port)
     journey.states = {"NEW" if flow.unanswered and not journey.answering else "ESTABLISHED"}
     journey.states |= {"DNAT"} if flow.destination_translated else set()
@@ -232,7 +232,7 @@ def confirm(journey: Journey) -> None:
             journey.proto,
             entered.source, entered.source_port, entered.destination, entered.destination_port,
             journey.dst, journey.dport, journey.src, journey.sport,
-            unanswered=True,
+            unanswered=True, mark=journey.connection_mark,
         )  # fmt: skip
         journey.flows = (*journey.flows, (journey.place.name, flow))
     journey.entered = None

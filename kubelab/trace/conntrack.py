@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kubelab.trace.errors import CannotRead
 
 _FIELD = re.compile(r"(src|dst|sport|dport|type|code|id)=(\S+)")
+_MARK = re.compile(r"\bmark=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Flow:
     """``ESTABLISHED``, ``TIME_WAIT`` …; empty where the protocol has none."""
     unanswered: bool = False
     """No packet has come back yet (``[UNREPLIED]``)."""
+    mark: int = 0
+    """What rules have noted at it."""
 
     @property
     def first(self) -> tuple[str, str, int, str, int]:
@@ -86,7 +89,7 @@ def read_flow(line: str) -> Flow:
         protocol,
         first["src"], int(first.get("sport", 0)), first["dst"], int(first.get("dport", 0)),
         second["src"], int(second.get("sport", 0)), second["dst"], int(second.get("dport", 0)),
-        state, "[UNREPLIED]" in line,
+        state, "[UNREPLIED]" in line, int(mark[1]) if (mark := _MARK.search(line)) else 0,
     )  # fmt: skip
 
 

@@ -60,7 +60,9 @@ def _choose_interface(journey: Journey) -> bool:
     if journey.is_local(journey.dst):
         journey.out_interface = "lo"
         return True
-    route = journey.place.route(journey.dst)
+    route = journey.route = journey.place.route(
+        journey.dst, source=journey.src, interface=journey.in_interface, mark=journey.mark
+    )
     if route is None or refuses(route):
         refusing = str(route) if route is not None else ""
         journey.finish("unreachable", reasons.no_route(journey.place.name, journey.dst, refusing))
@@ -72,6 +74,7 @@ def _choose_interface(journey: Journey) -> bool:
 def arrive(journey: Journey, place: Place, interface: str) -> None:
     """The packet comes to a place by one of its interfaces. Marks stay where they were made."""
     journey.place, journey.in_interface, journey.out_interface, journey.mark = place, interface, "", 0
+    journey.connection_mark = 0
     journey.visits += 1
     if journey.visits > MOST_PLACES:
         journey.finish("unreachable", reasons.circle(MOST_PLACES))
@@ -96,8 +99,7 @@ def _decide(journey: Journey) -> None:
 
 
 def _way(journey: Journey) -> str:
-    route = journey.place.route(journey.dst)
-    return f"{journey.out_interface} ({route})"
+    return f"{journey.out_interface} ({journey.route})"
 
 
 def _take_in(journey: Journey) -> None:
@@ -114,7 +116,7 @@ def _leave(journey: Journey) -> None:
         _take_in(journey)
         journey.then(pass_hook, "PREROUTING", True)
         return
-    route = journey.place.route(journey.dst)
+    route = journey.route
     if route is None:
         raise RuntimeError("a packet leaves a place that has no route for it")
     following = journey.picture.holder(route.gateway or journey.dst)

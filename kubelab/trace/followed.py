@@ -9,13 +9,11 @@ from typing import Any
 
 from kubelab.trace import rendering
 from kubelab.trace.conntrack import Flow
+from kubelab.trace.errors import CannotTrace
 from kubelab.trace.hops import Hop
 from kubelab.trace.naming import Names
 from kubelab.trace.outcome import Outcome, Trace
 from kubelab.trace.packet import Header, endpoint
-
-ENDS = {"connected": "delivered", "answered": "delivered", "refused": "rejected", "silent": "dropped"}
-"""What a client meets → the kind of outcome that lets it meet that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,8 @@ class Followed:
         if self.end == "refused":
             return f"The client was refused{where}."
         if self.end == "silent":
-            return f"The client heard nothing{where}."
+            unheard = "; an answer was sent, which it does not know as one" if self.answer else where
+            return f"The client heard nothing{unheard}."
         return f"The client was told: {self.end}{where}."
 
     def closest(self, trace: Trace | None = None) -> Outcome | None:
@@ -186,18 +185,40 @@ def _starred_flow(flow: Flow, known: frozenset[int]) -> Flow:
 def differences(followed: Followed, outcome: Outcome) -> tuple[str, ...]:
     """Where an outcome differs from what happened, in sentences."""
     seen, computed = followed.rules, outcome.rules
-    found = list(_compared(seen, computed))
-    expected = "rejected" if outcome.kind == "left alone" and "itself" in outcome.reason else outcome.kind
-    met = ENDS.get(followed.end, followed.end)
-    if outcome.kind == "left alone":
-        met = expected if met in ("rejected", "dropped", "delivered") else met
-    if met != expected and not (expected == "unreachable" and met not in ("delivered", "rejected")):
+    found = [*_compared(seen, computed), *_answer_compared(followed, outcome)]
+    if not _fits(followed, outcome):
         found.append(f"Computed was that it is {outcome.kind}; the client was {followed.end}.")
-    if followed.server and met == "delivered" and outcome.kind == "delivered" and followed.server != outcome.place:
+    if followed.server and outcome.kind == "delivered" and followed.server != outcome.place:
         found.append(f"Computed was {outcome.place} as its end; {followed.server} answered.")
     if followed.peer and outcome.kind == "delivered" and followed.peer != outcome.received.source:
         found.append(f"Computed was {outcome.received.source} as the client; the server saw {followed.peer}.")
     return tuple(found)
+
+
+def _fits(followed: Followed, outcome: Outcome) -> bool:
+    """Whether a client meets that when a packet ends so. Behind a port where nobody listens it is refused."""
+    answered = followed.end in ("connected", "answered")
+    if outcome.kind in ("left alone", "unknown"):
+        return True
+    if outcome.kind == "dropped":
+        return followed.end == "silent"
+    if outcome.kind != "delivered":
+        return not answered
+    understood = all(way.kind == "delivered" for way in outcome.reply())
+    return followed.end in ("connected", "answered", "refused") if understood else not answered
+
+
+def _answer_compared(followed: Followed, outcome: Outcome) -> Iterable[str]:
+    """The answer's way, where one was seen."""
+    if not followed.answer:
+        return []
+    try:
+        back = outcome.reply().outcomes
+    except CannotTrace:
+        return ["Seen was an answer, computed none."]
+    seen = [hop for hop in followed.answer if hop.kind in ("rule", "policy")]
+    ways = [[f"On the way back: {each}" for each in _compared(seen, one.rules)] for one in back]
+    return min(ways, key=len)
 
 
 def _key(hop: Hop) -> tuple[str, str, str, str]:

@@ -178,6 +178,23 @@ def _mark(target: Target) -> tuple[Way, ...]:
     return (Way(GO_ON, (translation.mark(lambda old: (old & ~mask & values.FULL_MASK) ^ value),)),)
 
 
+def _connection_mark(target: Target) -> tuple[Way, ...]:
+    """See iptables-extensions(8), CONNMARK."""
+    words = list(target.raw or ())
+    said = dict(zip(words, [*words[1:], ""], strict=True))
+    packet, connection = (int(said.get(name, f"{values.FULL_MASK:#x}"), 0) for name in ("--nfmask", "--ctmask"))
+    if "--restore-mark" in said:
+        act = translation.restored_mark(lambda mark, noted: (mark & ~packet) ^ (noted & connection))
+    elif "--save-mark" in said:
+        act = translation.connection_mark(lambda noted, mark: (noted & ~connection) ^ (mark & packet))
+    elif "--set-xmark" in said:
+        value, mask = values.masked(said["--set-xmark"])
+        act = translation.connection_mark(lambda noted, _: (noted & ~mask & values.FULL_MASK) ^ value)
+    else:
+        return _unknown_target(target)
+    return (Way(GO_ON, (act,)),)
+
+
 def _destination(target: Target) -> tuple[Way, ...]:
     return _places(target.get("--to-destination") or "", translation.destination)
 
@@ -204,6 +221,7 @@ def _redirect(target: Target) -> tuple[Way, ...]:
 
 _TARGETS: dict[str, Callable[[Target], tuple[Way, ...]]] = {
     "MARK": _mark,
+    "CONNMARK": _connection_mark,
     "DNAT": _destination,
     "SNAT": _source,
     "MASQUERADE": _masquerade,

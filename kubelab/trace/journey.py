@@ -18,6 +18,7 @@ from kubelab.trace.packet import Header
 
 if TYPE_CHECKING:
     from kubelab.trace.places import Picture, Place
+    from kubelab.trace.routes import Route
 
 Steps = tuple[Callable[..., Any], tuple[Any, ...], Any] | None
 """What comes next, and after that: the step, its arguments, the rest."""
@@ -65,6 +66,10 @@ class Journey:
     """Place and connection, for every node that the packet passed."""
     remembered: frozenset[tuple[str, str, str]] = frozenset()
     """Place, list and address: what rules have noted."""
+    route: Route | None = None
+    """The way out of the place that was chosen."""
+    connection_mark: int = 0
+    """What the place has noted at the packet's connection (CONNMARK, ``ct mark``)."""
     steps: Steps = None
     hops: Any = None
     """The last hop and those before it."""

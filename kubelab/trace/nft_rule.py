@@ -213,14 +213,16 @@ class _Evaluation:
         return [Way(Verdict("accept"), (translate(*place),), 1 / len(found)) for place in found]
 
     def _mangle(self, said: dict[str, Any]) -> None:
-        if said["key"] != {"meta": {"key": "mark"}}:
+        value, of_connection = said["value"], said["key"] == {"ct": {"key": "mark"}}
+        if said["key"] != {"meta": {"key": "mark"}} and not of_connection:
             if "nftrace" in repr(said["key"]) or "ct" in said["key"]:
                 return
             raise Unjudged(f"it sets '{print_rule([{'mangle': said}])}'")
-        value = said["value"]
 
         def change(journey: Journey) -> str:
             new = value_of(value, journey)
+            if of_connection:
+                return translation.connection_mark(lambda *_: new)(journey)
             return translation.mark(lambda _: new)(journey)
 
         value_of(value, self.journey)

@@ -88,6 +88,8 @@ def _connection(said: dict[str, Any], journey: Journey) -> Any:
         return frozenset(state.lower() for state in journey.states & _STATES)
     if key == "status":
         return frozenset(state.lower() for state in journey.states - _STATES)
+    if key == "mark":
+        return journey.connection_mark
     if key == "direction":
         return "reply" if journey.answering else "original"
     if said.get("dir") == "original" and key in ("saddr", "ip saddr", "daddr", "ip daddr", "proto-dst"):

@@ -32,6 +32,18 @@ class Run:
     events: list[Event]
 
     @property
+    def accepted(self) -> bool:
+        """Whether a rule of it ended it, letting the packet pass: as one that translates does."""
+        last = self.events[-1]
+        return not last["policy"] and last["verdict"] == "accept"
+
+    @property
+    def came_with(self) -> int:
+        """The TTL with which the packet came to the place: passing one on lowers it by 1."""
+        passed_on = bool(self.in_interface and self.out_interface)
+        return int(self.packet["ttl"]) + passed_on
+
+    @property
     def packet(self) -> Mapping[str, Any]:
         """Header and all by which the packet is known again."""
         found: Mapping[str, Any] = self.events[0]["packet"]
@@ -49,6 +61,17 @@ def header_of(packet: Mapping[str, Any], mark: int = 0) -> Header:
     protocol = _PROTOCOLS.get(packet["protocol"], str(packet["protocol"]))
     ends = packet["source"], packet.get("source_port", 0), packet["destination"], packet.get("destination_port", 0)
     return Header(protocol, *ends, mark)
+
+
+def visits_of(runs: Sequence[Run]) -> list[list[Run]]:
+    """A packet may come to a place again: then somebody else has lowered its TTL meanwhile."""
+    found: list[list[Run]] = []
+    for run in runs:
+        again = found and not run.out_interface and run.packet["ttl"] < found[-1][-1].packet["ttl"]
+        if again or not found:
+            found.append([])
+        found[-1].append(run)
+    return found
 
 
 def runs_of(events: Iterable[Event]) -> list[Run]:
@@ -74,7 +97,7 @@ def hops_of(place: Place, runs: Sequence[Run], left: Header | None) -> Iterator[
         last = found[-1]
         if after[:5] == last.after[:5]:
             yield from found
-        elif last.kind == "rule" and last.did == "accept":
+        elif run.accepted and (base := base_chain(place, run)) is not None and base.nat:
             yield from found[:-1]
             yield _translated(last, after)
         else:  # connection tracking has done it, between the hooks
@@ -141,7 +164,8 @@ def _words(before: Header, after: Header, masquerade: bool = False) -> str:
 
 def _translated(hop: Hop, after: Header) -> Hop:
     now = after._replace(mark=hop.after.mark)
-    return replace(hop, did=_words(hop.after, now, "masquerade" in hop.rule.lower()), after=now)
+    words = [] if hop.did == "accept" else [hop.did]
+    return replace(hop, did=", ".join([*words, _words(hop.after, now, "masquerade" in hop.rule.lower())]), after=now)
 
 
 def _tracked(hop: Hop, after: Header) -> Hop:

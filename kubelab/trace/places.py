@@ -14,13 +14,17 @@ from kubelab.trace.conntrack import Flow, read_conntrack
 from kubelab.trace.errors import CannotRead, CannotTrace
 from kubelab.trace.iptables import read_iptables
 from kubelab.trace.nft import read_nft
+from kubelab.trace.policy import PolicyRule, read_policy
 from kubelab.trace.program import Firewall
 from kubelab.trace.routes import Address, Route, best, read_addresses, read_routes
 
 OUTSIDE = "outside"
 """The name of the place outside the cluster."""
 
-TEXTS = ("iptables", "ip6tables", "nft", "routes", "addresses", "conntrack", "ipvs", "ipset")
+TEXTS = ("iptables", "ip6tables", "nft", "routes", "policy", "addresses", "conntrack", "ipvs", "ipset")
+
+IPVS_INTERFACE = "kube-ipvs0"
+"""Holds the virtual addresses of kube-proxy's mode ipvs."""
 
 _SEEN = re.compile(r"src=(\S+)")
 
@@ -105,9 +109,24 @@ class Place:
         """Whether the address is its own for others too (not loopback)."""
         return address in self._own and not address.startswith("127.") and address != "::1"
 
-    def route(self, address: str) -> Route | None:
-        """The way to an address that is not its own."""
-        return best(self.routes, address)
+    @cached_property
+    def policy(self) -> tuple[PolicyRule, ...]:
+        """Which packets are looked up in which table."""
+        return read_policy(self.texts.get("policy", ""))
+
+    def route(self, address: str, *, source: str = "0.0.0.0", interface: str = "", mark: int = 0) -> Route | None:
+        """The way to an address that is not its own, for a packet that came in by ``interface`` (or is sent here)."""
+        if not self.policy:
+            return best(self.routes, address)
+        for rule in self.policy:
+            if not rule.concerns(source, address, interface, mark):
+                continue
+            if rule.refuses:
+                return Route(address, kind=rule.refuses)
+            found = best(self.routes, address, (rule.table,))
+            if found is not None and found.kind != "throw":
+                return found
+        return None
 
     def own_address(self, interface: str, destination: str) -> str:
         """The address that the place uses as source on an interface, towards a destination (ip-address(8))."""
@@ -118,7 +137,8 @@ class Place:
             if (":" in each.address) == family and each.scope == "global" and not each.address.startswith("127.")
         ]
         on_it = [each.address for each in usable if each.interface == interface]
-        return (on_it or [each.address for each in usable] or [""])[0]
+        first = sorted(usable, key=lambda each: each.interface == IPVS_INTERFACE)  # made when eth0 was there already
+        return (on_it or [each.address for each in first] or [""])[0]
 
 
 @dataclass
@@ -173,7 +193,8 @@ def picture(
 
     ``nodes``: node name → what its tools printed, by these names (all may be missing):
     ``iptables`` (``iptables-save``, with or without ``-c``), ``ip6tables`` (``ip6tables-save``),
-    ``nft`` (``nft list ruleset`` or a table, or with ``-j``), ``routes`` (``ip route`` or ``ip -j route``),
+    ``nft`` (``nft list ruleset`` or a table, or with ``-j``), ``routes`` (``ip route``, ``ip -j route``, with ``show
+    table all`` for policy routing) and ``policy`` (``ip rule``),
     ``addresses`` (``ip addr`` or ``ip -j addr``), ``conntrack`` (``conntrack -L``).
     The name ``outside`` is for the namespace of clients outside the cluster.
     ``pods``: ``namespace/name`` → (address, node), or a mapping with these keys.

@@ -110,9 +110,7 @@ def _hops_html(hops: Sequence[Hop], caption: str) -> str:
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}<td><code>{escape(hop.rule)}</code></td></tr>"
         for hop, cells in zip(hops, _rows(hops), strict=True)
     )
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
-    )
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def outcome_html(outcome: Outcome) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 from kubelab.rules.addresses import inside, network
 from kubelab.trace.errors import CannotRead
 
-_REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
-_KINDS = ("unicast", "local", "broadcast", "multicast", "anycast", "nat", *_REFUSING)
+REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
+_KINDS = ("unicast", "local", "broadcast", "multicast", "anycast", "nat", *REFUSING)
 _INTERFACE = re.compile(r"\d+: ([^:@\s]+)")
 
 
@@ -28,6 +28,7 @@ class Route:
     source: str = ""
     kind: str = "unicast"
     metric: int = 0
+    table: str = "main"
 
     def __str__(self) -> str:
         words = ["default" if self.network.endswith("/0") else self.network]
@@ -76,6 +77,7 @@ def _route_of(entry: dict[str, Any]) -> Route:
         entry.get("prefsrc", ""),
         entry.get("type", "unicast"),
         entry.get("metric", 0),
+        str(entry.get("table", "main")),
     )
 
 
@@ -94,7 +96,8 @@ def _route(line: str) -> Route:
     except (IndexError, ValueError) as error:
         raise CannotRead(f"This is no line of `ip route`: {line.strip()!r}.") from error
     metric = int(said["metric"]) if said.get("metric", "").isdigit() else 0
-    return Route(net, said.get("via", ""), said.get("dev", ""), said.get("src", ""), kind, metric)
+    table = said.get("table", "main")
+    return Route(net, said.get("via", ""), said.get("dev", ""), said.get("src", ""), kind, metric, table)
 
 
 def read_addresses(text: str) -> tuple[Address, ...]:
@@ -127,12 +130,13 @@ def _address(words: list[str], interface: str) -> Address:
     return Address(address, int(prefix or (128 if ":" in address else 32)), interface, scope)
 
 
-def best(routes: Iterable[Route], address: str) -> Route | None:
-    """The route that the kernel takes: the longest prefix, then the lowest metric."""
-    found = [route for route in routes if route.kind in ("unicast", *_REFUSING) and inside(address, route.network)]
+def best(routes: Iterable[Route], address: str, tables: tuple[str, ...] = ("main", "default")) -> Route | None:
+    """The route that the kernel takes in a table: the longest prefix, then the lowest metric."""
+    usable = (route for route in routes if route.kind in ("unicast", *REFUSING) and route.table in tables)
+    found = [route for route in usable if inside(address, route.network)]
     return max(found, key=lambda route: (network(route.network)[2], -route.metric), default=None)
 
 
 def refuses(route: Route) -> bool:
     """Whether the route leads nowhere by intention."""
-    return route.kind in _REFUSING
+    return route.kind in REFUSING

@@ -22,6 +22,21 @@ def mark(change: Callable[[int], int]) -> Action:
     return act
 
 
+def connection_mark(change: Callable[[int, int], int]) -> Action:
+    """Note a mark at the connection: a function of the one there and of the packet's."""
+
+    def act(journey: Journey) -> str:
+        journey.connection_mark = change(journey.connection_mark, journey.mark)
+        return f"connection mark {journey.connection_mark:#x}"
+
+    return act
+
+
+def restored_mark(change: Callable[[int, int], int]) -> Action:
+    """Set the packet's mark to a function of its own and of its connection's."""
+    return lambda journey: mark(lambda old: change(old, journey.connection_mark))(journey)
+
+
 def destination(address: str, port: int) -> Action:
     """Send the packet elsewhere: DNAT. An empty address and port -1 stay."""
 
