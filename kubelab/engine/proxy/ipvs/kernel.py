@@ -14,8 +14,9 @@ from kubelab.engine.proxy.ipvs.device import VirtualDevice
 from kubelab.engine.proxy.ipvs.listing import open_connections, read_servers
 from kubelab.engine.proxy.ipvs.plan import Plan
 from kubelab.engine.proxy.ipvs.rules import FILTER_CHAINS, JUMPS, NAT_CHAINS
-from kubelab.engine.proxy.ipvs.servers import Connections, Servers, commands, drained_keys, not_ours
+from kubelab.engine.proxy.ipvs.servers import Connections, RealKey, Servers, commands, drained_keys, not_ours
 from kubelab.engine.proxy.ipvs.sets import empty_sets
+from kubelab.engine.proxy.ipvs.sysctls import sysctls
 from kubelab.engine.proxy.jumps import Owned, missing_jumps, removal
 from kubelab.engine.proxy.loader import Loader
 
@@ -25,15 +26,6 @@ OWNED = Owned(
     JUMPS,
     frozenset([*(("nat", chain) for chain in NAT_CHAINS), *(("filter", chain) for chain in FILTER_CHAINS)]),
 )
-
-SYSCTLS = (
-    "net.ipv4.vs.conntrack=1",
-    "net.ipv4.vs.expire_nodest_conn=1",
-    "net.ipv4.vs.expire_quiescent_template=1",
-    "net.ipv4.ip_forward=1",
-)
-STRICT_ARP = ("net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
-"""A node then does not answer for virtual addresses on its own network."""
 
 
 class KernelIpvs:
@@ -50,6 +42,7 @@ class KernelIpvs:
         self._loader = Loader(setting.run, setting.family)
         self._device = VirtualDevice(setting.run, setting.family)
         self._prepared = False
+        self._draining: frozenset[RealKey] = frozenset()
 
     async def servers(self) -> Servers:
         """As `Carrier.servers`: those that are kube-proxy's to change."""
@@ -80,8 +73,9 @@ class KernelIpvs:
 
     async def adjust(self, before: Servers, after: Servers) -> None:
         """As `Carrier.adjust`."""
-        if lines := commands(before, after, drained_keys(before) if self._prepared else ()):
+        if lines := commands(before, after, self._draining):
             await call(self._run, ["ipvsadm", "-R"], _text(lines))
+        self._draining = drained_keys(after)
 
     async def gone(self) -> bool:
         """As `Carrier.gone`: kube-proxy does not look in this mode, and makes its jumps anew at every sync."""
@@ -100,7 +94,7 @@ class KernelIpvs:
                 log.debug("the set %s stays: %s", each.name, said(done))
 
     async def _prepare(self) -> None:
-        for setting in (*SYSCTLS, *(STRICT_ARP if self._config.ipvs_strict_arp else ())):
+        for setting in sysctls(self._config):
             done = await self._run(["sysctl", "-q", "-w", setting], b"")
             if done.code != 0:
                 log.info("%s was not set: %s", setting, said(done))
@@ -113,7 +107,7 @@ class KernelIpvs:
         """Bring the sets' entries to the plan's."""
         listed = (await call(self._run, ["ipset", "save"])).splitlines()
         held = {line for line in listed if line.startswith("add ")}
-        wanted = {line: None for each in plan.sets.values() for line in each.add_lines()}
+        wanted = {line.removesuffix("/32").removesuffix("/128"): None for line in _add_lines(plan)}
         names = {each.name for each in plan.sets.values()}
         gone = [line for line in sorted(held) if line.split()[1] in names and line not in wanted]
         lines = [line.replace("add ", "del ", 1) for line in gone] + [line for line in wanted if line not in held]
@@ -126,6 +120,10 @@ class KernelIpvs:
         except LoadError:
             self._metrics.add("kubeproxy_sync_proxy_rules_iptables_restore_failures_total")
             raise
+
+
+def _add_lines(plan: Plan) -> list[str]:
+    return [line for each in plan.sets.values() for line in each.add_lines()]
 
 
 def _text(lines: list[str]) -> str:
