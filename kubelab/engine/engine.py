@@ -28,7 +28,7 @@ from kubelab.engine.network.contract import Finished, Network, NetworkLost, Plac
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
 from kubelab.engine.pki import PKI
-from kubelab.engine.proxy_mode import KeptMode, ask
+from kubelab.engine.proxy_mode import KeptMode, ask, whatever_network
 from kubelab.engine.readiness import wait_until_ready
 from kubelab.engine.reset import reset
 from kubelab.engine.world import PartStopped, World
@@ -258,13 +258,13 @@ class Engine:
 
     async def _on_proxy_mode(self, call: Call) -> Mapping[str, Any]:
         """Switch, if a mode is given, and say by what every node serves."""
-        await self._ready.wait()
         if mode := call.arguments.get("mode"):
             # Whoever hangs up meanwhile does not leave the nodes half-way.
             await asyncio.shield(self._proxy_mode.switch(str(mode), self._ready, self._this_world))
-        assert self._network is not None
+        names = [spec.name for spec in self._specs]
+        modes = await whatever_network(self._ready, lambda: ask(self._this_world().network, names))
         details = {proxy.node_name: proxy.detail for proxy in self._this_world().proxies}
-        return {"modes": await ask(self._network, [spec.name for spec in self._specs]), "details": details}
+        return {"modes": modes, "details": details}
 
     async def _answer(self, place: Place, argv: Sequence[str]) -> Finished | None:
         return await self._world.answer(place, argv) if self._world else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import get_args
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar, get_args
 
 from kubelab.engine.control.server import Refused
 from kubelab.engine.network.contract import Network, NetworkLost, node
@@ -16,6 +16,8 @@ from kubelab.engine.world import World
 MODES: tuple[ProxyMode, ...] = get_args(ProxyMode)
 DEFAULT: ProxyMode = "iptables"
 """What an unset ``mode`` means to kube-proxy 1.36 on Linux."""
+
+T = TypeVar("T")
 
 ANSWER_SECONDS = 2.0
 RETRY_SECONDS = 0.05
@@ -40,29 +42,33 @@ class KeptMode:
         return next((mode for mode in MODES if mode == kept), DEFAULT)
 
     async def switch(self, mode: str, ready: asyncio.Event, world: Callable[[], World]) -> None:
-        """Returns when every node serves by ``mode``. Raises `Refused`: then all serve as before.
-
-        When the network is lost meanwhile the next one is switched.
-        """
+        """Returns when every node serves by ``mode``. Raises `Refused`: then all serve as before."""
         known = next((each for each in MODES if each == mode), None)
         if known is None:
             raise Refused(f"{mode!r} is no mode of kube-proxy; there are {', '.join(MODES)}.")
         async with self._switching:
-            while True:
-                await ready.wait()
-                try:
-                    await world().switch(known)
-                except NetworkLost:
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                except (LoadError, OSError) as error:
-                    raise Refused(f"The nodes cannot serve by {mode}: {error}. They serve as before.") from error
-                self._state.write(self._state.proxy_mode, known)
-                return
+            try:
+                await whatever_network(ready, lambda: world().switch(known))
+            except (LoadError, OSError) as error:
+                raise Refused(f"The nodes cannot serve by {mode}: {error}. They serve as before.") from error
+            self._state.write(self._state.proxy_mode, known)
+
+
+async def whatever_network(ready: asyncio.Event, work: Callable[[], Awaitable[T]]) -> T:
+    """The result of ``work``, done again with the next network when the network is lost meanwhile."""
+    while True:
+        await ready.wait()
+        try:
+            return await work()
+        except NetworkLost:
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def ask(network: Network, names: Iterable[str]) -> dict[str, str]:
-    """Node → what its kube-proxy says on ``127.0.0.1:10249/proxyMode``; empty where nobody answers."""
+    """Node → what its kube-proxy says on ``127.0.0.1:10249/proxyMode``; empty where nobody answers.
+
+    Raises `NetworkLost`.
+    """
     nodes = tuple(names)
     return dict(zip(nodes, await asyncio.gather(*(_ask(network, name) for name in nodes)), strict=True))
 
@@ -77,6 +83,6 @@ async def _ask(network: Network, name: str) -> str:
                 head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
             finally:
                 writer.close()
-    except (OSError, TimeoutError, NetworkLost):
+    except (OSError, TimeoutError):
         return ""
     return body if head.split()[1:2] == ["200"] else ""
