@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.option("--node", metavar="NODE", required=True, help="Whose kernel: what is local depends on it.")
 @click.option("--objects", "path", metavar="FILE", required=True, help="JSON; - is standard input.")
 @click.option("--cluster-cidr", metavar="CIDR", help="The pods' range; one for each family, with a comma between.")
-def rules(mode: str, node: str, path: str, cluster_cidr: str | None) -> None:
+@click.option("--nfacct/--no-nfacct", default=True, show_default=True,
+              help="Mode iptables on a kernel with nfacct; kubelab's own nodes do without.")  # fmt: skip
+def rules(mode: str, node: str, path: str, cluster_cidr: str | None, nfacct: bool) -> None:
     """Print what the first sync of a plain kube-proxy feeds to the kernel of a node. Nothing is loaded.
 
     FILE is one JSON object whose keys are services, endpointslices, nodes and servicecidrs: lists of API objects, as
@@ -31,7 +33,7 @@ def rules(mode: str, node: str, path: str, cluster_cidr: str | None) -> None:
         named = ", ".join(nodes)
         click.echo(f"kubelab: {path} has no node {node!r} ({named}), so its addresses and zone are unknown.", err=True)
     try:
-        text = rules_text(mode, node, objects, cluster_cidr)
+        text = rules_text(mode, node, objects, cluster_cidr, nfacct=nfacct)
     except ValueError as error:
         _refuse(f"{error}.")
     click.echo(text, nl=False)

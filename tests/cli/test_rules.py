@@ -89,3 +89,11 @@ def test_a_bad_range_and_a_bad_mode_are_refused(file):
     result = rules("--mode", "ipvs", "--node", "one", "--objects", str(file), "--cluster-cidr", "10.244.0.0/99")
     assert result.exit_code == 1 and "'10.244.0.0/99' is not a range of addresses" in result.stderr
     assert rules("--mode", "userspace", "--node", "one", "--objects", str(file)).exit_code == 2
+
+
+def test_packets_are_counted_by_nfacct_where_the_kernel_has_it(file):
+    given = ("--mode", "iptables", "--node", "one", "--objects", str(file))
+    counted, uncounted = rules(*given).stdout, rules(*given, "--no-nfacct").stdout
+    drop = "-A KUBE-FORWARD -m conntrack --ctstate INVALID"
+    assert f"{drop} -m nfacct --nfacct-name ct_state_invalid_dropped_pkts -j DROP" in counted
+    assert f"{drop} -j DROP" in uncounted and "nfacct" not in uncounted

@@ -24,12 +24,18 @@ class _Given(NamedTuple):
 
 
 def rules_text(
-    mode: str, node_name: str, objects: Mapping[str, Sequence[Object]], cluster_cidr: str | None = None
+    mode: str,
+    node_name: str,
+    objects: Mapping[str, Sequence[Object]],
+    cluster_cidr: str | None = None,
+    *,
+    nfacct: bool = True,
 ) -> str:
     """What a plain kube-proxy's first sync feeds to the kernel of a node.
 
     ``objects`` holds lists of API objects under ``services``, ``endpointslices``, ``nodes`` and ``servicecidrs`` (which
-    only nftables looks at). ``cluster_cidr`` is the pods' range, or one a family with a comma.
+    only nftables looks at). ``cluster_cidr`` is the pods' range, or one a family with a comma. ``nfacct``: whether the
+    kernel has nfacct, as most do; kube-proxy counts two kinds of packets by it in mode iptables.
 
     ``iptables``: the input of ``iptables-restore``. ``nftables``: that of ``nft -f -``, for both families. ``ipvs``:
     sections, each under a comment that names the command which takes it. Where a Service has an IPv6 address, the
@@ -45,7 +51,7 @@ def rules_text(
     given = _Given(
         ProxyState.of(node, services, slices, family=4),
         ProxyState.of(node, services, slices, family=6),
-        ProxyConfig(cluster_cidr=",".join(_ranges(cluster_cidr.split(",") if cluster_cidr else ()))),
+        ProxyConfig(cluster_cidr=",".join(_ranges(cluster_cidr.split(",") if cluster_cidr else ())), nfacct=nfacct),
         _ranges(cidr for spec in service_cidrs for cidr in spec.get("cidrs") or ()),
     )
     return MODES[mode](given)
