@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubelab.widgets.packet_walk import PacketWalk
+from kubelab.widgets.rule_explorer import RuleExplorer
 from kubelab.widgets.traffic_probe import TrafficProbe
 
-__all__ = ["PacketWalk", "TrafficProbe"]
+__all__ = ["PacketWalk", "RuleExplorer", "TrafficProbe"]

@@ -5,29 +5,12 @@ const SVG = "http://www.w3.org/2000/svg";
 const ENDS = { delivered: "✔", "left alone": "○", unknown: "?" };
 const SHAPES = { DNAT: "▲", SNAT: "◆", mark: "■", back: "▼" };
 
-/** An element with attributes and children; text is always text, never markup. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-/** A button; JupyterLab's own shortcuts stay away from it. */
-function button(text, attributes, onClick, signal) {
-  const made = make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, text);
-  made.addEventListener("click", onClick, { signal });
-  return made;
-}
-
 class Walk {
   constructor(model, el, signal) {
     this.model = model;
     this.signal = signal;
     this.timer = null;
-    this.root = make("div", { class: "kl-walk", role: "group", "data-lm-suppress-shortcuts": "true" });
+    this.root = make("div", { class: "kl kl-walk", role: "group", "data-lm-suppress-shortcuts": "true" });
     el.append(this.root);
     this.build();
     for (const name of ["step", "outcome", "reply", "every_hop"]) model.on(`change:${name}`, this.changed);

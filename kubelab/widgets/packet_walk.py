@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -14,13 +13,13 @@ from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
 from kubelab.trace import CannotTrace, Hop, Outcome, Trace
+from kubelab.widgets.assets import joined
 from kubelab.widgets.walk import table
 from kubelab.widgets.walk.places import lay_out
 from kubelab.widgets.walk.steps import Step, steps
 from kubelab.widgets.walk.svg import draw
 from kubelab.widgets.walk.words import fraction
 
-_HERE = Path(__file__).parent
 MOST_OUTCOMES = 12
 """Of a packet with more outcomes than this the first ones are shown, and how many there are."""
 
@@ -35,8 +34,8 @@ class PacketWalk(anywidget.AnyWidget):
     Raises `LabError` for a question that cannot be traced.
     """
 
-    _esm = _HERE / "packet_walk.js"
-    _css = _HERE / "packet_walk.css"
+    _esm = joined("dom.js", "packet_walk.js")
+    _css = joined("common.css", "packet_walk.css")
     walk = traitlets.Dict(help="Title, outcomes, their ways and steps.").tag(sync=True)
     outcome = traitlets.Int(0, help="Which outcome is shown, from 0.").tag(sync=True)
     step = traitlets.Int(0, help="Which step of all hops, from 0.").tag(sync=True)
