@@ -18,7 +18,7 @@ from kubelab.lab.shell import CLIENT_ARGV
 from kubelab.lab.survey import Survey, survey
 from kubelab.lab.tracing import End, end_of, place_named
 from kubelab.trace import CannotTrace, Flow, Followed, Header, Hop, Trace, read_conntrack
-from kubelab.trace.observing import Event, Run, header_of, hops_of, left_by, runs_of, visits_of
+from kubelab.trace.observing import Event, Run, flow_of, header_of, hops_of, runs_of, visits_of
 
 if TYPE_CHECKING:
     from kubelab.clusters.base import Node
@@ -137,7 +137,8 @@ def _attempt(
             each.answer()  # it is ready
         said = client.go()
         heard = dict(zip((place.name for place in places), pool.map(_Program.go, listening), strict=True))
-        after = dict(zip((place.name for place in places), pool.map(_connections, places), strict=True))
+        passed = [place for place in places if heard[place.name]["events"]]
+        after = dict(zip((place.name for place in passed), pool.map(_connections, passed), strict=True))
     events = {name: each["events"] for name, each in heard.items()}
     return _Heard(seen, end, said, events, after, any(each["changed"] for each in heard.values()))
 
@@ -260,10 +261,7 @@ def _first_packet(heard: _Heard, sent: Header) -> Mapping[str, Any] | None:
 def _hops(heard: _Heard, way: _Way) -> list[Hop]:
     found: list[Hop] = []
     for at, (place, runs) in enumerate(way):
-        came = runs[0].header
         left = way[at + 1][1][0].header if at + 1 < len(way) else None
-        if left is None:
-            flows = (flow for flow in heard.after[place] if came[:5] in (flow.first, flow.answer))
-            left = next((left_by(flow, came) for flow in flows), None)
-        found += hops_of(heard.seen.picture.places[place], runs, left)
+        flow = flow_of(heard.after[place], runs[0].header)
+        found += hops_of(heard.seen.picture.places[place], runs, flow, left)
     return found

@@ -67,8 +67,7 @@ def visits_of(runs: Sequence[Run]) -> list[list[Run]]:
     """A packet may come to a place again: then somebody else has lowered its TTL meanwhile."""
     found: list[list[Run]] = []
     for run in runs:
-        again = found and not run.out_interface and run.packet["ttl"] < found[-1][-1].packet["ttl"]
-        if again or not found:
+        if not found or run.came_with < found[-1][-1].came_with:
             found.append([])
         found[-1].append(run)
     return found
@@ -85,24 +84,55 @@ def runs_of(events: Iterable[Event]) -> list[Run]:
     return found
 
 
-def hops_of(place: Place, runs: Sequence[Run], left: Header | None) -> Iterator[Hop]:
-    """The rules and policies that the packet met. ``left``: the packet as it left the place, when that is known."""
+def hops_of(place: Place, runs: Sequence[Run], flow: Flow | None, left: Header | None) -> Iterator[Hop]:
+    """The rules and policies that the packet met, and what connection tracking did to it between them.
+
+    ``flow``: the connection that the place has entered for it; ``left``: the packet as the next place saw it first.
+    Both may be unknown.
+    """
+    answering = flow is not None and _answers(runs[0].header, flow)
+    if answering and flow is not None:
+        left = Header(runs[0].header.protocol, *_reversed(flow))
+        came = Header(runs[0].header.protocol, *flow.answer[1:])
+        if came != runs[0].header:
+            yield _tracked(_bare_hop(place, runs[0], "PREROUTING", came), runs[0].header, answering)
+    elif left is None and flow is not None:
+        left = Header(runs[0].header.protocol, *flow.answer[3:], *flow.answer[1:3])
     mark = 0
-    for at, run in enumerate(runs):
-        after = runs[at + 1].header if at + 1 < len(runs) else left or run.header
+    shown = [run for run in runs if any(_hops_of_run(place, run, 0))]
+    for number, run in enumerate(shown, 1):
+        after = shown[number].header if number < len(shown) else left or runs[-1].header
         found = list(_hops_of_run(place, run, mark))
-        if not found:
-            continue
-        mark = found[-1].after.mark
+        yield from found[:-1]
         last = found[-1]
+        mark = last.after.mark
+        base = base_chain(place, run)
         if after[:5] == last.after[:5]:
-            yield from found
-        elif run.accepted and (base := base_chain(place, run)) is not None and base.nat:
-            yield from found[:-1]
+            yield last
+        elif run.accepted and base is not None and base.nat:
             yield _translated(last, after)
-        else:  # connection tracking has done it, between the hooks
-            yield from found
-            yield _tracked(last, after)
+        else:
+            yield last
+            yield _tracked(last, after, answering)
+
+
+def flow_of(flows: Iterable[Flow], header: Header) -> Flow | None:
+    """The connection of a packet, or of an answer to one (whose destination may be translated back already)."""
+    return next((flow for flow in flows if flow.first == header[:5] or _answers(header, flow)), None)
+
+
+def _answers(header: Header, flow: Flow) -> bool:
+    protocol, source, source_port, *back = header[:5]
+    ends = flow.reply_destination, flow.reply_destination_port
+    return (protocol, source, source_port) == flow.answer[:3] and tuple(back) in (ends, (flow.source, flow.source_port))
+
+
+def _reversed(flow: Flow) -> tuple[str, int, str, int]:
+    return flow.destination, flow.destination_port, flow.source, flow.source_port
+
+
+def _bare_hop(place: Place, run: Run, hook: str, header: Header) -> Hop:
+    return Hop("conntrack", place.name, run.in_interface, hook=hook, before=header, after=header)
 
 
 def _hops_of_run(place: Place, run: Run, mark: int) -> Iterator[Hop]:
@@ -152,34 +182,27 @@ def _hop(place: Place, base: BaseChain | None, run: Run, event: Event, before: H
     )
 
 
-def _words(before: Header, after: Header, masquerade: bool = False) -> str:
+def _words(before: Header, after: Header, source: str = "snat", destination: str = "dnat") -> str:
     words = []
     if (before.destination, before.destination_port) != (after.destination, after.destination_port):
-        words.append(f"dnat {endpoint(after.destination, after.destination_port, after.protocol)}")
+        words.append(f"{destination} {endpoint(after.destination, after.destination_port, after.protocol)}")
     if (before.source, before.source_port) != (after.source, after.source_port):
-        kind = "masquerade" if masquerade else "snat"
-        words.append(f"{kind} {endpoint(after.source, after.source_port, after.protocol)}")
+        words.append(f"{source} {endpoint(after.source, after.source_port, after.protocol)}")
     return ", ".join(words)
 
 
 def _translated(hop: Hop, after: Header) -> Hop:
     now = after._replace(mark=hop.after.mark)
     words = [] if hop.did == "accept" else [hop.did]
-    return replace(hop, did=", ".join([*words, _words(hop.after, now, "masquerade" in hop.rule.lower())]), after=now)
+    words.append(_words(hop.after, now, "masquerade" if "masquerade" in hop.rule.lower() else "snat"))
+    return replace(hop, did=", ".join(words), after=now)
 
 
-def _tracked(hop: Hop, after: Header) -> Hop:
+def _tracked(hop: Hop, after: Header, answering: bool) -> Hop:
+    """What connection tracking did after a hop. (An answer is translated back, the other way round.)"""
     now = after._replace(mark=hop.after.mark)
+    words = ("un-dnat", "un-snat") if answering else ("snat", "dnat")
     return replace(
         hop, kind="conntrack", table="", chain="", number=0, rule="", comment="",
-        did=_words(hop.after, now), before=hop.after, after=now,
+        did=_words(hop.after, now, *words), before=hop.after, after=now,
     )  # fmt: skip
-
-
-def left_by(flow: Flow, came: Header) -> Header:
-    """A packet as it leaves a place, by the connection that the place has entered for it."""
-    if flow.answer == came[:5] and flow.first != came[:5]:
-        ends = flow.destination, flow.destination_port, flow.source, flow.source_port
-    else:
-        ends = flow.reply_destination, flow.reply_destination_port, flow.reply_source, flow.reply_source_port
-    return Header(came.protocol, *ends)
