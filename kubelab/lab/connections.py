@@ -170,7 +170,7 @@ def connections(
     if proto is not None and proto not in PROTOCOLS:
         raise LabError(f"conntrack knows no protocol {protocol!r}; ask for {', '.join(PROTOCOLS)}.")
     chosen = [named_node(lab, node)] if node else lab.cluster.nodes()
-    note = _partial(lab, proto)
+    note = what_is_missing(lab, proto)
     book = address_book(lab)
     asked = named_service(lab, book, service) if service else None
     client = _client(lab, source)
@@ -207,7 +207,7 @@ def named_node(lab: Lab, name: str) -> Node:
     raise LabError(f"There is no node {name!r}; there are {', '.join(node.name for node in nodes) or 'none'}.")
 
 
-def _partial(lab: Lab, protocol: str | None) -> str:
+def what_is_missing(lab: Lab, protocol: str | None) -> str:
     """What is to say where no kernel tracks the connections: there, only UDP's are kept."""
     if lab.cluster.capabilities & {"conntrack", "kernel rules"}:
         return ""

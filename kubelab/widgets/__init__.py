@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kubelab.widgets.conntrack_view import ConntrackView
 from kubelab.widgets.packet_walk import PacketWalk
 from kubelab.widgets.rule_explorer import RuleExplorer
 from kubelab.widgets.traffic_probe import TrafficProbe
 
-__all__ = ["PacketWalk", "RuleExplorer", "TrafficProbe"]
+__all__ = ["ConntrackView", "PacketWalk", "RuleExplorer", "TrafficProbe"]
