@@ -42,7 +42,7 @@ class Target(NamedTuple):
     end: End
     source: str
     flow: Connection | None = None
-    """The flow that it begins or goes on; None for an answer."""
+    """The flow that it begins or goes on; None for an answer, and where nobody gets it."""
 
 
 class Datagrams:
@@ -118,7 +118,8 @@ class Datagrams:
             target = self._begin(call, held, asked)
             if target is None:
                 return None
-            self._flows[held.inode, asked] = target
+            if target.flow is not None:
+                self._flows[held.inode, asked] = target
             self._asked[held.inode, target.end] = (to.ip, to.port)
             for table in (self._flows, self._asked):
                 while len(table) > _MOST_FLOWS:
@@ -144,6 +145,8 @@ class Datagrams:
         end = self._connecting.end(way, "udp")
         source = self._connecting.source(way, site)
         inner = self._names.inner((site.outer, port))[1]
+        if way.kind != "deliver":  # no flow begins where nobody gets it: the next datagram asks the rules again
+            return Target(end, source)
         flow = self._tracking.enter("udp", way.tracks, (source, port), end, inner)
         return Target(end, source, flow)
 
