@@ -11,7 +11,8 @@ from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.family import FULL_SYNC_SECONDS, FamilyProxy
 from kubelab.engine.proxy.iptables import compile_rules
-from kubelab.engine.proxy.jumps import missing_jumps
+from kubelab.engine.proxy.iptables_backend import IptablesBackend
+from kubelab.engine.proxy.jumps import Jump, Owned, missing_jumps, removal
 from kubelab.engine.proxy.loader import blocks
 from kubelab.engine.proxy.script import transaction
 from kubelab.engine.proxy.state import ProxyState
@@ -203,3 +204,59 @@ async def test_tcp_flows_are_never_looked_at(kernel, sync, make):
     await sync([make.service("svc1", "10.96.0.41")], [make.slice("svc1", "10.180.0.1")])
     await sync([make.service("svc1", "10.96.0.41")], [])
     assert kernel.count("conntrack") == 0
+
+
+async def test_a_switch_loads_the_new_mode_and_leaves_nothing_of_the_old_one_but_what_is_not_its_own(
+    kernel, sync, proxy, make
+):
+    kernel.rules.restore("*filter\n-A INPUT -p tcp -m tcp --dport 9 -j DROP\nCOMMIT\n*nat\n:MINE - [0:0]\nCOMMIT\n")
+    before = kernel.rules.save()
+    await sync([make.service("svc1", "10.96.0.41")], [make.slice("svc1", "10.180.0.1")])
+    loaded = []
+
+    class Other(IptablesBackend):
+        mode = "nftables"
+        owned = Owned()
+
+        async def sync(self, state, changed):
+            assert changed is None and "KUBE-SERVICES" in kernel.rules.save(), "the old rules still serve"
+            loaded.append(state)
+            return {}
+
+    await proxy.switch(Other)
+    assert proxy.backend.mode == "nftables" and proxy.loaded is loaded[0]
+    empty = Ruleset()
+    empty.restore("*mangle\nCOMMIT\n")
+    assert set(kernel.rules.save().splitlines()) == {*before.splitlines(), *empty.save().splitlines()}
+
+
+async def test_a_mode_that_cannot_be_loaded_leaves_the_one_there_was(kernel, sync, proxy, make):
+    want = await sync([make.service("svc1", "10.96.0.41")], [make.slice("svc1", "10.180.0.1")])
+
+    class Broken(IptablesBackend):
+        mode = "nftables"
+        cleaned = False
+
+        async def sync(self, state, changed):
+            raise LoadError("mode nftables needs the program nft")
+
+        async def clean_up(self, keep):
+            assert keep == IptablesBackend.owned
+            Broken.cleaned = True
+
+    with pytest.raises(LoadError, match="needs the program nft"):
+        await proxy.switch(Broken)
+    assert proxy.backend.mode == "iptables" and Broken.cleaned
+    await sync([make.service("svc1", "10.96.0.41")], [make.slice("svc1", "10.180.0.1")])
+    assert kernel.rules.save() == want
+
+
+def test_what_two_modes_share_stays_with_the_one_that_serves():
+    shared = Jump("nat", "OUTPUT", "KUBE-SERVICES", "", "kubernetes service portals")
+    other = Owned((shared,), frozenset({("nat", "KUBE-SERVICES"), ("nat", "KUBE-MARK-MASQ")}))
+    rules = Ruleset()
+    rules.restore(missing_jumps(""))
+    rules.restore(removal(rules.save(), IptablesBackend.owned, keep=other))
+    assert '-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES' in rules.save("nat")
+    assert "PREROUTING -m" not in rules.save("nat") and "CANARY" not in rules.save()
+    assert removal(rules.save(), IptablesBackend.owned, keep=other) == ""
