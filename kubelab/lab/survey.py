@@ -27,7 +27,7 @@ _MARK = "\x1ekubelab "
 _SCRIPT = r"""
 section() { printf '\n\036kubelab %s\n' "$1"; }
 has() { command -v "$1" >/dev/null 2>&1; }
-section addresses; ip -o addr
+section addresses; ip addr
 section routes; ip route show table all
 section policy; ip rule
 section iptables; has iptables-save && iptables-save -c 2>/dev/null
@@ -127,6 +127,10 @@ def survey(lab: Lab) -> Survey:
     if not kernel:
         _lay_routes(texts, nodes, pods)
         notes.append("There are no routing tables here; ways between the nodes are those of the Node objects.")
+    if any("table ip kubelab-ipvs " in said.get("nft", "") for said, _ in texts.values()):
+        notes.append(
+            "Mode ipvs on a kernel without IPVS: what is walked is the table ip kubelab-ipvs, which does what IPVS would."
+        )
     recent = {name: lists for name, (_, lists) in texts.items()}
     whole = picture({name: said for name, (said, _) in texts.items()}, _seen(lab, pods), recent=recent)
     return Survey(whole, tuple(services), lab.namespace, _networks(nodes, services), tuple(notes))

@@ -72,7 +72,12 @@ def _notes(picture: Picture, ended: Sequence[Journey], outcomes: Sequence[Outcom
     passed = {hop.place for outcome in outcomes for hop in outcome.hops}
     notes = []
     for place in (each for each in picture.places.values() if each.name in passed):
+        notes += [f"{place.name}: {note}." for note in place.ipvs.notes]
         notes += [f"{place.name}: {note}" for note in place.firewall.notes]
+        if any(not place.is_local(server.address) for server in place.ipvs.servers.values()):
+            notes.append(
+                f"{place.name}: virtual addresses of IPVS are not among its own: give `ip addr` as `addresses`."
+            )
         if ended[0].family == "ip6" and place.texts.get("iptables") and not place.texts.get("ip6tables"):
             notes.append(f"{place.name}: its iptables rules are for IPv4 and do not count; give `ip6tables` too.")
     notes += [

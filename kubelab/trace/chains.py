@@ -6,8 +6,10 @@ A step does one thing to a journey and may leave several journeys behind it. The
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from kubelab.trace.balancing import of_ipvs
 from kubelab.trace.conntrack import Flow
 from kubelab.trace.hops import Hop
 from kubelab.trace.journey import Journey
@@ -48,13 +50,17 @@ def run(journey: Journey) -> list[Journey]:
     return ended
 
 
-def pass_hook(journey: Journey, hook: str, tracked: bool = False) -> None:
-    """Ask every base chain at the hook. ``tracked``: the packet's connection is known already (it came by ``lo``)."""
+def pass_hook(journey: Journey, hook: str, tracked: bool = False, more: Iterable[tuple[int, Any]] = ()) -> None:
+    """Ask every base chain at the hook, and take ``more`` steps, each at its priority.
+
+    ``tracked``: the packet's connection is known already (it came by ``lo``).
+    """
     journey.hook = hook
     early = hook in ("PREROUTING", "OUTPUT")
     steps: list[tuple[int, int, Any, tuple[Any, ...]]] = [
         (base.priority, 1, _enter, (base,)) for base in journey.place.firewall.at(hook, journey.family)
     ]
+    steps += [(priority, 1, step, ()) for priority, step in more]
     if early and not tracked:
         steps.append((CONNTRACK_PRIORITY, 0, _find_connection, ()))
     if hook != "FORWARD":
@@ -186,7 +192,7 @@ def _find_connection(journey: Journey) -> None:
     journey.flow, journey.connection_mark = flow, flow.mark
     journey.original = (flow.source, flow.destination, flow.destination_port)
     journey.states = {"NEW" if flow.unanswered and not journey.answering else "ESTABLISHED"}
-    journey.states |= {"DNAT"} if flow.destination_translated else set()
+    journey.states |= {"DNAT"} if flow.destination_translated and not of_ipvs(journey) else set()
     journey.states |= {"SNAT"} if flow.source_translated else set()
     side = "an answer in" if journey.answering else "a packet of"
     journey.note_here("conntrack", f"{side} a known connection", hook=journey.hook, rule=str(flow))
@@ -205,7 +211,8 @@ def _known(journey: Journey) -> tuple[Flow, bool] | None:
 def _settle(journey: Journey, side: int) -> None:
     """The translation of a connection's destination (0) or source (1) is settled; a known one is carried out."""
     flow = journey.flow
-    if flow is not None and not journey.translated[side]:
+    balanced = of_ipvs(journey) and (side == 1) is journey.answering  # IPVS translates these, and not here
+    if flow is not None and not journey.translated[side] and not balanced:
         before = journey.header
         if side == 0:
             journey.dst, journey.dport = (

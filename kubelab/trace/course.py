@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubelab.trace import reasons
+from kubelab.trace.balancing import ANSWER_PRIORITIES, PRIORITIES, balance, translate_back
 from kubelab.trace.chains import confirm, pass_hook
 from kubelab.trace.journey import Journey
 from kubelab.trace.packet import endpoint
@@ -45,7 +46,7 @@ def send_from_place(journey: Journey) -> None:
     journey.then(confirm)
     journey.then(pass_hook, "POSTROUTING")
     journey.then(_reroute)
-    journey.then(pass_hook, "OUTPUT")
+    journey.then(pass_hook, "OUTPUT", False, _OF_IPVS["OUTPUT"])
 
 
 def _reroute(journey: Journey) -> None:
@@ -74,7 +75,7 @@ def _choose_interface(journey: Journey) -> bool:
 def arrive(journey: Journey, place: Place, interface: str) -> None:
     """The packet comes to a place by one of its interfaces. Marks stay where they were made."""
     journey.place, journey.in_interface, journey.out_interface, journey.mark = place, interface, "", 0
-    journey.connection_mark = 0
+    journey.connection_mark, journey.balanced = 0, False
     journey.visits += 1
     if journey.visits > MOST_PLACES:
         journey.finish("unreachable", reasons.circle(MOST_PLACES))
@@ -95,7 +96,7 @@ def _decide(journey: Journey) -> None:
         journey.then(_leave)
         journey.then(confirm)
         journey.then(pass_hook, "POSTROUTING")
-        journey.then(pass_hook, "FORWARD")
+        journey.then(pass_hook, "FORWARD", False, _OF_IPVS["FORWARD"])
 
 
 def _way(journey: Journey) -> str:
@@ -105,7 +106,32 @@ def _way(journey: Journey) -> str:
 def _take_in(journey: Journey) -> None:
     journey.then(_receive_here)
     journey.then(confirm)
-    journey.then(pass_hook, "INPUT")
+    journey.then(pass_hook, "INPUT", False, _OF_IPVS["INPUT"])
+
+
+def _send_balanced(journey: Journey) -> None:
+    """IPVS sends a translated packet on, as one of the place's own: what was to come for it does not."""
+    journey.steps, journey.in_interface = None, ""
+    if _choose_interface(journey):
+        journey.note_here("route", f"on by {_way(journey)}")
+        journey.then(_leave)
+        journey.then(confirm)
+        journey.then(pass_hook, "POSTROUTING")
+        journey.then(pass_hook, "OUTPUT", True)
+
+
+def _balance(journey: Journey) -> list[Journey] | None:
+    return balance(journey, _send_balanced)
+
+
+_OF_IPVS = {
+    hook: tuple(
+        (priorities[hook], step)
+        for priorities, step in ((PRIORITIES, _balance), (ANSWER_PRIORITIES, translate_back))
+        if hook in priorities
+    )
+    for hook in ("INPUT", "OUTPUT", "FORWARD")
+}
 
 
 def _leave(journey: Journey) -> None:

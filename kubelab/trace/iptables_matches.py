@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from kubelab.rules.judge import Check, checks
 from kubelab.rules.model import Match, Rule
+from kubelab.trace.balancing import of_ipvs
+from kubelab.trace.ipsets import CannotLookUp
 
 if TYPE_CHECKING:
     from kubelab.trace.journey import Journey
@@ -76,8 +78,51 @@ def _transport(match: Match) -> Doubt:
 
 
 def _sets(match: Match) -> Doubt:
+    said = [word for word in match.raw or () if word != "!"]
+    words, negated = " ".join(match.raw or ()), "!" in (match.raw or ())
+    if len(said) != 3 or said[0] != "--match-set":
+        return lambda _: f"'{words}' is not part of this model"
+    name, sides = said[1], said[2].split(",")
+
+    def holds(journey: Journey) -> bool | str:
+        found = journey.place.ipsets.get(name)
+        if found is None:
+            return f"what the ipset of '{words}' holds is not in the texts"
+        ends = {"src": (journey.src, journey.sport), "dst": (journey.dst, journey.dport)}
+        if not journey.sport and ("src", "port") in zip(sides, found.dimensions, strict=False):
+            return "the source port is not known"
+        try:
+            return found.holds([ends.get(side, ("", 0)) for side in sides], journey.proto) is not negated
+        except CannotLookUp as unknown:
+            return str(unknown)
+
+    return holds
+
+
+def _bridge(match: Match) -> Doubt:
     words = " ".join(match.raw or ())
-    return lambda _: f"what the ipset of '{words}' holds is not in the texts"
+
+    def holds(journey: Journey) -> bool | str:
+        if words not in ("--physdev-is-in", "! --physdev-is-in") or journey.place.may_be_bridge(journey.in_interface):
+            return f"by which port of a bridge it came ('{words}') is not in the texts"
+        return words.startswith("!")
+
+    return holds
+
+
+def _balanced(match: Match) -> Doubt:
+    words = list(match.raw or ())
+    said = dict(zip(words, [*words[1:], ""], strict=True))
+
+    def holds(journey: Journey) -> bool | str:
+        if "!" in words or not set(said) & {"--vaddr", "--ipvs"}:
+            return f"'{' '.join(words)}' is not part of this model"
+        if not journey.balanced and not of_ipvs(journey):
+            return False
+        virtual = (journey.flow.destination, journey.flow.destination_port) if journey.flow else journey.original[1:]
+        return "--vaddr" not in said or virtual == (said["--vaddr"].partition("/")[0], int(said.get("--vport", 0)))
+
+    return holds
 
 
 def _direction(match: Match) -> Doubt:
@@ -112,6 +157,8 @@ DOUBTS: dict[str, Callable[[Match], Doubt]] = {
     "sctp": _transport,
     "multiport": _transport,
     "set": _sets,
+    "physdev": _bridge,
+    "ipvs": _balanced,
     "conntrack": _direction,
     "icmp": _icmp,
 }

@@ -81,6 +81,8 @@ class Journey:
     drawn: int = 0
     taken_as_new: tuple[str, ...] = ()
     """Lists of remembered clients that were asked for, and are not in the texts."""
+    balanced: bool = False
+    """IPVS has picked a real server for it on this place."""
     visits: int = 0
     hook: str = ""
     end: End | None = None

@@ -12,7 +12,9 @@ from functools import cached_property
 
 from kubelab.trace.conntrack import Flow, read_conntrack
 from kubelab.trace.errors import CannotRead, CannotTrace
+from kubelab.trace.ipsets import IpSet, read_ipsets
 from kubelab.trace.iptables import read_iptables
+from kubelab.trace.ipvs import Ipvs, read_ipvs
 from kubelab.trace.nft import read_nft
 from kubelab.trace.policy import PolicyRule, read_policy
 from kubelab.trace.program import Firewall
@@ -50,11 +52,6 @@ class Place:
     @cached_property
     def firewall(self) -> Firewall:
         """The rules of all tools. Two whose order of making is not known are taken as iptables' being the older."""
-        if self.texts.get("ipvs", "").strip():
-            raise CannotTrace(
-                f"{self.name} runs kube-proxy in IPVS mode, which this tracer does not walk: it reads iptables and "
-                "nftables rules. Switch the mode, or leave the text `ipvs` out to walk the other rules."
-            )
         parts = []
         for name, family in (("iptables", "ip"), ("ip6tables", "ip6")):
             if text := self.texts.get(name, ""):
@@ -63,6 +60,21 @@ class Place:
         if text := self.texts.get("nft", ""):
             parts.append(read_nft(text, covered=covered))
         return Firewall.join(parts)
+
+    @cached_property
+    def ipvs(self) -> Ipvs:
+        """The virtual servers of the kernel's IPVS."""
+        return read_ipvs(self.texts.get("ipvs", ""))
+
+    @cached_property
+    def ipsets(self) -> Mapping[str, IpSet]:
+        """The sets that rules may ask, by name."""
+        return read_ipsets(self.texts.get("ipset", ""))
+
+    def may_be_bridge(self, interface: str) -> bool:
+        """Whether the interface may be a bridge, as far as ``ip addr`` tells (its short forms do not)."""
+        text = self.texts.get("addresses", "")
+        return " mtu " not in text or f" master {interface} " in text
 
     @cached_property
     def addresses(self) -> tuple[Address, ...]:
@@ -195,7 +207,8 @@ def picture(
     ``iptables`` (``iptables-save``, with or without ``-c``), ``ip6tables`` (``ip6tables-save``),
     ``nft`` (``nft list ruleset`` or a table, or with ``-j``), ``routes`` (``ip route``, ``ip -j route``, with ``show
     table all`` for policy routing) and ``policy`` (``ip rule``),
-    ``addresses`` (``ip addr`` or ``ip -j addr``), ``conntrack`` (``conntrack -L``).
+    ``addresses`` (``ip addr`` or ``ip -j addr``), ``conntrack`` (``conntrack -L``),
+    ``ipvs`` (``ipvsadm -Sn``, ``ipvsadm -Ln`` or /proc/net/ip_vs), ``ipset`` (``ipset save`` or ``ipset list``).
     The name ``outside`` is for the namespace of clients outside the cluster.
     ``pods``: ``namespace/name`` → (address, node), or a mapping with these keys.
     ``recent``: node → list → text of ``/proc/net/xt_recent/LIST``: which clients session affinity remembers.

@@ -35,6 +35,14 @@ def rejected(hop: Hop, kind: str) -> str:
     return f"Refused by {_rule(hop)} with {kind}: {hears}."
 
 
+def nobody_to_balance(place: str, server: str) -> str:
+    """A virtual server without real servers."""
+    return (
+        f"Refused by IPVS on {place}, whose virtual server has no real server ({server}), with icmp-port-unreachable: "
+        f"{_HEARS['icmp-port-unreachable']}."
+    )
+
+
 def unjudged(hop: Hop, why: str) -> str:
     """A rule that decides, but it is not known how."""
     return f"What happens is not known: {_rule(hop)} decides, and {why}."

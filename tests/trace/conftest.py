@@ -52,6 +52,12 @@ def fresh():
 
 
 @pytest.fixture
+def texts_and_pods():
+    """The texts by node, to be changed, and the pods."""
+    return nodes(), PODS
+
+
+@pytest.fixture
 def listing():
     """Reads a text by its name."""
     return text

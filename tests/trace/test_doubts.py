@@ -103,12 +103,6 @@ def test_a_policy_decides_where_no_rule_does(rules_on_worker):
     assert trace(cluster, "outside", "172.18.0.3", 30080)[0].kind == "delivered"  # marked: KUBE-FORWARD accepts it
 
 
-def test_ipvs_is_refused_in_a_sentence(changed):
-    cluster = changed("kubelab-worker", ipvs="-A -t 10.96.0.1:443 -s rr")
-    with pytest.raises(CannotTrace, match="runs kube-proxy in IPVS mode"):
-        trace(cluster, "web-a", "10.96.0.27", 80)
-
-
 @pytest.mark.parametrize(
     ("kind", "text", "sentence"),
     [
@@ -119,6 +113,8 @@ def test_ipvs_is_refused_in_a_sentence(changed):
         ("routes", "[{", "not the output of `ip -j route`"),
         ("addresses", "whatever", "it names no interface"),
         ("conntrack", "tcp src=1.2.3.4", "no line of `conntrack -L`"),
+        ("policy", "RTNETLINK answers: failed", "no line of `ip rule`"),
+        ("ipvs", "Can't initialize ipvs", "not the output of `ipvsadm -Sn`"),
     ],
 )
 def test_a_text_that_is_something_else_is_refused(changed, kind, text, sentence):
