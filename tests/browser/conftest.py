@@ -12,6 +12,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+KERNEL_IS_CONNECTED = """() => {
+    const app = window.jupyterapp;
+    const current = app && app.shell.currentWidget;
+    const session = current && current.sessionContext && current.sessionContext.session;
+    return Boolean(session && session.kernel && session.kernel.connectionStatus === "connected");
+}"""
+RUN_ALL = """async () => {
+    const current = window.jupyterapp.shell.currentWidget;
+    await current.context.ready;
+    await current.sessionContext.ready;
+    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+    const cells = current.content.model.cells;
+    const bad = [];
+    for (const cell of Array.from(cells)) {
+        for (let i = 0; cell.outputs && i < cell.outputs.length; i++) {
+            if (cell.outputs.get(i).type === "error") bad.push(cell.id);
+        }
+    }
+    return bad;
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +100,20 @@ def page(chromium):
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         yield page
         browser.close()
+
+
+@pytest.fixture
+def run_notebook(page, jupyterlab):
+    """Opens a notebook and runs it from top to bottom: ``run_notebook("notebooks/01-….ipynb")`` gives the page."""
+
+    def run(path):
+        page.goto(f"{jupyterlab}/lab/tree/{path}")
+        page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
+        page.set_default_timeout(150_000)
+        assert page.evaluate(RUN_ALL) == []
+        return page
+
+    return run
 
 
 def free_port():

@@ -2,27 +2,7 @@
 
 import pytest
 
-NOTEBOOK = "/lab/tree/notebooks/01-pods-are-ephemeral.ipynb"
-KERNEL_IS_CONNECTED = """() => {
-    const app = window.jupyterapp;
-    const current = app && app.shell.currentWidget;
-    const session = current && current.sessionContext && current.sessionContext.session;
-    return Boolean(session && session.kernel && session.kernel.connectionStatus === "connected");
-}"""
-RUN_ALL = """async () => {
-    const current = window.jupyterapp.shell.currentWidget;
-    await current.context.ready;
-    await current.sessionContext.ready;
-    await window.jupyterapp.commands.execute("notebook:run-all-cells");
-    const cells = current.content.model.cells;
-    const bad = [];
-    for (const cell of Array.from(cells)) {
-        for (let i = 0; cell.outputs && i < cell.outputs.length; i++) {
-            if (cell.outputs.get(i).type === "error") bad.push(cell.id);
-        }
-    }
-    return bad;
-}"""
+NOTEBOOK = "notebooks/01-pods-are-ephemeral.ipynb"
 SHOW_PANEL = """() => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     const index = notebook.widgets.findIndex(cell => cell.model.id === "panel");
@@ -34,13 +14,10 @@ SHOW_PANEL = """() => {
 @pytest.mark.browser
 @pytest.mark.engine
 @pytest.mark.timeout(300)
-def test_the_lesson_runs_and_its_panel_starts_counts_and_stops(page, jupyterlab, tmp_path):
+def test_the_lesson_runs_and_its_panel_starts_counts_and_stops(run_notebook, tmp_path):
     from playwright.sync_api import expect
 
-    page.goto(jupyterlab + NOTEBOOK)
-    page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
-    page.set_default_timeout(150_000)
-    assert page.evaluate(RUN_ALL) == []
+    page = run_notebook(NOTEBOOK)
     page.evaluate(SHOW_PANEL)
 
     start, stop = (page.get_by_role("button", name=name, exact=True) for name in ("Start", "Stop"))
