@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from kubelab.lab import palette
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
-from kubelab.trace import CannotTrace, Hop, Outcome, Trace
+from kubelab.trace import CannotTrace, Followed, Hop, Outcome, Trace
 from kubelab.widgets.assets import joined
 from kubelab.widgets.walk import table
 from kubelab.widgets.walk.places import lay_out
@@ -29,7 +30,8 @@ class PacketWalk(anywidget.AnyWidget):
 
     Step with the buttons or with ← →, Home and End; space plays and pauses. ``outcome`` and ``step`` (from 0) say where
     it stands and can be set; ``reply`` is True on the way back; ``every_hop`` shows hops that change nothing, too.
-    What the kernel has seen of the packet (``lab.follow``) may be given as ``observed``: its hops get a ✓.
+    Of a real packet that was followed, ``PacketWalk(lab.follow("client", "web"))``, the outcome that it had is shown,
+    and each hop that the kernel has shown, too, gets a ✓.
 
     Raises `LabError` for a question that cannot be traced.
     """
@@ -44,17 +46,19 @@ class PacketWalk(anywidget.AnyWidget):
 
     def __init__(
         self,
-        trace: Trace | Outcome | Lab,
+        trace: Trace | Outcome | Followed | Lab,
         source: str | Pod | None = None,
         target: str | Pod | None = None,
-        *,
-        observed: Sequence[Hop] | Any = None,
         **question: Any,
     ) -> None:
+        self._followed = trace if isinstance(trace, Followed) else None
         self._trace = _traced(trace, source, target, question)
-        self._observed = getattr(observed, "hops", observed)
-        self._shown = self._trace.outcomes[:MOST_OUTCOMES]
-        super().__init__(walk=self._told())
+        happened = self._followed.closest(self._trace) if self._followed else None
+        others = [each for each in self._trace if each is not happened]
+        self._shown = ([happened] if happened else []) + others[: MOST_OUTCOMES - bool(happened)]
+        self._shown.sort(key=self._trace.outcomes.index)
+        self._happened = self._shown.index(happened) if happened else None
+        super().__init__(walk=self._told(), outcome=self._happened or 0)
 
     @traitlets.validate("outcome")
     def _one_of_them(self, proposal: Any) -> int:
@@ -70,11 +74,12 @@ class PacketWalk(anywidget.AnyWidget):
     def svg(self) -> str:
         """The map of the way that is shown, as a picture of its own."""
         shown, made = self._now()
-        return draw(lay_out(made), made, f"Packet walk: {table.headline(self._trace)}", shown.named.reason)
+        title = f"Packet walk: {table.headline(self._trace)}"
+        return self._without_port(draw(lay_out(made), made, title, shown.named.reason))
 
     def text(self) -> str:
         """Outcomes and steps in characters, by names."""
-        return table.text(self._trace, *self._now())
+        return self._without_port(table.text(self._trace, *self._now()))
 
     def __repr__(self) -> str:
         return self.text()
@@ -83,15 +88,27 @@ class PacketWalk(anywidget.AnyWidget):
         made = super()._repr_mimebundle_(**options)
         bundle, metadata = made if isinstance(made, tuple) else (made or {}, {})
         picture = self.svg
-        html = table.html(self._trace, *self._now(), picture)
+        html = self._without_port(table.html(self._trace, *self._now(), picture))
         return {**bundle, "text/plain": self.text(), "text/html": html, "image/svg+xml": picture}, metadata
+
+    def _without_port(self, text: str) -> str:
+        """Of a packet that was really sent, the port that the client's kernel chose is another on every run."""
+        port = self._trace.sent.source_port if self._followed else 0
+        return re.sub(rf":{port}\b", "", text) if port else text
 
     def _now(self) -> tuple[Outcome, list[Step]]:
         shown = self._shown[self.outcome]
+        request, answer = self._observed(self.outcome)
         if self.reply:
             shown = shown.reply()[0]
-            return shown, steps(shown)
-        return shown, steps(shown, self._observed)
+            return shown, steps(shown, answer)
+        return shown, steps(shown, request)
+
+    def _observed(self, outcome: int) -> tuple[Sequence[Hop] | None, Sequence[Hop] | None]:
+        """What the kernel has shown of the request and of the answer; it says nothing of what did not happen."""
+        if self._followed is None or outcome != self._happened:
+            return None, None
+        return self._followed.hops, self._followed.answer or None
 
     def _told(self) -> dict[str, Any]:
         left = len(self._trace) - len(self._shown)
@@ -105,19 +122,23 @@ class PacketWalk(anywidget.AnyWidget):
         }
 
     def _outcome(self, at: int, outcome: Outcome) -> dict[str, Any]:
+        request, answer = self._observed(at)
         return {
             "chance": fraction(outcome.probability),
             "label": f"{outcome.kind} {'to' if outcome.kind == 'delivered' else 'at'} {outcome.place}",
             "symbol": palette.nth(palette.SYMBOLS, at),
             "colour": palette.nth(palette.COLOURS, at),
             "assumptions": list(outcome.named.assumptions),
-            "request": _way(outcome, self._observed),
-            **_reply_of(outcome),
+            "request": _way(outcome, request),
+            **_reply_of(outcome, answer),
         }
 
 
 def _traced(
-    trace: Trace | Outcome | Lab, source: str | Pod | None, target: str | Pod | None, question: dict[str, Any]
+    trace: Trace | Outcome | Followed | Lab,
+    source: str | Pod | None,
+    target: str | Pod | None,
+    question: dict[str, Any],
 ) -> Trace:
     if isinstance(trace, Lab):
         if source is None or target is None:
@@ -125,6 +146,10 @@ def _traced(
         return trace.trace(source, target, **question)
     if source is not None or target is not None or question:
         raise LabError("A trace already says who sends to whom: give PacketWalk the trace alone.")
+    if isinstance(trace, Followed):
+        if trace.computed is None or not trace.computed.outcomes:
+            raise LabError("Nothing was computed beside the packet that was followed: give PacketWalk a trace.")
+        return trace.computed
     if isinstance(trace, Outcome):
         return Trace(trace.hops[0].place, trace.sent, (trace,), names=trace.names)
     if not isinstance(trace, Trace):
@@ -143,9 +168,9 @@ def _way(outcome: Outcome, observed: Sequence[Hop] | None = None) -> dict[str, A
     }
 
 
-def _reply_of(outcome: Outcome) -> dict[str, Any]:
+def _reply_of(outcome: Outcome, observed: Sequence[Hop] | None) -> dict[str, Any]:
     """The way back, or why there is none."""
     try:
-        return {"reply": _way(outcome.reply()[0]), "no_reply": ""}
+        return {"reply": _way(outcome.reply()[0], observed), "no_reply": ""}
     except CannotTrace as error:
         return {"reply": None, "no_reply": str(error)}

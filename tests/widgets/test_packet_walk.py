@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from kubelab.lab.errors import LabError
+from kubelab.trace import Followed
 from kubelab.widgets import PacketWalk
 from kubelab.widgets.walk.words import fraction
 
@@ -107,14 +108,19 @@ def test_nftables_rules_are_walked_too(traced):
     assert not ADDRESS.search(repr(walk))
 
 
-def test_hops_that_the_kernel_has_shown_are_ticked_and_others_are_not(traced):
-    trace = traced("client", "10.96.0.20", 80, draw=0.1)
-    seen = [hop for hop in trace.only().rules if hop.chain != "KUBE-POSTROUTING"]
-    steps = PacketWalk(trace, observed=seen).walk["outcomes"][0]["request"]["steps"]
-    by_chain = {step["where"].split(",")[0]: step["seen"] for step in steps}
+def test_of_a_followed_packet_the_hops_that_the_kernel_has_shown_are_ticked_and_others_are_not(traced):
+    trace = traced("client", "10.96.0.20", 80, source_port=40123)
+    seen = tuple(hop for hop in trace[2].rules if hop.chain != "KUBE-POSTROUTING")
+    walk = PacketWalk(Followed("client", trace.sent, "connected", seen, computed=trace))
+    assert walk.outcome == 2
+    by_chain = {step["where"].split(",")[0]: step["seen"] for step in walk.walk["outcomes"][2]["request"]["steps"]}
     assert by_chain["nat KUBE-SERVICES"] is True
     assert by_chain["nat KUBE-POSTROUTING"] is False
     assert by_chain["routing"] is None
+    other = walk.walk["outcomes"][0]["request"]["steps"]
+    assert {step["seen"] for step in other} == {None}, "what did not happen, the kernel has not denied"
+    assert " ✓. kubelab-worker2: nat KUBE-SERVICES" in repr(walk)
+    assert not any("40123" in bundle(walk)[form] for form in ("text/plain", "text/html", "image/svg+xml"))
 
 
 def test_a_hostile_comment_is_only_text(traced):
