@@ -92,9 +92,9 @@ def _draw(text: str, called: Callable[[str], str], shares: Mapping[str, Fraction
     if found is None:
         return ""
     targets = sorted({called(each) for each in re.findall(r"\d+ : (?:goto \S*?__)?([\d.]+)", found[2])})
-    share = "all" if found[1] == "1" else f"1/{found[1]} each"
+    each_gets = "all" if found[1] == "1" else f"1/{found[1]} each"
     verb = "The destination becomes" if "dnat" in text else "A draw among"
-    return f"{verb} {' or '.join(targets) or 'an endpoint'}, {share}."
+    return f"{verb} {' or '.join(targets) or 'an endpoint'}, {each_gets}."
 
 
 def endpoint_of(text: str, called: Callable[[str], str]) -> str:
