@@ -91,7 +91,7 @@ class Connections(Sequence[Connection]):
     def __init__(self, connections: Iterable[Connection], note: str = "") -> None:
         self._connections = tuple(sorted(connections, key=_order))
         self.note = note
-        """What the table does not tell, in a sentence."""
+        """Whose table it is, when it is not a kernel's, in a sentence."""
 
     @overload
     def __getitem__(self, index: int) -> Connection: ...
@@ -170,7 +170,7 @@ def connections(
     if proto is not None and proto not in PROTOCOLS:
         raise LabError(f"conntrack knows no protocol {protocol!r}; ask for {', '.join(PROTOCOLS)}.")
     chosen = [named_node(lab, node)] if node else lab.cluster.nodes()
-    note = what_is_missing(lab, proto)
+    note = who_tracks(lab)
     book = address_book(lab)
     asked = named_service(lab, book, service) if service else None
     client = _client(lab, source)
@@ -207,14 +207,11 @@ def named_node(lab: Lab, name: str) -> Node:
     raise LabError(f"There is no node {name!r}; there are {', '.join(node.name for node in nodes) or 'none'}.")
 
 
-def what_is_missing(lab: Lab, protocol: str | None) -> str:
-    """What is to say where no kernel tracks the connections: there, only UDP's are kept."""
+def who_tracks(lab: Lab) -> str:
+    """What is to be said where it is not a kernel that tracks the connections; else nothing."""
     if lab.cluster.capabilities & {"conntrack", "kernel rules"}:
         return ""
-    sentence = "This cluster has no connection table of the kernel: it keeps UDP flows only"
-    if protocol not in (None, "udp"):
-        raise LabError(f"{sentence}; ask with protocol='udp'.")
-    return f"{sentence}."
+    return "No kernel tracks connections here: this is the table that kubelab keeps in its place."
 
 
 def _client(lab: Lab, source: str | Pod | None) -> str | None:

@@ -13,7 +13,7 @@ import traitlets
 
 from kubelab.clusters.base import ClusterError
 from kubelab.lab.addressbook import AddressBook, address_book, named_service
-from kubelab.lab.connections import PROTOCOLS, Connection, listed, named_node, what_is_missing
+from kubelab.lab.connections import PROTOCOLS, Connection, listed, named_node, who_tracks
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.widgets.assets import joined
@@ -77,7 +77,7 @@ class ConntrackView(anywidget.AnyWidget):
         about = {
             "nodes": [each.name for each in nodes],
             "services": list(self._book.services),
-            "note": what_is_missing(lab, None),
+            "note": who_tracks(lab),
             "states": STATES,
             "flags": FLAGS,
         }

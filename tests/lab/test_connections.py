@@ -155,12 +155,11 @@ def test_a_table_that_cannot_be_read_is_an_error_and_not_an_empty_table(lab):
         lab.connections()
 
 
-def test_where_no_kernel_tracks_only_udp_is_answered_and_that_is_said(lab):
+def test_where_no_kernel_tracks_that_is_said(lab):
+    assert lab.connections().note == ""
     lab.cluster.capabilities = frozenset()
-    assert "UDP flows only" in lab.connections().text()
-    assert lab.connections(protocol="udp").note
-    with pytest.raises(LabError, match="ask with protocol='udp'"):
-        lab.connections(protocol="tcp")
+    assert "No kernel tracks connections here" in lab.connections().text()
+    assert "No kernel tracks connections here" in lab.connections(protocol="tcp")._repr_html_()
 
 
 def test_no_connections_is_said(lab):
