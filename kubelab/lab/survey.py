@@ -48,7 +48,12 @@ for list in /proc/net/xt_recent/*; do
 done
 exit 0
 """
-_EVALUATED: Mapping[str, Sequence[str]] = {"iptables": ("iptables-save", "-c"), "conntrack": ("conntrack", "-L")}
+_STANDIN = "Mode ipvs where the kernel has no IPVS: walked is the table ip kubelab-ipvs, which does what IPVS would."
+_EVALUATED: Mapping[str, Sequence[str]] = {
+    "iptables": ("iptables-save", "-c"),
+    "nft": ("nft", "list", "ruleset"),
+    "conntrack": ("conntrack", "-L"),
+}
 """What a node answers where its rules are evaluated and not the kernel's."""
 
 
@@ -82,6 +87,8 @@ class Survey:
     networks: Mapping[str, str]
     """Networks of pods and Services → what they are for."""
     notes: tuple[str, ...] = ()
+    evaluated: bool = False
+    """There is no kernel behind the texts: rules are evaluated by the cluster's network itself."""
 
     @cached_property
     def names(self) -> Names:
@@ -128,12 +135,10 @@ def survey(lab: Lab) -> Survey:
         _lay_routes(texts, nodes, pods)
         notes.append("There are no routing tables here; ways between the nodes are those of the Node objects.")
     if any("table ip kubelab-ipvs " in said.get("nft", "") for said, _ in texts.values()):
-        notes.append(
-            "Mode ipvs on a kernel without IPVS: what is walked is the table ip kubelab-ipvs, which does what IPVS would."
-        )
+        notes.append(_STANDIN)
     recent = {name: lists for name, (_, lists) in texts.items()}
     whole = picture({name: said for name, (said, _) in texts.items()}, _seen(lab, pods), recent=recent)
-    return Survey(whole, tuple(services), lab.namespace, _networks(nodes, services), tuple(notes))
+    return Survey(whole, tuple(services), lab.namespace, _networks(nodes, services), tuple(notes), not kernel)
 
 
 def everywhere(lab: Lab, kind: kinds.Kind) -> list[Object]:
@@ -154,13 +159,21 @@ def called(object_: Object, namespace: str) -> str:
     return metadata["name"] if metadata["namespace"] == namespace else f"{metadata['namespace']}/{metadata['name']}"
 
 
+def balancers(service: Object) -> list[str]:
+    """The addresses of a Service's load balancer."""
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return [each["ip"] for each in ingress if "ip" in each]
+
+
 def addresses_of(service: Object) -> list[str]:
     """Every address that a Service has: its own, external ones, a load balancer's."""
     spec = service["spec"]
     own = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    balancer = [each["ip"] for each in ingress if "ip" in each]
-    return [address for address in (*own, *(spec.get("externalIPs") or ()), *balancer) if address not in ("", "None")]
+    return [
+        address
+        for address in (*own, *(spec.get("externalIPs") or ()), *balancers(service))
+        if address not in ("", "None")
+    ]
 
 
 def _seen(lab: Lab, pods: Iterable[Object]) -> dict[str, tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubelab.lab.api import Object
 from kubelab.lab.errors import LabError
 from kubelab.lab.pods import Pod
-from kubelab.lab.survey import Survey, addresses_of, survey
+from kubelab.lab.survey import Survey, addresses_of, balancers, survey
 from kubelab.trace import CannotRead, CannotTrace, Flow, Trace
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class End(NamedTuple):
 
     address: str
     port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
 
 
 def trace(
@@ -43,9 +46,18 @@ def trace(
     seen = at or survey(lab)
     sender = place_named(lab, source)
     end = end_of(lab, seen, target, port, protocol.lower(), outside=sender == OUTSIDE)
+    if (
+        seen.evaluated
+        and sender == OUTSIDE
+        and not via
+        and any(end.address in balancers(each) for each in seen.services)
+    ):
+        raise LabError(
+            f"By which node a packet from outside to {target} comes in, no rule tells here: name one, via='"
+            f"{next(iter(seen.picture.places))}'."
+        )
     known = [remembered] if isinstance(remembered, str) else list(remembered)
-    lists = [str(end_of(lab, seen, each, 0, protocol.lower()).address) if _is_pod(lab, each) else each
-             for each in known]  # fmt: skip
+    lists = [str(end_of(lab, seen, each, 0, protocol.lower())) if lab.find_pod(each) else each for each in known]
     try:
         return seen.trace(
             sender, end.address, end.port, protocol,
@@ -59,16 +71,17 @@ def place_named(lab: Lab, source: str | Pod) -> str:
     """What a survey calls a source: a pod's alias, a node, ``outside``, or an address as it is."""
     if isinstance(source, Pod):
         return source.alias
-    pod = lab.find_pod(source) if source != OUTSIDE else None
-    return pod.alias if pod is not None else source
+    name = source.removeprefix("pod/").removeprefix("node/")
+    pod = lab.find_pod(name) if name != OUTSIDE else None
+    return pod.alias if pod is not None else name
 
 
 def end_of(lab: Lab, seen: Survey, target: str | Pod, port: int | str, protocol: str, *, outside: bool = False) -> End:
     """The address and port that a target means. Raises `LabError`.
 
-    A Service (``web``, ``service/web``, ``web:80``, ``web:http``, ``web.shop:80``) is its ClusterIP; from outside its load balancer's
-    address, when it has one. A pod (``web-1``, ``web-1:8080``) is its address, and the port that it declares. A node
-    (``kubelab-worker:30080``) or an address needs a port.
+    A Service (``web``, ``service/web``, ``web:80``, ``web:http``, ``web.shop:80``) is its ClusterIP; from outside its
+    load balancer's address, when it has one. A pod (``web-1``, ``web-1:8080``) is its address, and the port that it
+    declares. A node (``kubelab-worker:30080``) or an address needs a port.
     """
     if isinstance(target, Pod):
         return End(target.ip, _number(port, protocol) or target.port)
@@ -98,10 +111,6 @@ def end_of(lab: Lab, seen: Survey, target: str | Pod, port: int | str, protocol:
     return End(own, _number(wanted, protocol))
 
 
-def _is_pod(lab: Lab, name: str) -> bool:
-    return lab.find_pod(name) is not None
-
-
 def _split(target: str) -> tuple[str, str]:
     if _is_address(target):
         return target, ""
@@ -129,13 +138,8 @@ def _service_address(service: Object, outside: bool) -> str:
     if service["spec"].get("type") == "ExternalName":
         raise LabError(f"Service {name} is only another name for {service['spec']['externalName']}: it has no address.")
     own = service["spec"].get("clusterIP") or ""
-    balancers = [
-        each["ip"]
-        for each in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-        if "ip" in each
-    ]
-    if outside and balancers:
-        return balancers[0]
+    if outside and balancers(service):
+        return balancers(service)[0]
     if own in ("", "None"):
         raise LabError(
             f"Service {name} is headless: its name leads straight to the pods, and no rule to them. Trace to a pod."
@@ -153,6 +157,5 @@ def _service_port(service: Object, wanted: str, protocol: str) -> int:
     if protocol not in ("tcp", "udp", "sctp"):
         return 0
     there = ", ".join(f"{each.get('name', '')} {each['port']}/{each.get('protocol', 'TCP')}".strip() for each in ports)
-    raise LabError(
-        f"Service {service['metadata']['name']} has no port {wanted or 'for ' + protocol!r}; it has {there or 'none'}."
-    )
+    asked = f"port {wanted!r}" if wanted else f"{protocol} port"
+    raise LabError(f"Service {service['metadata']['name']} has no {asked}; it has {there or 'none'}.")

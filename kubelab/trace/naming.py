@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from kubelab.rules.addresses import inside
 from kubelab.trace.conntrack import Flow
 from kubelab.trace.hops import Hop
 from kubelab.trace.packet import Header
-from kubelab.trace.places import Picture
+from kubelab.trace.places import Picture, Place
+from kubelab.trace.routes import Route
 
 _ADDRESS = r"(?<![\w.])(?P<address>\d{1,3}(?:\.\d{1,3}){3})(?P<prefix>/\d{1,2})?(?![\w]|\.\d)"
 _ENDPOINT_CHAIN = (
@@ -116,6 +118,7 @@ def names_of(picture: Picture, services: Mapping[str, str], networks: Mapping[st
     addresses: dict[str, str] = {}
     links: dict[str, str] = {}
     chains: dict[str, str] = {}
+    shared: dict[str, str] = {}
     for place in picture.places.values():
         addresses |= {each.address: place.name for each in place.addresses if not each.address.startswith("127.")}
         links |= {
@@ -123,7 +126,16 @@ def names_of(picture: Picture, services: Mapping[str, str], networks: Mapping[st
             for route in place.routes
             if not route.gateway and (pod := picture.pods_by_address.get(route.network.removesuffix("/32")))
         }
+        shared |= {route.network: "the nodes" for route in place.routes if _shared(picture, place, route)}
         chains |= dict(_TRANSLATES.findall(place.texts.get("iptables", "")))
     addresses |= services
     addresses |= {pod.address: pod.name for pod in picture.pods.values()}
-    return Names(addresses, networks, chains, links)
+    return Names(addresses, {**shared, **networks}, chains, links)
+
+
+def _shared(picture: Picture, place: Place, route: Route) -> bool:
+    """Whether it is the link between the places: others are on it too."""
+    if route.gateway or route.kind != "unicast" or route.network.endswith(("/32", "/128", "/0")):
+        return False
+    others = (each for other in picture.places.values() if other is not place for each in other.addresses)
+    return any(inside(each.address, route.network) for each in others)
