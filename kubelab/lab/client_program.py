@@ -115,7 +115,7 @@ class Spread:
         with self.lock:
             if time.monotonic() >= self.look_up_at:
                 found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-                self.addresses = sorted({entry[4][0] for entry in found})
+                self.addresses = sorted({str(entry[4][0]) for entry in found})
                 self.look_up_at = time.monotonic() + LOOK_UP_SECONDS
             address = self.addresses[self.turn % len(self.addresses)]
             self.turn += 1
