@@ -71,14 +71,21 @@ async def main(manner: str, options: Options) -> int:
     async def reset(_: Call) -> dict:
         return {}
 
+    modes = {"one": "iptables", "two": "nftables" if manner == "differs" else "iptables"}
+
+    async def proxy_mode(call: Call) -> dict:
+        if mode := call.arguments.get("mode"):
+            modes.update(dict.fromkeys(modes, mode))
+        return {"modes": modes, "details": {"two": "evaluated: no IPVS"} if modes["two"] == "ipvs" else {}}
+
     async def down(_: Call) -> dict:
         if manner != "clings":
             ended.set()
         return {}
 
     server = ControlServer(state)
-    for handler in (status, run, start, reset, down):
-        server.on(handler.__name__, handler)
+    for handler in (status, run, start, reset, proxy_mode, down):
+        server.on(handler.__name__.replace("_", "-"), handler)
     await server.start()
     if manner == "slow":
         await asyncio.sleep(0.3)
