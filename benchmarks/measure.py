@@ -11,11 +11,14 @@ class Measure(NamedTuple):
     what: str
     value: float
     unit: str
-    mark: float
+    mark: float | None = None
+    """None: nobody promised anything."""
     at_least: bool = False
     detail: str = ""
 
     def __str__(self) -> str:
-        good = self.value >= self.mark if self.at_least else self.value <= self.mark
-        sign, mark = ("✔" if good else "✘"), f"{'≥' if self.at_least else '≤'} {self.mark:g}"
-        return f"{sign} {self.what:<44} {self.value:8.2f} {self.unit:<3} (mark {mark}) {self.detail}".rstrip()
+        sign, promised = "·", ""
+        if self.mark is not None:
+            sign = "✔" if (self.value >= self.mark if self.at_least else self.value <= self.mark) else "✘"
+            promised = f"(mark {'≥' if self.at_least else '≤'} {self.mark:g})"
+        return f"{sign} {self.what:<44} {self.value:8.2f} {self.unit:<3} {promised} {self.detail}".rstrip()
