@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
 from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.laid_routes import lay
 from kubelab.lab.pods import Aliases
 from kubelab.trace import Names, Picture, Trace, names_of, picture, trace
 
@@ -132,7 +133,8 @@ def survey(lab: Lab) -> Survey:
         pods, services, nodes = (each.result() for each in found)
     notes = []
     if not kernel:
-        _lay_routes(texts, nodes, pods)
+        for name, laid in lay(nodes, pods).items():
+            texts[name][0].update(addresses=laid.addresses, routes=laid.routes)
         notes.append("There are no routing tables here; ways between the nodes are those of the Node objects.")
     if any("table ip kubelab-ipvs " in said.get("nft", "") for said, _ in texts.values()):
         notes.append(_STANDIN)
@@ -206,27 +208,3 @@ def _networks(nodes: Iterable[Object], services: Iterable[Object]) -> dict[str, 
             if text != "None" and ":" not in text:
                 found.setdefault(str(ipaddress.ip_network(f"{text}/16", strict=False)), "Services")
     return found
-
-
-def _lay_routes(
-    texts: Mapping[str, tuple[dict[str, str], dict[str, str]]], nodes: Iterable[Object], pods: Iterable[Object]
-) -> None:
-    """Routes and addresses as a network plugin lays them between the nodes (kindnet: one route a node)."""
-    known = {}
-    for node in nodes:
-        inside = (each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
-        known[node["metadata"]["name"]] = (next(inside), node["spec"].get("podCIDR", ""))
-    for name, (said, _) in texts.items():
-        gateway = "172.18.0.1"
-        own = known[name][0] if name in known else gateway
-        lines = [f"172.18.0.0/16 dev eth0 scope link src {own}"]
-        if name in known:
-            lines.append(f"default via {gateway} dev eth0")
-            lines += [
-                f"{pod['status']['podIP']} dev pod{at} scope host"
-                for at, pod in enumerate(pods)
-                if pod["spec"].get("nodeName") == name and (pod.get("status") or {}).get("podIP")
-            ]
-            lines += [f"{net} via {ip} dev eth0" for other, (ip, net) in known.items() if net and other != name]
-        said["routes"] = "\n".join(lines) + "\n"
-        said["addresses"] = f"1: lo inet 127.0.0.1/8 scope host lo\n2: eth0 inet {own}/16 scope global eth0\n"
