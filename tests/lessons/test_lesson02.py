@@ -27,16 +27,9 @@ def task(lab):
     return start("2.1")
 
 
-@pytest.fixture
-def five(lab):
-    """The start state of task 2.2."""
-    return start("2.2")
-
-
-@pytest.fixture
-def repaired(lab, five):
-    """The three repairs are done; a test undoes one of them."""
-    lab.apply([case.manifest(case.right) for case in CASES.values()])
+def repair(lab, **instead):
+    """The three repairs of task 2.2, but for the faults that are wired otherwise instead."""
+    lab.apply([case.manifest(instead.get(fault, case.right)) for fault, case in CASES.items()])
 
 
 def apply_service(lab, task, selector, target):
@@ -64,38 +57,33 @@ def test_one_service_is_not_attempted_before_there_is_one_and_refused_while_it_r
     refused("2.1", "reaches only some of the pods")
 
 
-def test_five_services_as_they_are_at_the_start_are_not_attempted(five):
+def test_five_services_are_not_attempted_at_the_start_and_refused_while_some_are_broken(lab):
+    start("2.2")
     assert check("2.2").outcome is Outcome.NOT_ATTEMPTED
-
-
-def test_a_repair_that_leaves_two_broken_is_refused(lab, five):
     case = CASES[puzzle.LABEL]
     lab.apply(case.manifest(case.right))
     refused("2.2", "2 of 5 Services do not do what they should")
-
-
-def test_a_selector_that_finds_another_app_too_is_refused(lab, repaired):
-    case = CASES[puzzle.BROAD]
-    lab.apply(case.manifest(case.wire))
-    refused("2.2", f"✖ {case.service}: some requests answered by pods of another app")
-
-
-def test_a_number_that_is_right_for_one_version_only_is_refused(lab, repaired):
-    case = CASES[puzzle.NAME]
-    lab.apply(case.manifest(case.right._replace(target=case.versions[0].port)))
-    refused("2.2", f"{case.service} sends its clients to port {case.versions[0].port}, where not every pod listens")
-
-
-def test_labels_of_a_deployment_that_were_made_to_fit_are_refused(lab, five):
-    case = CASES[puzzle.LABEL]
     changed = case.versions[0].manifest
     changed["spec"]["template"]["metadata"]["labels"]["team"] = "somebody-elses"
     lab.apply(changed)
     refused("2.2", f"The Deployment {case.versions[0].deployment} is no longer what it was")
 
 
-def test_addresses_written_by_hand_do_not_outlive_the_pods_and_a_reset_takes_them_along(lab, repaired):
-    case = CASES[puzzle.NUMBER] if puzzle.NUMBER in CASES else CASES[puzzle.LABEL]
+def test_a_selector_too_broad_and_a_number_that_is_right_for_one_version_only_are_refused(lab):
+    start("2.2")
+    broad, name = CASES[puzzle.BROAD], CASES[puzzle.NAME]
+    number = name.versions[0].port
+    repair(lab, broad=broad.wire, name=name.right._replace(target=number))
+    refused("2.2", f"✖ {broad.service}: some requests answered by pods of another app")
+    refused("2.2", f"✖ {name.service}: some requests failed")
+    lab.apply(broad.manifest(broad.right))
+    refused("2.2", f"{name.service} sends its clients to port {number}, where not every pod listens")
+
+
+def test_addresses_written_by_hand_do_not_outlive_the_pods_and_a_reset_takes_them_along(lab):
+    start("2.2")
+    repair(lab)
+    case = CASES[puzzle.LABEL]
     lab.delete(f"service/{case.service}")
     by_hand = case.manifest(case.right)
     del by_hand["spec"]["selector"]

@@ -84,17 +84,27 @@ class Matrix:
         return draw(self)
 
 
+@dataclass(frozen=True)
+class Guesses:
+    """What was written down."""
+
+    predictions: tuple[Prediction, ...]
+
+    def __repr__(self) -> str:
+        return f"Guesses({len(self.predictions)} of {len(FAULTS)} rows are written down)"
+
+
 def question(fault: str) -> str:
     """The id under which a row is predicted."""
     return f"2.{fault}"
 
 
-def guess(guesses: Mapping[str, str]) -> tuple[Prediction, ...]:
+def guess(guesses: Mapping[str, str]) -> Guesses:
     """Write down what the client will see, one guess a row. Raises `LabError` for one that cannot be."""
     unknown = next((fault for fault in guesses if fault not in FAULTS), None)
     if unknown is not None:
         raise LabError(f"{unknown!r} is no row of the matrix; there are {', '.join(FAULTS)}.")
-    return tuple(predict(question(fault), value) for fault, value in guesses.items())
+    return Guesses(tuple(predict(question(fault), value) for fault, value in guesses.items()))
 
 
 def measure(lab: Lab) -> Matrix:
