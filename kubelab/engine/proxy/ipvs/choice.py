@@ -23,7 +23,7 @@ async def choose(setting: Setting) -> Carrier:
     """What can hold a plan here."""
     version = await setting.run(["iptables", "--version"], b"")
     if _EVALUATED in version.stdout:
-        return StandIn(setting, "nothing here is in the kernel", in_kernel=False)
+        return StandIn(setting, "no rules are in the kernel here", in_kernel=False)
     if reason := await missing(setting):
         return StandIn(setting, reason)
     return KernelIpvs(setting)

@@ -78,9 +78,7 @@ class StandIn:
         if f"table {table_name(self._family)}" not in (await self._nft("list", "tables")).splitlines():
             self._table = None
             return True
-        if self._stale:
-            await self._nft("-f", "-", stdin=delete_chains(self._family, self._stale))
-            self._stale = ()
+        await self._delete_stale()
         return False
 
     async def clean_up(self, keep: Owned) -> None:
@@ -93,6 +91,16 @@ class StandIn:
     async def counters(self) -> str:
         """The table as ``nft`` lists it, which has how many connections each real server was given."""
         return await self._nft("list", "table", *table_name(self._family).split())
+
+    async def _delete_stale(self) -> None:
+        if not self._stale:
+            return
+        try:
+            await self._nft("-f", "-", stdin=delete_chains(self._family, self._stale))
+        except LoadError as error:
+            log.warning("chains that nobody needs were not deleted, trying again later: %s", error)
+        else:
+            self._stale = ()
 
     async def _bind(self, plan: Plan) -> None:
         if self._device is None:
