@@ -39,9 +39,10 @@ def _interface_of(node: Place, pod: Pod) -> str:
 
 def send_from_place(journey: Journey) -> None:
     """A process on a node (or outside) sends."""
-    if not _choose_interface(journey):
-        return
+    there_is_a_way = _choose_interface(journey)
     journey.note_here("send", "send")
+    if not there_is_a_way:
+        return
     journey.then(_leave)
     journey.then(confirm)
     journey.then(pass_hook, "POSTROUTING")

@@ -77,6 +77,10 @@ def read_iptables(text: str, family: str = "ip") -> Firewall:
     table: _Table | None = None
     for at, line in enumerate(text.splitlines(), 1):
         if not line or line.startswith("#"):
+            if "legacy tables present" in line:
+                firewall.notes.append(
+                    "there are rules in the old tables too (iptables-legacy-save), which are not here."
+                )
             continue
         if line.startswith("*"):
             if table is not None:

@@ -78,7 +78,7 @@ def read_ipvs(text: str) -> Ipvs:
     for line in lines:
         try:
             last = _line(found, line.split(), last)
-        except (IndexError, KeyError, ValueError):
+        except (IndexError, KeyError, ValueError, StopIteration):
             found.notes.append(f"a line of IPVS is not understood and passed over: {line.strip()[:60]}")
     if lines and not found.servers and len(found.notes) == len(lines):
         raise CannotRead(f"This is not the output of `ipvsadm -Sn`: {lines[0].strip()[:60]!r}.")

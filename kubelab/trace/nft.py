@@ -33,6 +33,7 @@ class NftTable:
     rules: dict[str, list[NftRule]] = field(default_factory=dict)
     sets: dict[str, NftSet] = field(default_factory=dict)
     bases: list[BaseChain] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def label(self) -> str:
@@ -68,6 +69,7 @@ def read_nft(text: str, *, covered: Collection[tuple[str, str]] = ()) -> Firewal
         if (table.family, table.name) in covered:
             continue
         firewall.bases += table.bases
+        firewall.notes += table.notes
     if not tables and text.strip():
         raise CannotRead("This is not the output of `nft list ruleset` or `nft list table`: it has no table.")
     return firewall
@@ -79,13 +81,18 @@ def _from_json(text: str) -> list[NftTable]:
     except (ValueError, KeyError, TypeError) as error:
         raise CannotRead(f"This is not the output of `nft -j list ruleset`: {error}.") from error
     tables: dict[tuple[str, str], NftTable] = {}
-    for entry in entries:
-        kind, said = next(iter(entry.items()))
-        if kind == "table":
-            tables[said["family"], said["name"]] = NftTable(said["family"], said["name"])
-        elif "table" in said:
-            key = said["family"], said["table"]
-            _json_object(tables.setdefault(key, NftTable(*key)), kind, said)
+    for number, entry in enumerate(entries, 1):
+        try:
+            kind, said = next(iter(entry.items()))
+            if kind == "table":
+                tables[said["family"], said["name"]] = NftTable(said["family"], said["name"])
+            elif "table" in said:
+                key = said["family"], said["table"]
+                _json_object(tables.setdefault(key, NftTable(*key)), kind, said)
+        except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
+            raise CannotRead(
+                f"Entry {number} of `nft -j list ruleset` is not understood: {str(entry)[:80]}."
+            ) from error
     return list(tables.values())
 
 
@@ -127,14 +134,25 @@ def _from_words(text: str) -> list[NftTable]:
                 _object(table, kind, name, body)
         elif depth == 2:
             body.append(stripped)
+    if depth and table is not None:
+        table.notes.append(
+            f"table {table.label} has no end: the text may be cut off{f' in {kind} {name}' * (depth > 1)}."
+        )
+        if depth > 1:
+            _object(table, kind, name, body)
     return found
+
+
+def _braced(text: str) -> str:
+    """What stands before the closing brace, or all that there is of a text that is cut off."""
+    return text.rpartition("}")[0] or text
 
 
 def _object(table: NftTable, kind: str, name: str, body: list[str]) -> None:
     if kind in ("set", "map"):
         whole = " ".join(body)
         opening = _ELEMENTS.search(whole)
-        table.sets[name] = NftSet(name, text=whole[opening.end() : whole.rindex("}")] if opening else "")
+        table.sets[name] = NftSet(name, text=_braced(whole[opening.end() :]) if opening else "")
         return
     if kind != "chain":
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubelab.rules.nft.printing import print_rule
 from kubelab.rules.nft.sets import MISSING, NftSet, fits, freeze
+from kubelab.rules.nft.syntax import NotUnderstood
 from kubelab.trace import translation
 from kubelab.trace.judging import spread
 from kubelab.trace.nft_values import Unjudged, value_of
@@ -93,6 +94,8 @@ class _Evaluation:
                     ways = self._do(name, said)
             except Unjudged as unknown:
                 self.unsure.append(str(unknown))
+            except (NotUnderstood, IndexError, KeyError, TypeError, ValueError) as error:
+                self.unsure.append(f"'{name}' is not understood ({error})")
             if ways is not None:
                 break
         found = ways if ways is not None else (Way(GO_ON),)
@@ -238,6 +241,9 @@ class _Evaluation:
 
 def _translated(place: Any, port: Any, translate: Callable[[str, int], Action]) -> Way:
     address, number = place if isinstance(place, tuple) else (place, -1 if port is None else port)
+    ipaddress.ip_address(address)
+    if not isinstance(number, int):
+        raise Unjudged(f"it translates to port {number!r}")
     return Way(Verdict("accept"), (translate(address, number),))
 
 

@@ -124,5 +124,5 @@ class Firewall:
 
 def either(matched: Iterable[Way], if_so: str, if_not: str) -> tuple[Way, ...]:
     """Both possibilities of a rule that could not be judged: it matches and does this, or it does not."""
-    so = tuple(way._replace(assumption=if_so) for way in matched)
+    so = tuple(way._replace(assumption="; ".join(filter(None, (if_so, way.assumption)))) for way in matched)
     return (*so, Way(assumption=if_not, matched=False))

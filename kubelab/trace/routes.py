@@ -58,7 +58,10 @@ def read_routes(text: str) -> tuple[Route, ...]:
     """
     stripped = text.strip()
     if stripped.startswith("["):
-        return tuple(_route_of(entry) for entry in _json(stripped, "ip -j route"))
+        try:
+            return tuple(_route_of(entry) for entry in _json(stripped, "ip -j route"))
+        except (AttributeError, ValueError) as error:
+            raise CannotRead(f"This is not the output of `ip -j route`: {error}.") from error
     return tuple(_route(line) for line in stripped.splitlines() if line.strip() and not line.startswith("\t"))
 
 
@@ -93,6 +96,9 @@ def _route(line: str) -> Route:
     said = dict(pairwise(words[1:]))
     try:
         net = _network(words[0], said.get("via", ""))
+        for address in (said.get("via"), said.get("src")):
+            if address is not None and address not in ("inet", "inet6"):
+                ipaddress.ip_address(address)
     except (IndexError, ValueError) as error:
         raise CannotRead(f"This is no line of `ip route`: {line.strip()!r}.") from error
     metric = int(said["metric"]) if said.get("metric", "").isdigit() else 0
@@ -104,21 +110,27 @@ def read_addresses(text: str) -> tuple[Address, ...]:
     """The output of ``ip addr``, ``ip -o addr`` or ``ip -j addr``. Raises `CannotRead`."""
     stripped = text.strip()
     if stripped.startswith("["):
-        return tuple(
-            Address(info["local"], info["prefixlen"], link["ifname"], info.get("scope", "global"))
-            for link in _json(stripped, "ip -j addr")
-            for info in link.get("addr_info", ())
-            if "local" in info
-        )
+        try:
+            return tuple(
+                Address(info["local"], info["prefixlen"], link["ifname"], info.get("scope", "global"))
+                for link in _json(stripped, "ip -j addr")
+                for info in link.get("addr_info", ())
+                if "local" in info
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise CannotRead(f"This is not the output of `ip -j addr`: {error!r}.") from error
     found = []
     interface = ""
-    for line in stripped.splitlines():
+    for number, line in enumerate(stripped.splitlines(), 1):
         words = line.split()
         if heading := _INTERFACE.match(line):
             interface = heading[1]
         for at, word in enumerate(words[:-1]):
             if word in ("inet", "inet6"):
-                found.append(_address(words[at + 1 :], interface or words[1]))
+                try:
+                    found.append(_address(words[at + 1 :], interface or words[1]))
+                except (IndexError, ValueError) as error:
+                    raise CannotRead(f"Line {number} is no line of `ip addr`: {line.strip()!r}.") from error
     if stripped and not found and not interface:
         raise CannotRead("This is not the output of `ip addr`: it names no interface.")
     return tuple(found)
@@ -126,6 +138,7 @@ def read_addresses(text: str) -> tuple[Address, ...]:
 
 def _address(words: list[str], interface: str) -> Address:
     address, _, prefix = words[0].partition("/")
+    ipaddress.ip_address(address)
     scope = words[words.index("scope") + 1] if "scope" in words else "global"
     return Address(address, int(prefix or (128 if ":" in address else 32)), interface, scope)
 

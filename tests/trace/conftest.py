@@ -51,10 +51,30 @@ def fresh():
     return lambda: picture(nodes(), PODS)
 
 
-@pytest.fixture
-def texts_and_pods():
-    """The texts by node, to be changed, and the pods."""
-    return nodes(), PODS
+def with_ipvs(texts: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The texts of nodes whose kernel has IPVS."""
+    for node in ("control-plane", "worker", "worker2"):
+        own = texts[f"kubelab-{node}"]
+        own |= {"iptables": text(f"{node}.ipvs-rules"), "ipvs": text(f"{node}.ipvs"), "ipset": text(f"{node}.ipset")}
+        own["addresses"] += text("kube-ipvs0") + text(f"{node}.ipvs-addresses")
+    return texts
+
+
+@pytest.fixture(scope="session")
+def texts_of():
+    """The texts of a cluster in one shape (``iptables``, ``nft``, ``nft json``, ``ipvs``), and its pods."""
+
+    def make(shape: str):
+        texts = nodes()
+        if shape == "ipvs":
+            texts = with_ipvs(texts)
+        elif shape != "iptables":
+            listed = text("worker.nft.json" if shape == "nft json" else "worker.nft")
+            for name in texts:
+                texts[name] = {**texts[name], "iptables": "", "nft": listed if name != "outside" else ""}
+        return texts, PODS
+
+    return make
 
 
 @pytest.fixture

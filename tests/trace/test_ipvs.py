@@ -9,24 +9,16 @@ from kubelab.trace.ipsets import CannotLookUp, IpSet, read_ipsets
 from kubelab.trace.ipvs import read_ipvs
 
 WEB = {"10.244.1.2:8080", "10.244.1.3:8080", "10.244.2.2:8080"}
-NODES = ("control-plane", "worker", "worker2")
 
 
 @pytest.fixture
-def ipvs(listing, texts_and_pods):
+def ipvs(texts_of):
     """Makes the cluster in mode ipvs: ``ipvs(worker2={"ipvs": …})`` changes texts of a node."""
 
     def make(**changed):
-        texts, pods = texts_and_pods
-        for node in NODES:
-            own = texts[f"kubelab-{node}"]
-            own |= {
-                "iptables": listing(f"{node}.ipvs-rules"),
-                "ipvs": listing(f"{node}.ipvs"),
-                "ipset": listing(f"{node}.ipset"),
-                "addresses": own["addresses"] + listing("kube-ipvs0") + listing(f"{node}.ipvs-addresses"),
-                **changed.get(node, {}),
-            }
+        texts, pods = texts_of("ipvs")
+        for node, own in changed.items():
+            texts[f"kubelab-{node}"] |= own
         return picture(texts, pods)
 
     return make
