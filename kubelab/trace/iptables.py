@@ -19,6 +19,9 @@ PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security":
 """Priorities of the tables (NF_IP_PRI_*); nat after a route is known has 100."""
 
 
+_LEGACY = "there are rules in the old tables too, which are not in this text (iptables-legacy-save)."
+
+
 class _Table:
     """One table while its text is read."""
 
@@ -78,9 +81,7 @@ def read_iptables(text: str, family: str = "ip") -> Firewall:
     for at, line in enumerate(text.splitlines(), 1):
         if not line or line.startswith("#"):
             if "legacy tables present" in line:
-                firewall.notes.append(
-                    "there are rules in the old tables too (iptables-legacy-save), which are not here."
-                )
+                firewall.notes.append(_LEGACY)
             continue
         if line.startswith("*"):
             if table is not None:

@@ -90,9 +90,7 @@ def _from_json(text: str) -> list[NftTable]:
                 key = said["family"], said["table"]
                 _json_object(tables.setdefault(key, NftTable(*key)), kind, said)
         except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
-            raise CannotRead(
-                f"Entry {number} of `nft -j list ruleset` is not understood: {str(entry)[:80]}."
-            ) from error
+            raise CannotRead(f"Entry {number} of `nft -j list` is not understood: {str(entry)[:80]}.") from error
     return list(tables.values())
 
 
@@ -135,9 +133,8 @@ def _from_words(text: str) -> list[NftTable]:
         elif depth == 2:
             body.append(stripped)
     if depth and table is not None:
-        table.notes.append(
-            f"table {table.label} has no end: the text may be cut off{f' in {kind} {name}' * (depth > 1)}."
-        )
+        where = f" in {kind} {name}" if depth > 1 else ""
+        table.notes.append(f"table {table.label} has no end: the text may be cut off{where}.")
         if depth > 1:
             _object(table, kind, name, body)
     return found
