@@ -10,8 +10,11 @@ from typing import Any
 from kubelab.engine.control.server import Call, Refused
 from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Program, StartFailed
 
-RULE_TOOLS = frozenset({"iptables", "iptables-save", "iptables-restore", "iptables-nft", "nft", "conntrack"})
-"""Where the kernel holds no rules, `Network.run` answers these from the rules that it evaluates."""
+RULE_TOOLS = frozenset({
+    "iptables", "iptables-save", "iptables-restore", "iptables-nft", "nft", "conntrack",
+    "ip", "ss", "netstat", "tcpdump",
+})  # fmt: skip
+"""Where the kernel holds no rules, `Network.run` answers these from what it evaluates, or says that it cannot."""
 Answer = Callable[[Place, Sequence[str]], Awaitable[Finished | None]]
 """What a tool prints that is answered for in a place; None: run it."""
 

@@ -69,6 +69,15 @@ class Verdict(NamedTuple):
         return self.packet.mark
 
 
+class Decided(Exception):
+    """The packet goes no further."""
+
+    def __init__(self, kind: Kind, reason: str = "") -> None:
+        super().__init__(kind)
+        self.kind: Kind = kind
+        self.reason = reason
+
+
 @dataclass
 class Memory:
     """What the kernel remembers between packets: the lists of ``recent``, the counts of ``statistic --mode nth``.

@@ -16,17 +16,15 @@ from typing import Literal
 from kubelab.rules import values
 from kubelab.rules.judge import CannotJudge, Check, checks
 from kubelab.rules.model import Chain, Rule, Table, Target
+from kubelab.rules.nft.asking import ask
 from kubelab.rules.nft.model import Chain as NftChain
 from kubelab.rules.nft.model import Table as NftTable
+from kubelab.rules.nft.references import DEEPEST_JUMP
 from kubelab.rules.nft.ruleset import NftRuleset
-from kubelab.rules.nft.statements import ACCEPT, BROKEN, CONTINUE, RETURN, steps
-from kubelab.rules.packet import Hop, Kind, Memory, Packet, Verdict
+from kubelab.rules.packet import Decided, Hop, Kind, Memory, Packet, Verdict
 from kubelab.rules.ruleset import Ruleset
 
 Origin = Literal["forwarded", "local"]
-
-DEEPEST_JUMP = 16
-"""How many chains deep the kernel follows jumps (NFT_JUMP_STACK_SIZE)."""
 
 _TABLES_AT = {
     "PREROUTING": ((-300, "raw"), (-150, "mangle"), (-100, "nat")),
@@ -60,15 +58,6 @@ def walk(
     with the same priority those are called first. (They are no hops.)
     """
     return _Walk(ruleset, nft, packet, is_local, draw, memory or Memory(), out_interface, count).run(origin)
-
-
-class _Decided(Exception):
-    """The packet goes no further."""
-
-    def __init__(self, kind: Kind, reason: str = "") -> None:
-        super().__init__(kind)
-        self.kind: Kind = kind
-        self.reason = reason
 
 
 class _Walk:
@@ -128,7 +117,7 @@ class _Walk:
                     self._choose_interface()
                     self._at("FORWARD")
                     self._leave()
-        except _Decided as decided:
+        except Decided as decided:
             kind, reason = decided.kind, decided.reason
         return Verdict(kind, self._packet(), self.masquerade, self.is_local(self.dst), reason, tuple(self._hops))
 
@@ -168,37 +157,11 @@ class _Walk:
     def _based(self, table: NftTable, chain: NftChain) -> None:
         """A base chain of nftables: rules, then its policy."""
         try:
-            accepted = self._ask_nft(table, chain, 1)
+            accepted = ask(self, table, chain)
         except CannotJudge as unknown:
-            raise _Decided("unknown", f"nftables {table.label} {chain.name}: {unknown}") from None
+            raise Decided("unknown", f"nftables {table.label} {chain.name}: {unknown}") from None
         if not accepted and chain.hook is not None and chain.hook.policy == "drop":
-            raise _Decided("drop")
-
-    def _ask_nft(self, table: NftTable, chain: NftChain, depth: int) -> bool:
-        """Whether a rule accepted the packet (otherwise the chain ran out or returned)."""
-        if depth > DEEPEST_JUMP:
-            raise _Decided("drop", f"jumps are nested deeper than {DEEPEST_JUMP} chains at {chain.name}")
-        for rule in steps(chain):
-            verdict = None
-            for step in rule:
-                verdict = step(self, table)
-                if verdict is not None:
-                    break
-            if verdict is None or verdict is BROKEN or verdict is CONTINUE:
-                continue
-            if verdict is ACCEPT:
-                return True
-            if verdict is RETURN:
-                return False
-            kind, word = verdict
-            if kind == "jump":
-                if self._ask_nft(table, table.chains[word], depth + 1):
-                    return True
-            elif kind == "goto":
-                return self._ask_nft(table, table.chains[word], depth + 1)
-            else:
-                raise _Decided("reject" if kind == "reject" else "drop", word)
-        return False
+            raise Decided("drop")
 
     def _built_in(self, table: Table, chain: Chain) -> None:
         if self._run(table, chain, 1):
@@ -208,12 +171,12 @@ class _Walk:
             chain.bytes += self._first.length
         self._note(chain, 0, None, chain.policy.lower())
         if chain.policy == "DROP":
-            raise _Decided("drop")
+            raise Decided("drop")
 
     def _run(self, table: Table, chain: Chain, depth: int) -> bool:
         """Whether a rule ended the walk through this table (otherwise the chain ran out or returned)."""
         if depth > DEEPEST_JUMP:
-            raise _Decided("drop", f"jumps are nested deeper than {DEEPEST_JUMP} chains at {chain.name}")
+            raise Decided("drop", f"jumps are nested deeper than {DEEPEST_JUMP} chains at {chain.name}")
         for number, (asks, rule) in enumerate(_compiled(chain), 1):
             try:
                 for ask in asks:
@@ -228,7 +191,7 @@ class _Walk:
                         return outcome
             except CannotJudge as unknown:
                 self._note(chain, number, rule, "cannot be judged")
-                raise _Decided("unknown", f"{table.name} {chain.name} rule {number}: {unknown}") from None
+                raise Decided("unknown", f"{table.name} {chain.name} rule {number}: {unknown}") from None
         return False
 
     def _apply(self, table: Table, chain: Chain, number: int, rule: Rule, depth: int) -> bool | None:
@@ -261,11 +224,11 @@ class _Walk:
 
     def _drop(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
         self._note(chain, number, rule, "drop")
-        raise _Decided("drop")
+        raise Decided("drop")
 
     def _reject(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
         self._note(chain, number, rule, "reject")
-        raise _Decided("reject", target.get("--reject-with") or "icmp-port-unreachable")
+        raise Decided("reject", target.get("--reject-with") or "icmp-port-unreachable")
 
     def _return(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
         self._note(chain, number, rule, "return")

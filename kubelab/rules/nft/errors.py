@@ -22,3 +22,7 @@ class NftError(Exception):
         marks = f"\n{shown}\n{' ' * max(0, column - 1)}{'^' * width}" if shown else ""
         super().__init__(f"{where}Error: {reason}{marks}")
         self.reason = reason
+
+
+class NotUnderstood(Exception):
+    """Words that this reader does not know."""

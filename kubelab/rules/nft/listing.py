@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from kubelab.rules.nft.definitions import PRIORITIES
+from kubelab.rules.nft.durations import print_duration
 from kubelab.rules.nft.literals import rank
 from kubelab.rules.nft.model import DYNAMIC_SIZE, Chain, Container, Element, Hook, Table
-from kubelab.rules.nft.printing import print_duration, print_element, print_rule
+from kubelab.rules.nft.printing import print_element, print_rule
 
 VERSION = {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}
 
-_NAMED = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 _ONLY_AT = {"dstnat": "PREROUTING", "srcnat": "POSTROUTING"}
 _ON_A_LINE: dict[tuple[str, ...], int] = {
     ("inet_service",): 5,
@@ -119,7 +120,7 @@ def _chain(chain: Chain, handles: bool) -> str:
 
 
 def _priority(hook: Hook) -> str:
-    for name, value in _NAMED.items():
+    for name, value in PRIORITIES.items():
         distance = hook.priority - value
         if abs(distance) <= _NEAR and _ONLY_AT.get(name, hook.hook) == hook.hook:
             sign = "+" if distance > 0 else "-"

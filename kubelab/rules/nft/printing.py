@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+from kubelab.rules.nft.durations import print_duration
+
 _QUOTED = ("iifname", "oifname")
 
 
@@ -135,14 +136,3 @@ def print_element(element: Any) -> str:
     if isinstance(element, list) and len(element) == 2:
         return f"{_value(element[0])} : {_value(element[1])}"
     return _value(element)
-
-
-def print_duration(seconds: float) -> str:
-    """``2h59m8s12ms``."""
-    left = round(seconds * 1000)
-    words = []
-    for unit, length in _UNITS:
-        count, left = divmod(left, length)
-        if count:
-            words.append(f"{count}{unit}")
-    return "".join(words) or "0s"

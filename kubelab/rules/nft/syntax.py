@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from kubelab.rules.nft.durations import read_duration
+from kubelab.rules.nft.errors import NotUnderstood
+
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},;()]|[^\s{},;()"]+')
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
-_DURATION = re.compile(r"(\d+)(ms|[dhms])")
-_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _RANGE = re.compile(r"([0-9a-fA-F.:]+)-([0-9a-fA-F.:]+)")
 _PREFIX = re.compile(r"([0-9a-fA-F.:]+)/(\d+)")
 
@@ -27,10 +28,6 @@ Json = Any
 """A value as ``json.loads`` makes it."""
 
 
-class NotUnderstood(Exception):
-    """Words that this reader does not know."""
-
-
 def tokens(text: str) -> list[str]:
     """The words of a line; braces and commas stand alone."""
     return _TOKEN.findall(text)
@@ -39,15 +36,6 @@ def tokens(text: str) -> list[str]:
 def unquote(word: str) -> str:
     """A word without its quotes."""
     return word[1:-1] if word.startswith('"') else word
-
-
-def read_duration(text: str) -> float:
-    """The seconds of ``2h59m8s`` or ``10800s``; a bare number is seconds. Raises `NotUnderstood`."""
-    if text.isdigit():
-        return int(text)
-    if not re.fullmatch(f"({_DURATION.pattern})+", text):
-        raise NotUnderstood(text)
-    return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
 def read_rule(text: str | list[str]) -> tuple[list[Json], str]:

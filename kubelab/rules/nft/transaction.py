@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from kubelab.rules.nft.errors import BUSY, EXISTS, NO_SUCH, NOT_SUPPORTED, TOO_DEEP, NftError
+from kubelab.rules.nft.definitions import read_container, read_hook
+from kubelab.rules.nft.errors import BUSY, EXISTS, NO_SUCH, NOT_SUPPORTED, TOO_DEEP, NftError, NotUnderstood
 from kubelab.rules.nft.literals import canonical, canonical_rule
-from kubelab.rules.nft.model import Chain, Container, Hook, Rule, Table, element_of
+from kubelab.rules.nft.model import Chain, Container, Rule, Table, element_of
 from kubelab.rules.nft.references import chains_named, sets_named, too_deep
 from kubelab.rules.nft.script import Command, Script, Token, split
 from kubelab.rules.nft.sets import freeze
-from kubelab.rules.nft.syntax import NotUnderstood, read_duration, read_elements, read_rule, unquote
+from kubelab.rules.nft.syntax import read_elements, read_rule, unquote
 
-PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
-"""Names of priorities in the families ip, ip6 and inet (nft(8))."""
-
-_HOOK = re.compile(r"type (\S+) hook (\S+)(?: device \S+)? priority (.+?)")
-_PRIORITY = re.compile(r"(-?\d+|[a-z]+)(?: ([+-]) (\d+))?")
+Defined = TypeVar("Defined")
 
 
 class Transaction:
@@ -84,7 +80,7 @@ class Transaction:
     def _add_chain(self, command: Command) -> None:
         table = self._table(command)
         parts = [[token.text for token in part] for part in split(command.body)]
-        hook = self._hook(command, parts)
+        hook = self._defined(command, lambda: read_hook(parts))
         known = table.chains.get(command.name)
         if known is None:
             known = Chain(command.name, table.next_handle(), hook)
@@ -101,19 +97,6 @@ class Transaction:
                 self._chain(table, command.name).comment = unquote(words[1])
 
     _create_chain = _add_chain
-
-    def _hook(self, command: Command, parts: list[list[str]]) -> Hook | None:
-        policy = next((words[1] for words in parts if words[0] == "policy" and len(words) > 1), "accept")
-        line = next((" ".join(words) for words in parts if words[0] == "type"), None)
-        if line is None:
-            return None
-        found = _HOOK.fullmatch(line)
-        priority = _PRIORITY.fullmatch(found[3]) if found else None
-        if found is None or priority is None or not (priority[1].lstrip("-").isdigit() or priority[1] in PRIORITIES):
-            raise self._all_of(command, f"syntax error, '{line}' is no hook of a chain")
-        base = PRIORITIES[priority[1]] if priority[1] in PRIORITIES else int(priority[1])
-        offset = int(f"{priority[2]}{priority[3]}") if priority[2] else 0
-        return Hook(found[1], found[2].upper(), base + offset, policy)
 
     def _delete_chain(self, command: Command) -> None:
         table = self._table(command)
@@ -200,7 +183,7 @@ class Transaction:
 
     def _add_set(self, command: Command) -> None:
         table = self._table(command)
-        made = self._container(command, table)
+        made = self._defined(command, lambda: read_container(command, self._now))
         known = table.containers.get(made.name)
         if known is None:
             made.handle = table.next_handle()
@@ -213,22 +196,6 @@ class Transaction:
                 self._add_elements(command, table, part[3:-1])
 
     _add_map = _create_set = _create_map = _add_set
-
-    def _container(self, command: Command, table: Table) -> Container:
-        said = {part[0].text: [token.text for token in part[1:]] for part in split(command.body)}
-        keys, _, data = " ".join(said.get("type", ())).partition(" : ")
-        if not keys or bool(data) != (command.kind == "map"):
-            raise self._at(command, "set definition does not specify key" if not keys else NO_SUCH)
-        try:
-            timeout = read_duration(said["timeout"][0]) if "timeout" in said else 0
-        except NotUnderstood as wrong:
-            raise self._all_of(command, f"syntax error, '{wrong}' is no time") from None
-        flags = tuple(word for word in said.get("flags", ()) if word != ",")
-        return Container(
-            command.name, 0, tuple(keys.split(" . ")), tuple(data.split(" . ")) if data else (), flags, timeout,
-            int(said["size"][0]) if "size" in said else 0, unquote(said["comment"][0]) if "comment" in said else "",
-            now=self._now,
-        )  # fmt: skip
 
     def _delete_set(self, command: Command) -> None:
         table = self._table(command)
@@ -316,6 +283,13 @@ class Transaction:
         return thing
 
     # Errors
+
+    def _defined(self, command: Command, read: Callable[[], Defined]) -> Defined:
+        """What a command defines, or an error that points at all of it."""
+        try:
+            return read()
+        except NotUnderstood as wrong:
+            raise self._all_of(command, str(wrong)) from None
 
     def _at(self, command: Command, reason: str) -> NftError:
         return self._script.error(reason, command.named_at)

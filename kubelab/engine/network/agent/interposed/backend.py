@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.agent.backend import Backend, Birth, Loop
-from kubelab.engine.network.agent.interposed import abi, census, kernel, tools
+from kubelab.engine.network.agent.interposed import abi, census, kernel, proc_files
 from kubelab.engine.network.agent.interposed.addresses import AddressPlan, is_loopback
 from kubelab.engine.network.agent.interposed.connecting import Connecting
 from kubelab.engine.network.agent.interposed.datagrams import Datagrams
@@ -27,6 +27,7 @@ from kubelab.engine.network.agent.interposed.silence import Silence
 from kubelab.engine.network.agent.interposed.sockets import Sockets, occupied
 from kubelab.engine.network.agent.interposed.stands import Stands
 from kubelab.engine.network.agent.interposed.supervisor import Supervisor
+from kubelab.engine.network.agent.interposed.tools import Tools
 from kubelab.engine.network.agent.interposed.tracking import Tracking
 from kubelab.engine.network.agent.interposed.waiting import Waits
 from kubelab.engine.network.agent.syscalls import close_all_but
@@ -64,6 +65,7 @@ class InterposedBackend(Backend):
         self._sockets = Sockets(lambda: self._supervisor.threads(), lendable=ability.lendable)
         self._tracking = Tracking()
         self._connecting = Connecting(plan, self._map, stands, self._sockets, waits, self._silence, self._tracking)
+        self._tools = Tools(self._map, self._tracking)
         names = Names(plan, stands, self._sockets, waits)
         self._datagrams = Datagrams(self._map, self._sockets, waits, self._connecting, names, self._tracking)
         memory = kernel.Memory(by_call=ability.memory_by_call)
@@ -115,15 +117,18 @@ class InterposedBackend(Backend):
         return self._birth(context)
 
     def tool_birth(self, place: Place) -> Birth:
-        """The place's addresses, the machine's files."""
-        return self._birth(Context(self._map.sites[place]))
+        """The place's addresses, the machine's files; a node's /proc tells of its own network."""
+        site = self._map.sites[place]
+        return self._birth(Context(site, redirects=self._proc_files(site)))
+
+    def _proc_files(self, site: Site) -> dict[str, tuple[str, bool]]:
+        host = self._map.hosts.get(site.place.name) if site.place.kind == "node" else None
+        return proc_files.lay(self._folder(site) / "proc", host, self._tracking) if host else {}
 
     def answer_tool(self, place: Place, argv: Sequence[str], stdin: int, stdout: int, stderr: int) -> int | None:
-        """The tools that look at a node's rules and flows."""
-        host = self._map.hosts.get(place.name) if place.kind == "node" else None
-        if host is None:
-            return None
-        output = tools.answer(host, self._tracking, argv, stdin)
+        """The tools that look at a place's network."""
+        site = self._map.sites.get(place)
+        output = self._tools.answer(site, argv, stdin) if site else None
         if output is None:
             return None
         for fd, text in ((stdout, output.stdout), (stderr, output.stderr)):
@@ -185,7 +190,7 @@ class InterposedBackend(Backend):
         return real is not None and occupied(proto, ip, real)
 
     def _container(self, site: Site, program: Program) -> Context:
-        redirects = {}
+        redirects = self._proc_files(site)
         if site.place.kind == "pod":
             redirects = {f"/{name}": (str(self._folder(site) / name), False) for name in _OWN}
         for mount in program.mounts:

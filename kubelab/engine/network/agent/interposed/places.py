@@ -24,6 +24,8 @@ class Site:
     """The loopback address that is its 127.0.0.1."""
     node: str = ""
     """The node that a pod is on; a node's own name; empty outside."""
+    index: int = 0
+    """Of its interface."""
 
 
 @dataclass

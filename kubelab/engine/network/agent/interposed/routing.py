@@ -21,6 +21,8 @@ from kubelab.engine.network.contract import OUTSIDE, Place, node, pod
 from kubelab.rules import Packet, Verdict, walk
 
 _MOST_HOPS = 8
+_FIRST_INDEX = 998
+"""Of interfaces: two for every link, that of the place inside is the second."""
 _REJECTIONS = {
     "icmp-net-unreachable": errno.ENETUNREACH,
     "icmp-host-unreachable": errno.EHOSTUNREACH,
@@ -79,6 +81,7 @@ class Map:
     def __init__(self, plan: AddressPlan, occupied: Callable[[str, str, int], bool]) -> None:
         """``occupied(proto, ip, port)``: whether one of ours stands at this address of the kernel."""
         self._plan, self._occupied = plan, occupied
+        self._index = _FIRST_INDEX
         self.sites: dict[Place, Site] = {OUTSIDE: self._site(OUTSIDE, OUTSIDE_IP, "")}
         self.hosts: dict[str, Host] = {}
         self._pods: dict[str, Site] = {}
@@ -92,7 +95,7 @@ class Map:
             raise FileExistsError(errno.EEXIST, f"node {spec.name} is there already")
         self.sites[node(spec.name)] = self._site(node(spec.name), spec.ip, spec.name)
         self.hosts[spec.name] = host = Host(spec)
-        self._by_ip[spec.ip] = self._by_ip[_gateway(spec)] = host
+        self._by_ip[spec.ip] = self._by_ip[gateway(spec)] = host
 
     def add_pod(self, uid: str, node_name: str, ip: str) -> None:
         """A pod on a node. Raises FileExistsError, KeyError for an unknown node."""
@@ -120,7 +123,7 @@ class Map:
             return self._deliver(site.outer, port, site.ip)
         packet = Packet(proto, site.ip, source_port, ip, port)
         if site.place.kind == "pod":
-            return self._through(self.hosts[site.node], packet._replace(in_interface=_device(site.place.name)))
+            return self._through(self.hosts[site.node], packet._replace(in_interface=device(site.place.name)))
         host = self._next_from_outside(ip)
         if host is not None:
             return self._through(host, packet._replace(in_interface="eth0"))
@@ -207,7 +210,7 @@ class Map:
         """The other node that an address is routed to."""
         other = self._by_ip.get(ip)
         if other is None and in_cluster(ip):
-            other = next((each for each in self.hosts.values() if _in_range(ip, each.spec.pod_cidr)), None)
+            other = next((each for each in self.hosts.values() if in_range(ip, each.spec.pod_cidr)), None)
         return other if other is not host else None
 
     def _nowhere(self, ip: str, no_route: int | None = None) -> Way:
@@ -217,7 +220,7 @@ class Map:
         """
         if not in_cluster(ip):
             return NATIVE
-        if _in_range(ip, str(NODE_CIDR)):
+        if in_range(ip, str(NODE_CIDR)):
             return refuse(errno.EHOSTUNREACH)
         return Way("drop") if no_route is None else refuse(no_route)
 
@@ -235,25 +238,29 @@ class Map:
         if is_loopback(ip) or ip in self._by_ip:
             return "lo"
         target = self._pods.get(ip)
-        return _device(target.place.name) if target else "eth0"
+        return device(target.place.name) if target else "eth0"
 
     def _address_towards(self, host: Host, ip: str) -> str:
         """The node's address on the interface by which ``ip`` is reached: its own pods see the gateway's."""
         target = self._pods.get(ip)
-        return _gateway(host.spec) if target and target.node == host.spec.name else host.spec.ip
+        return gateway(host.spec) if target and target.node == host.spec.name else host.spec.ip
 
     def _site(self, place: Place, ip: str, node_name: str) -> Site:
-        return Site(place, ip, self._plan.outer(ip), self._plan.localhost(ip), node_name)
+        self._index += 2
+        return Site(place, ip, self._plan.outer(ip), self._plan.localhost(ip), node_name, self._index)
 
 
-def _gateway(spec: NodeSpec) -> str:
+def gateway(spec: NodeSpec) -> str:
+    """A node's address towards its pods."""
     return spec.pod_cidr.rpartition(".")[0] + ".1"
 
 
 @lru_cache(4096)
-def _in_range(ip: str, cidr: str) -> bool:
+def in_range(ip: str, cidr: str) -> bool:
+    """Whether a network holds an address."""
     return ipaddress.IPv4Address(ip) in ipaddress.IPv4Network(cidr, strict=False)
 
 
-def _device(uid: str) -> str:
+def device(uid: str) -> str:
+    """The node's end of a pod's link."""
     return f"veth{zlib.crc32(uid.encode()):08x}"
