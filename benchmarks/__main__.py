@@ -1,6 +1,7 @@
 """Measure, and hold it against the marks. Nothing else should run meanwhile.
 
-``python -m benchmarks`` for a cluster in daily life, ``python -m benchmarks sync`` for kube-proxy with many Services.
+``python -m benchmarks`` for a cluster in daily life, ``python -m benchmarks sync`` for kube-proxy with many Services,
+``python -m benchmarks trace`` for the way of a packet.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kubelab
-from benchmarks import sync
+from benchmarks import sync, trace
 from benchmarks.inside import run_in_pod
 from benchmarks.manifests import CLIENT, NAMESPACE, web
 from benchmarks.measure import Measure
@@ -111,5 +112,7 @@ def main() -> None:
 
 if sys.argv[1:2] == ["sync"]:
     sync.main(*(tuple(map(int, sizes)) for sizes in [sys.argv[2:]] if sizes))
+elif sys.argv[1:2] == ["trace"]:
+    trace.main()
 else:
     main()
