@@ -84,6 +84,10 @@ def _notes(picture: Picture, ended: Sequence[Journey], outcomes: Sequence[Outcom
         f"Session affinity asks the list {name}, which is not in the texts: the client is taken as a new one."
         for name in sorted({name for journey in ended for name in journey.taken_as_new})
     ]
+    notes += [
+        f"The list {name} knows the client, but the texts do not tell since when: taken as within {seconds} s."
+        for name, seconds in sorted({each for journey in ended for each in journey.taken_as_recent})
+    ]
     return tuple(notes)
 
 

@@ -37,10 +37,10 @@ def _recent(match: Match) -> Doubt:
     if match.get("--mask") not in (None, "255.255.255.255"):
         return lambda _: "the match 'recent' takes networks of clients together"
     name = match.get("--name") or "DEFAULT"
-    by_source = match.get("--rdest") is None
+    by_source, within = match.get("--rdest") is None, match.get("--seconds") or ""
 
     def known(journey: Journey) -> bool:
-        return journey.knows(name, journey.src if by_source else journey.dst) is not action.negated
+        return journey.knows(name, journey.src if by_source else journey.dst, within) is not action.negated
 
     return known
 

@@ -81,6 +81,8 @@ class Journey:
     drawn: int = 0
     taken_as_new: tuple[str, ...] = ()
     """Lists of remembered clients that were asked for, and are not in the texts."""
+    taken_as_recent: tuple[tuple[str, str], ...] = ()
+    """Lists that know the client, and within how many seconds they had to have seen it."""
     balanced: bool = False
     """IPVS has picked a real server for it on this place."""
     visits: int = 0
@@ -146,8 +148,8 @@ class Journey:
             found.append(hop)
         return tuple(reversed(found))
 
-    def knows(self, name: str, address: str) -> bool:
-        """Whether the list ``name`` on this node holds the address."""
+    def knows(self, name: str, address: str, within: str = "") -> bool:
+        """Whether the list ``name`` on this node holds the address, seen ``within`` so many seconds."""
         if (self.place.name, name, address) in self.remembered or ("", name, address) in self.remembered:
             return True
         known = self.place.recent.get(name)
@@ -155,6 +157,8 @@ class Journey:
             if name not in self.taken_as_new:
                 self.taken_as_new = (*self.taken_as_new, name)
             return False
+        if within and address in known:  # when it was seen is told in ticks of an unknown clock
+            self.taken_as_recent = (*self.taken_as_recent, (name, within))
         return address in known
 
     def remember(self, name: str, address: str) -> str:

@@ -206,6 +206,11 @@ def test_without_a_kernel_ways_are_those_of_the_node_objects(lab):
     assert lab.trace("outside", "web.shop", via="worker").certain
 
 
+def test_where_nodes_cannot_be_talked_with_following_says_so(lab):
+    with pytest.raises(LabError, match=r"cannot be heard from here; lab.trace\(\) computes it"):
+        lab.follow("client", "web")
+
+
 def test_a_node_that_tells_nothing_is_a_sentence(lab):
     lab.cluster.three[0].run = lambda *_, **__: Finished(127, "", "sh: not found")
     with pytest.raises(LabError, match="rules of kubelab-control-plane cannot be read: sh: not found"):

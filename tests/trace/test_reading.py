@@ -44,4 +44,7 @@ def test_the_lists_of_remembered_clients_are_read(cluster):
     pods = {name: (pod.address, pod.node) for name, pod in cluster.pods.items()}
     lists = dict.fromkeys(names, "") | {names[0]: SEEN}
     found = trace(picture(texts, pods, recent={"kubelab-worker2": lists}), "client", "10.96.0.22", 80)
-    assert found.only().place == "default/web-b" and not found.notes
+    assert found.only().place == "default/web-b"
+    assert found.notes == (
+        f"The list {names[0]} knows the client, but the texts do not tell since when: taken as within 10800 s.",
+    )
