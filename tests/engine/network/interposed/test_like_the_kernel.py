@@ -19,6 +19,7 @@ from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.modes import BACKENDS
 from kubelab.engine.proxy.state import ProxyState
+from kubelab.engine.proxy.tool import Run
 from tests.engine.network.conftest import Lab
 from tests.engine.proxy.conftest import endpoint, endpointslice, service
 
@@ -64,8 +65,9 @@ async def two(tmp_path: Path) -> AsyncIterator[list[Lab]]:
     """A network in the kernel and an evaluated one, alike."""
     started: list[Network] = []
     try:
-        for tiers in (("root", "user"), ("interposed",)):
-            started.append(await _first(tmp_path / tiers[0], tiers))
+        for tiers, folder in ((("root", "user"), tmp_path / "kernel"), (("interposed",), tmp_path / "evaluated")):
+            await asyncio.to_thread(folder.mkdir)
+            started.append(await _first(folder, tiers))
         labs = [Lab(network) for network in started]
         servers = [server for lab in labs for server in await _furnish(lab)]
         yield labs
@@ -79,7 +81,6 @@ async def two(tmp_path: Path) -> AsyncIterator[list[Lab]]:
 async def _first(folder: Path, tiers: tuple[str, ...]) -> Network:
     reasons = []
     for tier in tiers:
-        folder.mkdir(exist_ok=True)
         try:
             return await start_network(folder, tier)
         except NoNetwork as refused:
@@ -96,14 +97,14 @@ async def _furnish(lab: Lab) -> list[asyncio.Task[None]]:
     return [await lab.answer(pod("a"), A, 8080, "a"), await lab.answer(pod("b"), B, 8080, "b")]
 
 
+def _running(lab: Lab, place: Place) -> Run:
+    return lambda argv, stdin: lab.network.run(place, argv, stdin=stdin)
+
+
 async def _load(lab: Lab, mode: str) -> None:
     config = ProxyConfig(cluster_cidr="10.244.0.0/16")
     for spec in nodes():
-
-        async def run(argv, stdin, place=node(spec.name)):
-            return await lab.network.run(place, argv, stdin=stdin)
-
-        backend = BACKENDS[mode](Setting(run, config, 4, Metrics({})))
+        backend = BACKENDS[mode](Setting(_running(lab, node(spec.name)), config, 4, Metrics({})))
         await backend.sync(ProxyState.of(NodeView(spec.name, (spec.ip,), ""), SERVICES, SLICES), None)
 
 

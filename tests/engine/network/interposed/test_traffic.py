@@ -224,6 +224,63 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     assert (await python(web, ask)).splitlines() == expected
 
 
+async def test_a_pod_hears_its_own_answer_through_its_service_by_udp(web):
+    """Hairpin: the server sees the node, and its answer still finds the socket that asked."""
+    own = "*nat\n-I KUBE-SERVICES -s 10.244.2.2/32 -d 10.96.0.10/32 -p udp -j KUBE-MARK-MASQ\nCOMMIT\n"
+    await web.tool(node(WORKER2.name), ["iptables-restore", "--noflush"], own)
+    await serve(web, UDP_SERVER, port=None)
+    ask = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(0.2)
+    for _ in range(25):
+        try:
+            sock.sendto(b"hi", ("10.96.0.10", 53))
+            print(*[word.decode() if isinstance(word, bytes) else word[0] for word in sock.recvfrom(100)])
+            break
+        except (TimeoutError, ConnectionRefusedError): pass
+"""
+    assert await python(web, ask, pod("server")) == "hi 10.244.2.1 10.96.0.10"
+    listed = (await web.tool(node(WORKER2.name), ["conntrack", "-L", "-p", "udp"])).stdout.decode()
+    assert "src=10.244.2.2 dst=10.96.0.10" in listed and "src=10.244.2.2 dst=10.244.2.1 sport=53" in listed
+
+
+async def test_a_connected_socket_goes_on_to_a_live_pod_when_its_flow_is_deleted(web):
+    await web.pod("next", WORKER2, last=3)
+    await serve(web, UDP_SERVER, port=None)
+    await serve(web, UDP_SERVER.replace('b" " + peer', 'b" next " + peer'), uid="next", port=None)
+    script = """
+import socket, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.settimeout(0.2)
+sock.connect(("10.96.0.10", 53))
+def ask():
+    for _ in range(25):
+        try:
+            sock.send(b"hi")
+            return sock.recv(100).decode()
+        except (TimeoutError, ConnectionRefusedError): pass
+print(ask(), flush=True)
+sys.stdin.readline()
+print(ask(), flush=True)
+"""
+    source, feed = os.pipe()
+    reader, writer = os.pipe()
+    program = Program([PYTHON, "-c", script], env=ENV)
+    process = await web.network.start(pod("client"), program, stdin=source, stdout=writer, stderr=None)
+    os.close(source)
+    os.close(writer)
+    with os.fdopen(reader) as said, os.fdopen(feed, "w") as told:
+        assert await asyncio.to_thread(said.readline) == "hi 10.244.1.2\n"
+        changed = "*nat\n-I KUBE-SERVICES -d 10.96.0.10/32 -p udp -j DNAT --to-destination 10.244.2.3:53\nCOMMIT\n"
+        await web.tool(node(WORKER.name), ["iptables-restore", "--noflush"], changed)
+        await web.tool(node(WORKER.name), ["conntrack", "-D", "-p", "udp", "-r", "10.244.2.2"])
+        told.write("go on\n")
+        told.flush()
+        assert await asyncio.to_thread(said.readline) == "hi next 10.244.1.2\n"
+    assert await process.wait() == 0
+
+
 async def test_a_refused_datagram_is_told_to_a_connected_socket(web):
     script = """
 import socket
