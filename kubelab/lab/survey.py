@@ -1,12 +1,12 @@
 """What the nodes' own tools say, read at one moment: rules, routes, addresses, connections.
 
-One command a node reads everything, all nodes at once. Where a cluster has no routing tables to read (nothing but
-evaluated rules) they are laid as the Node objects say.
+One command a node reads everything, all nodes at once.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
 from kubelab.lab.errors import ApiError, LabError
-from kubelab.lab.laid_routes import lay
 from kubelab.lab.pods import Aliases
 from kubelab.trace import Names, Picture, Trace, names_of, picture, trace
 
@@ -42,40 +41,53 @@ section conntrack; has conntrack && conntrack -L 2>/dev/null
 if has ipvsadm; then section ipvs; ipvsadm -Sn 2>/dev/null
 elif [ -r /proc/net/ip_vs ]; then section ipvs; while read -r line; do echo "$line"; done </proc/net/ip_vs; fi
 if has ipset; then section ipset; ipset save 2>/dev/null; fi
+"""
+_RECENT = r"""
 for list in /proc/net/xt_recent/*; do
     [ -r "$list" ] || continue
-    section "recent ${list##*/}"
+    printf '\n\036kubelab recent %s\n' "${list##*/}"
     while read -r line; do echo "$line"; done <"$list"
 done
 exit 0
 """
 _STANDIN = "Mode ipvs where the kernel has no IPVS: walked is the table ip kubelab-ipvs, which does what IPVS would."
 _EVALUATED: Mapping[str, Sequence[str]] = {
+    "addresses": ("ip", "addr"),
+    "routes": ("ip", "route", "show", "table", "all"),
     "iptables": ("iptables-save", "-c"),
     "nft": ("nft", "list", "ruleset"),
     "conntrack": ("conntrack", "-L"),
 }
-"""What a node answers where its rules are evaluated and not the kernel's."""
+"""What a node answers where its rules are evaluated and not the kernel's: tool by tool, without a shell between."""
+_OF_OUTSIDE = ("addresses", "routes")
+_LIST = re.compile(r"-m recent .*--name (\S+)")
 
 
 def read_node(node: Node) -> tuple[dict[str, str], dict[str, str]]:
     """The texts of a node's tools by name, and the lists of clients that the ``recent`` match remembers."""
-    done = node.run(["sh", "-c", _SCRIPT])
+    done = node.run(["sh", "-c", _SCRIPT + _RECENT])
     if done.code != 0 or _MARK not in done.stdout:
         raise LabError(f"The rules of {node.name} cannot be read: {done.stderr.strip() or 'it has no shell'}.")
-    texts: dict[str, str] = {}
-    recent: dict[str, str] = {}
-    for section in done.stdout.split(_MARK)[1:]:
-        name, _, text = section.partition("\n")
-        if name.startswith("recent "):
-            recent[name.removeprefix("recent ")] = text
-        elif text.strip():
-            texts[name] = text
-    return texts, recent
+    texts = _sections(done.stdout)
+    return {name: text for name, text in texts.items() if " " not in name}, _recent(texts)
 
 
 def _read_evaluated(node: Node) -> tuple[dict[str, str], dict[str, str]]:
-    return {name: node.run(argv).stdout for name, argv in _EVALUATED.items()}, {}
+    outside = node.name == "outside"
+    texts = {name: node.run(argv).stdout for name, argv in _EVALUATED.items() if not outside or name in _OF_OUTSIDE}
+    if outside:
+        return texts, {}
+    empty = dict.fromkeys(_LIST.findall(texts["iptables"]), "")  # a list is there from its first client on
+    return texts, empty | _recent(_sections(node.run(["sh", "-c", _RECENT]).stdout))
+
+
+def _sections(output: str) -> dict[str, str]:
+    parts = (section.partition("\n") for section in output.split(_MARK)[1:])
+    return {name: text for name, _, text in parts if text.strip() or name.startswith("recent ")}
+
+
+def _recent(sections: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix("recent "): text for name, text in sections.items() if name.startswith("recent ")}
 
 
 @dataclass(frozen=True)
@@ -132,10 +144,6 @@ def survey(lab: Lab) -> Survey:
         texts = dict(zip((place.name for place in places), pool.map(read, places), strict=True))
         pods, services, nodes = (each.result() for each in found)
     notes = []
-    if not kernel:
-        for name, laid in lay(nodes, pods).items():
-            texts[name][0].update(addresses=laid.addresses, routes=laid.routes)
-        notes.append("There are no routing tables here; ways between the nodes are those of the Node objects.")
     if any("table ip kubelab-ipvs " in said.get("nft", "") for said, _ in texts.values()):
         notes.append(_STANDIN)
     recent = {name: lists for name, (_, lists) in texts.items()}

@@ -84,8 +84,10 @@ class Place:
         known = {kind: TEXTS / f"{short}.{ending}" for kind, ending in kinds.items()}
         texts = {kind: path.read_text() for kind, path in known.items() if path.exists()}
         if argv[0] == "sh":
-            return Finished(0, "".join(f"\n\x1ekubelab {kind}\n{text}" for kind, text in texts.items()), "")
-        return Finished(0, texts["iptables"] if argv[0] == "iptables-save" and "iptables" in texts else "", "")
+            whole = texts if "iptables-save" in argv[2] else {}
+            return Finished(0, "".join(f"\n\x1ekubelab {kind}\n{text}" for kind, text in whole.items()), "")
+        asked = {"iptables-save -c": "iptables", "ip addr": "addresses", "ip route": "routes"}
+        return Finished(0, texts.get(asked.get(" ".join(argv[:2]), ""), ""), "")
 
 
 class Cluster:
@@ -196,11 +198,12 @@ def test_a_learner_who_may_see_one_namespace_only_sees_it(lab):
     assert len(lab.trace("client", "web")) == 3
 
 
-def test_without_a_kernel_ways_are_those_of_the_node_objects(lab):
+def test_without_a_kernel_every_tool_is_asked_by_itself(lab):
     lab.cluster.capabilities = frozenset()
     found = lab.trace("client", "web")
-    assert {outcome.place for outcome in found} == {"web-1", "web-2", "web-3"}
-    assert "ways between the nodes are those of the Node objects" in found.notes[0]
+    assert {outcome.place for outcome in found} == {"web-1", "web-2", "web-3"} and found.certain
+    assert lab.cluster.three[0].asked == ["ip", "ip", "iptables-save", "nft", "conntrack", "sh"]
+    assert lab.cluster.outside.asked == ["ip", "ip"]
     with pytest.raises(LabError, match="via='kubelab-control-plane'"):
         lab.trace("outside", "web.shop")
     assert lab.trace("outside", "web.shop", via="worker").certain
