@@ -23,6 +23,7 @@ from kubelab.lab.traffic import Answer, Traffic
 if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster, ProxyMode
     from kubelab.lab.connections import Connections
+    from kubelab.lab.datagrams import Datagrams
     from kubelab.lab.survey import Survey
     from kubelab.trace import Flow, Followed, Trace
     from kubelab.lab.endpoints import Endpoints
@@ -45,6 +46,8 @@ class Lab:
         """The newest record of `watch_pods`, for checks."""
         self.last_shares: SharesOverTime | None = None
         """The newest record of `watch_shares`, for checks."""
+        self.last_datagrams: Datagrams | None = None
+        """The newest record of `datagrams`, for checks."""
         self._prober = Prober(self)
 
     def __repr__(self) -> str:
@@ -108,6 +111,7 @@ class Lab:
         self.aliases = Aliases()
         self.last_watch = None
         self.last_shares = None
+        self.last_datagrams = None
 
     # Pods
 
@@ -247,6 +251,26 @@ class Lab:
         self.objects.ensure_namespace()
         job = Job(self._prober.url(target, ""), None, rate, timeout, connections, spread, until_told=True)
         return self._prober.stream(target, job, source, heard)
+
+    def datagrams(
+        self,
+        target: str,
+        clients: Iterable[str] = ("fixed", "fresh"),
+        source: str | Pod | None = None,
+        *,
+        rate: float = 20,
+        timeout: float = 1,
+    ) -> Datagrams:
+        """Send UDP datagrams during a ``with`` block, and record who answered which of them, and when.
+
+        ``target``: host and port, as ``"echo:5300"``. ``clients``: ``"fixed"`` keeps its source port, ``"fresh"`` takes
+        another for every datagram. ``rate``: datagrams a second of each. ``timeout``: seconds until one counts as lost.
+        """
+        from kubelab.lab.datagrams import datagrams
+
+        self.objects.ensure_namespace()
+        self.last_datagrams = datagrams(self, target, clients, source, rate, timeout)
+        return self.last_datagrams
 
     def connections(
         self,
