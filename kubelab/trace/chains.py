@@ -23,10 +23,13 @@ from kubelab.trace.program import (
     TraceRule,
     Way,
 )
-from kubelab.trace.reasons import dropped_by_policy, dropped_by_rule, rejected, too_deep, unjudged
+from kubelab.trace.reasons import dropped_by_policy, dropped_by_rule, rejected, too_deep, too_doubtful, unjudged
 
 DEEPEST_JUMP = 16
 """How many chains deep the kernel follows jumps (NFT_JUMP_STACK_SIZE)."""
+
+MOST_DOUBTS = 8
+"""A packet is not followed past more rules that cannot be judged: every one doubles the ways."""
 
 Left = list[Journey] | None
 """The journeys that a step leaves; None for the one that it was given."""
@@ -96,6 +99,9 @@ def _ask(journey: Journey, base: BaseChain, chain: TraceChain, start: int, depth
         ways = rule.ways(journey)
         if not ways:
             continue
+        if len(journey.assumptions) >= MOST_DOUBTS and any(way.assumption for way in ways):
+            journey.finish("unknown", too_doubtful(journey.place.name, MOST_DOUBTS, journey.assumptions[0]))
+            return None
         last = len(ways) - 1
         left = [journey if number == last else journey.fork() for number in range(len(ways))]
         for each, way in zip(left, ways, strict=True):

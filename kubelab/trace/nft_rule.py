@@ -6,6 +6,7 @@ A rule breaks off at the first expression that does not hold. ``numgen random`` 
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,12 @@ class NftRule:
     @property
     def text(self) -> str:
         """As listed."""
-        return self._text or print_rule(*self._parsed())
+        if self._text:
+            return self._text
+        try:
+            return print_rule(*self._parsed())
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return json.dumps(self._parsed()[0])
 
     @property
     def comment(self) -> str:

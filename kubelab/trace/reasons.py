@@ -53,6 +53,14 @@ def too_deep(place: str, chain: str, deepest: int) -> str:
     return f"Dropped on {place}: jumps are nested deeper than {deepest} chains at {chain}."
 
 
+def too_doubtful(place: str, most: int, first: str) -> str:
+    """More doubts than are followed."""
+    return (
+        f"It is followed to {place} and no further: more than {most} rules on its way cannot be judged, the first of "
+        f"them on {first}."
+    )
+
+
 def no_route(place: str, address: str, refusing: str) -> str:
     """No route, or one that refuses."""
     if refusing:

@@ -142,6 +142,16 @@ def test_foreign_rules_leave_what_they_cannot_touch(rules_on_worker):
             assert "kubelab-worker" in said[0]
 
 
+def test_many_doubts_end_in_one_sentence(rules_on_worker):
+    doubtful = "\n".join(f"-A FORWARD -m owner --uid-owner {number} -j DROP" for number in range(40))
+    cluster = rules_on_worker(lambda text: text.replace("\n-A FORWARD", f"\n{doubtful}\n-A FORWARD", 1))
+    found = trace(cluster, "single", "10.96.0.27", 80)
+    check(found)
+    (lost,) = [outcome for outcome in found if outcome.kind == "unknown"]
+    assert "more than 8 rules on its way cannot be judged, the first of them on kubelab-worker, filter" in lost.reason
+    assert len(found) == 10
+
+
 def test_kindnets_queue_is_in_doubt_and_said(changed):
     found = trace(changed("kubelab-worker", nft=KINDNET), "single", "10.244.1.2", 8080)
     assert {outcome.kind for outcome in found} >= {"delivered"}
