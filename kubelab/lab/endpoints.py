@@ -169,4 +169,4 @@ def _rows(number: int, piece: Slice) -> str:
 
 
 def _mark(holds: bool) -> str:
-    return "✔ true" if holds else "✖ false"
+    return "● true" if holds else "○ false"

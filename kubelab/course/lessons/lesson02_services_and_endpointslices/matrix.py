@@ -140,7 +140,7 @@ def _signature(lab: Lab, fault: str) -> Signature:
     traffic = behaviour.ask(lab, f"{name}.{namespace}:80" if row.namespace else f"{name}:80")
     seen = behaviour.seen(traffic, behaviour.own_pods(lab, row.app))
     asked = lab.lookup(f"{name}.{namespace}.svc.cluster.local.")
-    slices = ("no such Service", "", False, False) if row.namespace else _slices(lab, name, row.app)
+    slices = ("no such Service", "–", False, False) if row.namespace else _slices(lab, name, row.app)
     return Signature(
         fault=fault,
         predicted=str(predict.compare(question(fault), seen).predicted),
