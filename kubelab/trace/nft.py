@@ -176,8 +176,8 @@ def _joined(lines: list[str]) -> list[str]:
 
 def _priority(text: str) -> int:
     name, *rest = text.split()
-    base = int(name) if name.lstrip("-").isdigit() else PRIORITIES.get(name, 0)
     try:
+        base = PRIORITIES[name] if name in PRIORITIES else int(name)
         return base + (int("".join(rest)) if rest else 0)
     except ValueError as error:
         raise CannotRead(f"{text!r} is no priority of a chain in `nft list`.") from error
