@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster, ProxyMode
     from kubelab.lab.connections import Connections
     from kubelab.lab.datagrams import Datagrams
-    from kubelab.lab.survey import Survey
-    from kubelab.trace import Flow, Followed, Trace
     from kubelab.lab.endpoints import Endpoints
     from kubelab.lab.lookup import Lookup
+    from kubelab.lab.survey import Survey
+    from kubelab.trace import Flow, Followed, Trace
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation that `kubectl rollout restart` sets on the pod template."""
