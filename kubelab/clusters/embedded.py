@@ -105,7 +105,9 @@ class EmbeddedCluster:
     def capabilities(self) -> frozenset[Capability]:
         """What the running cluster can do. Raises `ClusterError` when it does not run."""
         can: set[Capability] = {"several nodes", "node shell", "outside client", "switch proxy mode"}
-        if self.facts()["tier"] != "interposed":
+        if self.facts()["tier"] == "interposed":
+            can.add("conntrack")  # the agent's own table, which its nodes answer for
+        else:
             can.add("kernel rules")
             if shutil.which("conntrack", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
                 can.add("conntrack")

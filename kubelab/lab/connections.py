@@ -209,7 +209,7 @@ def named_node(lab: Lab, name: str) -> Node:
 
 def who_tracks(lab: Lab) -> str:
     """What is to be said where it is not a kernel that tracks the connections; else nothing."""
-    if lab.cluster.capabilities & {"conntrack", "kernel rules"}:
+    if "kernel rules" in lab.cluster.capabilities:
         return ""
     return "No kernel tracks connections here: this is the table that kubelab keeps in its place."
 
