@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(960)]
 
 NAMESPACES_WORK = ["unshare", "--user", "--net", "--map-root-user", "true"]
 
@@ -35,7 +35,7 @@ def test_every_lesson_gives_its_stored_outputs(cluster, folder):
     if cluster.is_us:
         pytest.skip("tests/lessons runs them with these privileges")
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "--timeout=300"]
-    done = cluster.run("-m", "pytest", *options, folder, timeout_seconds=400)
+    done = cluster.run("-m", "pytest", *options, folder, timeout_seconds=900)
     assert done.returncode == 0, done.stdout
 
 
