@@ -71,7 +71,7 @@ class Picks:
         spread = 2 * (expected * (1 - 1 / self.endpoints)) ** 0.5
         figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
         bars = axes.barh(list(counts), list(counts.values()), height=0.6, color=palette.COLOURS[: len(counts)])
-        axes.bar_label(bars, padding=-32, color="white", fontweight="bold")
+        axes.bar_label(bars, label_type="center", color="white", fontweight="bold")
         axes.axvspan(expected - spread, expected + spread, color=palette.QUIET, alpha=0.35, linewidth=0)
         axes.axvline(expected, color="black", linestyle=":", linewidth=1.5)
         axes.set_title(
