@@ -6,6 +6,7 @@ whether a datagram is a new one for kube-proxy's rules, or belongs to a flow who
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -141,8 +142,10 @@ class Datagrams:
         with self._changed:
             return look()
 
-    def server(self, kind: str = "fixed") -> str:
-        """The pod that answered this client last, by alias. Raises `LabError` when none did."""
+    def server(self, kind: str = "fixed", timeout: float = 10) -> str:
+        """The pod that answered this client last, by alias; a first answer is waited for. Raises `LabError`."""
+        with contextlib.suppress(TimedOut):
+            self._until(lambda: any(each.client == kind and each.ok for each in self._all), timeout)
         for each in reversed(self.of(kind)):
             if each.ok:
                 return each.pod

@@ -24,7 +24,7 @@ def targets() -> set[str]:
 
 
 def test_the_readme_names_every_command_of_kubelab_and_no_other():
-    assert named(r"(?:^\$ |[`(])kubelab ([a-z]+)", README) == set(cli.commands)
+    assert named(r"(?:^\$ |[`(])kubelab ([a-z-]+)", README) == set(cli.commands)
 
 
 def test_every_make_target_that_the_readme_names_is_on_the_menu():

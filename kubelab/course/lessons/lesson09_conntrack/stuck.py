@@ -128,7 +128,7 @@ def measure(lab: Lab, own: Mapping[str, object]) -> Measured:
 def _survive(lab: Lab, record: Datagrams, deployment: str) -> float | None:
     """Delete the pod that answers the client with one port; seconds until a live one does. None: none did."""
     try:
-        alias = record.server("fixed")
+        alias = record.server("fixed", timeout=BOUND_SECONDS)
     except LabError:
         return None
     pod = lab.find_pod(alias)
