@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from benchmarks.measure import Measure
 from kubelab.clusters.embedded import EmbeddedCluster
+from kubelab.course.lessons.lesson04_kube_proxy_modes.dummies import endpointslice, service
 from kubelab.engine import config
 from kubelab.engine.network.contract import Network, node
 from kubelab.engine.network.start import start_network
@@ -42,26 +43,10 @@ SWITCHED_SERVICES = 20
 NAME = "bench-sync"
 
 
-def service(number: int) -> dict[str, Any]:
-    """A ClusterIP Service with one port."""
-    ip = f"10.96.{1 + number // 250}.{1 + number % 250}"
-    spec = {"clusterIP": ip, "clusterIPs": [ip], "type": "ClusterIP", "ports": [{"port": 80, "protocol": "TCP"}]}
-    return {"metadata": {"name": f"svc-{number}", "namespace": "bench"}, "spec": spec}
-
-
-def endpointslice(number: int, last: int = ENDPOINTS) -> dict[str, Any]:
-    """Its endpoints; ``last`` tells the third from another."""
+def slice_of(number: int, last: int = ENDPOINTS) -> dict[str, Any]:
+    """A Service's endpoints; ``last`` tells the third from another."""
     hosts = [*range(1, ENDPOINTS), last]
-    return {
-        "metadata": {
-            "name": f"svc-{number}-x",
-            "namespace": "bench",
-            "labels": {"kubernetes.io/service-name": f"svc-{number}"},
-        },
-        "addressType": "IPv4",
-        "ports": [{"name": "", "port": 8080, "protocol": "TCP"}],
-        "endpoints": [{"addresses": [f"10.{100 + host}.{number // 250}.{1 + number % 250}"]} for host in hosts],
-    }
+    return endpointslice(number, tuple(f"10.{100 + host}.{number // 250}.{1 + number % 250}" for host in hosts))
 
 
 async def timed(work: Awaitable[object]) -> float:
@@ -81,12 +66,12 @@ async def syncs(mode: ProxyMode, count: int) -> list[Measure]:
             proxy = FamilyProxy(runner(network, spec.name), PROXY_CONFIG, 4, spec.name, BACKENDS[mode])
             for number in range(count):
                 proxy.tracker.note_service(None, service(number))
-                proxy.tracker.note_slice(None, endpointslice(number))
+                proxy.tracker.note_slice(None, slice_of(number))
             view = NodeView(spec.name, (spec.ip,))
             full = await timed(proxy.sync(view))
             changes = []
             for turn in range(CHANGES):
-                before, after = (endpointslice(count // 2, ENDPOINTS + each) for each in (turn, turn + 1))
+                before, after = (slice_of(count // 2, ENDPOINTS + each) for each in (turn, turn + 1))
                 begin = time.perf_counter()
                 proxy.tracker.note_slice(before, after)
                 await proxy.sync(view)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError
 from kubelab.lab.pods import Aliases
+from kubelab.lab.survey import everywhere
 
 if TYPE_CHECKING:
     from kubelab.lab.lab import Lab
@@ -133,10 +134,10 @@ class AddressBook:
 def address_book(lab: Lab) -> AddressBook:
     """Ask the API who has which address. What a workshop's learner may not see is left out."""
     book = AddressBook(lab.namespace, lab.aliases)
-    book.add_nodes(_everywhere(lab, _NODE))
-    book.add_service_networks(_everywhere(lab, _SERVICE_CIDR))
-    book.add_pods(_everywhere(lab, kinds.POD))
-    book.add_services(_everywhere(lab, kinds.SERVICE))
+    book.add_nodes(everywhere(lab, _NODE))
+    book.add_service_networks(everywhere(lab, _SERVICE_CIDR))
+    book.add_pods(everywhere(lab, kinds.POD))
+    book.add_services(everywhere(lab, kinds.SERVICE))
     return book
 
 
@@ -147,17 +148,6 @@ def named_service(lab: Lab, book: AddressBook, name: str) -> str:
         there = ", ".join(service for service in book.services if "/" not in service) or "none"
         raise LabError(f"There is no Service {name!r} with an address; {lab.namespace} has {there}.")
     return known
-
-
-def _everywhere(lab: Lab, kind: kinds.Kind) -> list[Object]:
-    """The objects of all namespaces; of the lab's own when no more may be seen."""
-    path = kind._replace(namespaced=False).path("")
-    try:
-        return list(lab.api.request("GET", path).get("items") or ())
-    except ApiError as error:
-        if error.status not in (403, 404):
-            raise
-    return lab.objects.find(kind) if kind.namespaced else []
 
 
 def _within(

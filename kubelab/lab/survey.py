@@ -155,12 +155,11 @@ def everywhere(lab: Lab, kind: kinds.Kind) -> list[Object]:
     """The objects of a kind in all namespaces; in the lab's own where only that may be seen."""
     path = kind._replace(namespaced=False).path("")
     try:
-        items = lab.api.request("GET", path)["items"]
+        return list(lab.api.request("GET", path).get("items") or ())
     except ApiError as error:
-        if error.status != 403:
+        if error.status not in (403, 404):
             raise
-        return lab.objects.find(kind) if kind.namespaced else []
-    return list(items)
+    return lab.objects.find(kind) if kind.namespaced else []
 
 
 def called(object_: Object, namespace: str) -> str:
