@@ -69,7 +69,7 @@ class ValueMatch(NamedTuple):
 class Match:
     """All of it must hold. Without anything it holds for every request."""
 
-    path: PathMatch = PathMatch()
+    path: PathMatch = field(default_factory=PathMatch)
     method: str = ""
     headers: tuple[ValueMatch, ...] = ()
     query: tuple[ValueMatch, ...] = ()
@@ -123,8 +123,8 @@ class Forward:
     """Send it on, to one of the backends by weight."""
 
     backends: tuple[Backend, ...]
-    request_headers: HeaderChange = HeaderChange()
-    response_headers: HeaderChange = HeaderChange()
+    request_headers: HeaderChange = field(default_factory=HeaderChange)
+    response_headers: HeaderChange = field(default_factory=HeaderChange)
     rewrite_host: str = ""
     rewrite_path: PathMatch | None = None
     """``Exact``: the whole path becomes this; ``Prefix``: what the route's own prefix matched does."""
