@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -67,6 +67,14 @@ class Cluster(Protocol):
     @property
     def outside(self) -> Node:
         """A client that stands outside the cluster (the laptop on the street)."""
+        ...
+
+    @property
+    def loopback(self) -> Mapping[int, int]:
+        """Where the ingress is reached on this machine: its port (80, 443) → a port of 127.0.0.1; empty: nowhere.
+
+        Raises `ClusterError` when the cluster does not run.
+        """
         ...
 
     def up(self) -> None:

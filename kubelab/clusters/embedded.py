@@ -127,6 +127,11 @@ class EmbeddedCluster:
         nodes = [EmbeddedNode(self.state, spec.name, f"node/{spec.name}") for spec in config.nodes(self.name)]
         return [*nodes, EmbeddedNode(self.state, "outside", "outside")]
 
+    @property
+    def loopback(self) -> dict[int, int]:
+        """See `Cluster.loopback`."""
+        return {int(port): int(local) for port, local in self.facts().get("loopback", {}).items()}
+
     def facts(self) -> dict[str, Any]:
         """What the engine says of itself: ready, detail, tier, server, nodes, pid. Raises `ClusterError`."""
         with _as_cluster_error():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kubelab.lab.datagrams import Datagrams
     from kubelab.lab.endpoints import Endpoints
     from kubelab.lab.lookup import Lookup
+    from kubelab.lab.pages import Page
     from kubelab.lab.survey import Survey
     from kubelab.trace import Flow, Followed, Trace
 
@@ -288,6 +289,12 @@ class Lab:
         from kubelab.lab.connections import connections
 
         return connections(self, node=node, service=service, source=source, protocol=protocol)
+
+    def page(self, url: str) -> Page:
+        """Show ``http://shop.example.test/cart`` as the learner's own browser sees it, by way of Jupyter."""
+        from kubelab.lab.pages import page
+
+        return page(url)
 
     def watch_pods(
         self, selector: str = "", clients: Mapping[str, Target] | None = None, *, every: float = 0.1, rate: float = 25
