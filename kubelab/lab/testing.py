@@ -39,7 +39,7 @@ class FakeCluster:
     kubeconfig = Path("/nonexistent/kubeconfig")
     capabilities: frozenset[Capability] = frozenset()
     proxy_mode: ProxyMode = "iptables"
-    loopback: Mapping[int, int] = {}  # noqa: RUF012  a fake's, never changed
+    loopback: Mapping[int, int] = {}
 
     def nodes(self) -> list[Node]:
         return []
