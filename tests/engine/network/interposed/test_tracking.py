@@ -8,7 +8,7 @@ import pytest
 
 from kubelab.engine.network.agent.interposed import conntrack_tool
 from kubelab.engine.network.agent.interposed.routing import Track
-from kubelab.engine.network.agent.interposed.tracking import Tracking
+from kubelab.engine.network.agent.interposed.tracking import Connected, Tracking
 
 FIRST = ("10.244.0.9", 40000, "10.96.0.10", 53)
 ANSWER = ("10.244.1.2", 5353, "172.18.0.2", 40000)
@@ -75,10 +75,12 @@ def test_a_deleted_flow_asks_the_rules_again_and_leaves_the_other_nodes_table(tr
 
 def test_a_connected_socket_is_redirected_once_it_is_forgotten(tracking, flow):
     redirected = []
-    flow.redirect = lambda: redirected.append(flow)
+    tracking.forgotten = redirected.extend
+    flow.connected = Connected(7, None, ("10.96.0.10", 53))
     for node in ("one", "two"):
         conntrack_tool.answer(tracking, node, ["-F"])
-    assert redirected == [flow]
+    assert redirected == [(7, None, ("10.96.0.10", 53))]
+    assert tracking.answer(ANSWER) is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -246,41 +247,68 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     assert "src=10.244.2.2 dst=10.96.0.10" in listed and "src=10.244.2.2 dst=10.244.2.1 sport=53" in listed
 
 
-async def test_a_connected_socket_goes_on_to_a_live_pod_when_its_flow_is_deleted(web):
-    await web.pod("next", WORKER2, last=3)
-    await serve(web, UDP_SERVER, port=None)
-    await serve(web, UDP_SERVER.replace('b" " + peer', 'b" next " + peer'), uid="next", port=None)
-    script = """
+CONNECTED = """
 import socket, sys, time
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.settimeout(0.2)
-sock.connect(("10.96.0.10", 53))
-def ask():
+sock.connect(({ip!r}, 53))
+def ask(once):
     end = time.monotonic() + 20
     while time.monotonic() < end:
         try:
             sock.send(b"hi")
             return sock.recv(100).decode()
-        except (TimeoutError, ConnectionRefusedError): pass
-print(ask(), flush=True)
+        except (TimeoutError, ConnectionRefusedError) as error:
+            if once: return type(error).__name__
+print(ask({once}), flush=True)
 sys.stdin.readline()
-print(ask(), flush=True)
+print(ask(False), flush=True)
 """
+
+
+@asynccontextmanager
+async def connected(lab, ip: str, *, once: bool = False):
+    """A client with one connected UDP socket: a function that reads a line of it, another that lets it go on."""
     source, feed = os.pipe()
     reader, writer = os.pipe()
-    program = Program([PYTHON, "-c", script], env=ENV)
-    process = await web.network.start(pod("client"), program, stdin=source, stdout=writer, stderr=None)
+    program = Program([PYTHON, "-c", CONNECTED.format(ip=ip, once=once)], env=ENV)
+    process = await lab.network.start(pod("client"), program, stdin=source, stdout=writer, stderr=None)
     os.close(source)
     os.close(writer)
     with os.fdopen(reader) as said, os.fdopen(feed, "w") as told:
-        assert await asyncio.to_thread(said.readline) == "hi 10.244.1.2\n"
+
+        async def line() -> str:
+            return (await asyncio.to_thread(said.readline)).strip()
+
+        def go_on() -> None:
+            told.write("go on\n")
+            told.flush()
+
+        yield line, go_on
+    assert await process.wait() == 0
+
+
+async def test_a_connected_socket_goes_on_to_a_live_pod_when_its_flow_is_deleted(web):
+    await web.pod("next", WORKER2, last=3)
+    await serve(web, UDP_SERVER, port=None)
+    await serve(web, UDP_SERVER.replace('b" " + peer', 'b" next " + peer'), uid="next", port=None)
+    async with connected(web, "10.96.0.10") as (line, go_on):
+        assert await line() == "hi 10.244.1.2"
         changed = "*nat\n-I KUBE-SERVICES -d 10.96.0.10/32 -p udp -j DNAT --to-destination 10.244.2.3:53\nCOMMIT\n"
         await web.tool(node(WORKER.name), ["iptables-restore", "--noflush"], changed)
         await web.tool(node(WORKER.name), ["conntrack", "-D", "-p", "udp", "-r", "10.244.2.2"])
-        told.write("go on\n")
-        told.flush()
-        assert await asyncio.to_thread(said.readline) == "hi next 10.244.1.2\n"
-    assert await process.wait() == 0
+        go_on()
+        assert await line() == "hi next 10.244.1.2"
+
+
+async def test_a_connected_socket_that_was_refused_is_answered_once_the_rules_lead_to_somebody(web):
+    await serve(web, UDP_SERVER, port=None)
+    async with connected(web, "10.96.0.90", once=True) as (line, go_on):
+        assert await line() == "ConnectionRefusedError"
+        changed = "*nat\n-I KUBE-SERVICES -d 10.96.0.90/32 -p udp -j DNAT --to-destination 10.244.2.2:53\nCOMMIT\n"
+        await web.tool(node(WORKER.name), ["iptables-restore", "--noflush"], changed)
+        go_on()
+        assert await line() == "hi 10.244.1.2"
 
 
 async def test_a_refused_datagram_is_told_to_a_connected_socket(web):

@@ -65,7 +65,7 @@ class InterposedBackend(Backend):
         self._sockets = Sockets(lambda: self._supervisor.threads(), lendable=ability.lendable)
         self._tracking = Tracking()
         self._connecting = Connecting(plan, self._map, stands, self._sockets, waits, self._silence, self._tracking)
-        self._tools = Tools(self._map, self._tracking)
+        self._tools = Tools(self._map, self._tracking, self._connecting.rules_changed)
         names = Names(plan, stands, self._sockets, waits)
         self._datagrams = Datagrams(self._map, self._sockets, waits, self._connecting, names, self._tracking)
         memory = kernel.Memory(by_call=ability.memory_by_call)
@@ -103,6 +103,7 @@ class InterposedBackend(Backend):
     def balance(self, addresses: dict[str, list[str]]) -> str:
         """The outside draws a node for each new connection."""
         self._map.balanced = addresses
+        self._connecting.rules_changed()
         return ""
 
     def birth(self, place: Place, program: Program) -> Birth:

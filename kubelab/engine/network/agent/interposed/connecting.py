@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 import struct
+from collections import OrderedDict
+from collections.abc import Iterable
 
 from kubelab.engine.network.agent.interposed import abi, sockaddr
 from kubelab.engine.network.agent.interposed.addresses import AddressPlan, in_cluster, is_loopback
@@ -17,11 +19,12 @@ from kubelab.engine.network.agent.interposed.routing import Map, Way
 from kubelab.engine.network.agent.interposed.silence import Silence
 from kubelab.engine.network.agent.interposed.sockets import INTERNET, Held, Sockets
 from kubelab.engine.network.agent.interposed.stands import Stands
-from kubelab.engine.network.agent.interposed.tracking import Connection, Tracking
+from kubelab.engine.network.agent.interposed.tracking import Connected, Connection, Tracking
 from kubelab.engine.network.agent.interposed.waiting import Waits
 
 _UNSPECIFIED = struct.pack("H14x", socket.AF_UNSPEC)
 _KIND_MASK = 0xF
+_MOST_UNSERVED = 1024
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -41,6 +44,15 @@ class Connecting:
         self._plan, self._map, self._stands = plan, places, stands
         self._sockets, self._waits, self._silence = sockets, waits, silence
         self._tracking = tracking
+        tracking.forgotten = self._ask_again
+        self._unserved: OrderedDict[int, Connected] = OrderedDict()
+        """Connected UDP sockets, by number, that the rules led to nobody."""
+
+    def rules_changed(self) -> None:
+        """Who reached nobody before may reach somebody now."""
+        unserved, self._unserved = self._unserved, OrderedDict()
+        if unserved:
+            self._ask_again(unserved.values())
 
     def socket(self, call: Call) -> Answer:
         """Make the socket here and keep a copy (only where sockets cannot be borrowed)."""
@@ -160,29 +172,41 @@ class Connecting:
         sock.connect(sockaddr.for_python(sock.family, *end))
         seeming = self._sockets.seeming(held.inode)
         seeming.local_ip, seeming.peer = site.ip, peer
-        self._track_udp(site, held, way, peer, end)
+        self._track_udp(Connected(held.inode, site, peer), held, way, end)
         return 0
 
-    def _track_udp(self, site: Site, held: Held, way: Way, peer: tuple[str, int], end: tuple[str, int]) -> None:
-        flow = self._track(held, "udp", way, end)
+    def _track_udp(self, which: Connected, held: Held, way: Way, end: tuple[str, int]) -> None:
+        """No flow begins where nobody gets it: a kernel would ask the rules for the next datagram again."""
+        self._unserved.pop(which.inode, None)
+        flow = self._track(held, "udp", way, end) if way.kind == "deliver" else None
         if flow is not None:
-            flow.redirect = lambda: self._redirect(site, held.inode, peer)
+            flow.connected = which
             self._tracking.sent(flow)
+        elif way.kind != "deliver":
+            self._leave_unserved(which)
 
-    def _redirect(self, site: Site, inode: int, peer: tuple[str, int]) -> None:
-        """The node has forgotten a connected socket's flow: its next datagram goes where the rules say now."""
-        held = self._sockets.find(inode)
-        if held is None:  # its program has ended
+    def _leave_unserved(self, which: Connected) -> None:
+        self._unserved[which.inode] = which
+        while len(self._unserved) > _MOST_UNSERVED:
+            self._unserved.popitem(last=False)
+
+    def _ask_again(self, sockets: Iterable[Connected]) -> None:
+        """What these send next goes where the rules say now."""
+        asking = {each.inode: each for each in sockets}
+        for held in self._sockets.find(asking):
+            with held:
+                self._redirect(asking[held.inode], held)
+
+    def _redirect(self, which: Connected, held: Held) -> None:
+        ip = {"::": "0.0.0.0", "::1": "127.0.0.1"}.get(which.peer[0], which.peer[0])
+        way = self._map.way(which.site, "udp", ip, which.peer[1], held.sock.getsockname()[1])
+        try:
+            end = self.end(way, "udp")
+            held.sock.connect(sockaddr.for_python(held.sock.family, *end))
+        except OSError:  # a refusal that has no address: the socket keeps its old way until the rules change
+            self._leave_unserved(which)
             return
-        with held:
-            ip = {"::": "0.0.0.0", "::1": "127.0.0.1"}.get(peer[0], peer[0])
-            way = self._map.way(site, "udp", ip, peer[1], held.sock.getsockname()[1])
-            try:
-                end = self.end(way, "udp")
-                held.sock.connect(sockaddr.for_python(held.sock.family, *end))
-            except OSError:  # no way any more: the socket keeps its old one
-                return
-            self._track_udp(site, held, way, peer, end)
+        self._track_udp(which, held, way, end)
 
     def _track(self, held: Held, proto: str, way: Way, end: tuple[str, int]) -> Connection | None:
         """The nodes on the way remember the connection, if the socket got a port for it."""

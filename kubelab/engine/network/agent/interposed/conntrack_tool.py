@@ -60,15 +60,13 @@ def answer(tracking: Tracking, node: str, argv: Sequence[str]) -> Output:
         return Output(0, f"{tracking.count(node)}\n")
     found = [entry for entry in tracking.entries(node) if all(holds(entry) for holds in wanted)]
     if command == "flush":
-        for entry in found:
-            tracking.forget(entry)
+        tracking.forget(found)
         return Output(0, stderr=f"{_SAID}: connection tracking table has been emptied.\n")
     head = "ipv4     2 " if "extended" in words else ""
     listing = "".join(f"{head}{entry.line()}\n" for entry in found)
     if command == "list":
         return Output(0, listing, f"{_SAID}: {len(found)} flow entries have been shown.\n")
-    for entry in found:
-        tracking.forget(entry)
+    tracking.forget(found)
     return Output(0 if found else 1, listing, f"{_SAID}: {len(found)} flow entries have been deleted.\n")
 
 

@@ -23,12 +23,15 @@ class Poller:
     def __init__(self, loop: Loop) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._new: set[int] = set()
+        """Watched since the events were fetched: events under these numbers may be of others, which are closed now."""
         loop.watch(self._epoll.fileno(), self._turn)
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call ``callback(events)`` for every turn in which ``fd`` is ready or hung up."""
         self._epoll.register(fd, events)
         self._callbacks[fd] = callback
+        self._new.add(fd)
 
     def unwatch(self, fd: int) -> None:
         """Stop; do it before closing the descriptor."""
@@ -37,12 +40,13 @@ class Poller:
 
     def _turn(self) -> None:
         for _ in range(_ROUNDS):
+            self._new.clear()
             ready = self._epoll.poll(0)
             if not ready:
                 return
             for fd, events in ready:
                 callback = self._callbacks.get(fd)
-                if callback is not None:  # else an earlier callback of this round took it away
+                if callback is not None and fd not in self._new:  # else an earlier callback took it away
                     self._call(callback, events)
 
     @staticmethod

@@ -102,16 +102,18 @@ class Sockets:
         """The number of the socket behind a caller's descriptor. `Unreachable` when it is none."""
         return _inode(_link(call.thread, fd))
 
-    def find(self, inode: int) -> Held | None:
-        """A socket by its number, wherever a program has it; None when nobody has."""
-        if inode in self._kept:
-            return Held(self._kept[inode], inode, borrowed=False)
+    def find(self, inodes: Iterable[int]) -> Iterator[Held]:
+        """Those of these sockets that a program still has, wherever; in one look at all programs."""
+        wanted = set(inodes)
+        yield from (Held(self._kept[inode], inode, borrowed=False) for inode in wanted & self._kept.keys())
         for thread in self._callers() if self.lendable else ():
-            for number, link in _sockets_of(thread):
-                if number == inode:
-                    raw = get_fd(thread, int(link.rpartition("/")[2]))
-                    return Held(socket.socket(fileno=raw), inode, borrowed=True)
-        return None
+            if not wanted:
+                return
+            for inode, link in _sockets_of(thread):
+                held = _borrow(thread, link, inode) if inode in wanted else None
+                if held is not None:
+                    wanted.discard(inode)
+                    yield held
 
     def seeming(self, inode: int) -> Seeming:
         """What is said of a socket, to be filled in."""
@@ -197,6 +199,18 @@ def _inode(link: str) -> int:
     if kind != "socket":
         raise Unreachable
     return int(number.strip("[]"))
+
+
+def _borrow(thread: int, link: str, inode: int) -> Held | None:
+    """The socket that was seen at a link in /proc; None when it has been closed meanwhile."""
+    try:
+        raw = get_fd(thread, int(link.rpartition("/")[2]))
+    except OSError:
+        return None
+    if os.fstat(raw).st_ino != inode:  # the number is another file's by now
+        os.close(raw)
+        return None
+    return Held(socket.socket(fileno=raw), inode, borrowed=True)
 
 
 def _link(thread: int, fd: int | str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubelab.engine.network.agent.interposed import conntrack_tool, ip_tool, iptables_tool, nft_tool
 from kubelab.engine.network.agent.interposed.links import Links
@@ -24,8 +24,8 @@ _UNANSWERED = {
 class Tools:
     """Answers for the tools of every place."""
 
-    def __init__(self, places: Map, tracking: Tracking) -> None:
-        self._map, self._tracking = places, tracking
+    def __init__(self, places: Map, tracking: Tracking, rules_changed: Callable[[], None]) -> None:
+        self._map, self._tracking, self._rules_changed = places, tracking, rules_changed
         self._links = Links(places)
 
     def answer(self, site: Site, argv: Sequence[str], stdin: int) -> Output | None:
@@ -42,8 +42,12 @@ class Tools:
         if name == "conntrack":
             return conntrack_tool.answer(self._tracking, host.spec.name, words)
         if name == "nft":
-            return nft_tool.answer(host.nft, words, lambda: _content(stdin))
-        return iptables_tool.answer(host, name, words, lambda: _content(stdin))
+            output: Output | None = nft_tool.answer(host.nft, words, lambda: _content(stdin))
+        else:
+            output = iptables_tool.answer(host, name, words, lambda: _content(stdin))
+        if output is not None:
+            self._rules_changed()
+        return output
 
 
 def _content(file: int) -> str:

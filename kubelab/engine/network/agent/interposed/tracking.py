@@ -6,12 +6,13 @@ is the kernel's socket table tells when somebody asks; of UDP, the datagrams tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
 
 from kubelab.engine.network.agent.interposed import socket_table
+from kubelab.engine.network.agent.interposed.places import Site
 from kubelab.engine.network.agent.interposed.routing import Track
 from kubelab.engine.network.agent.interposed.sockets import End
 
@@ -37,6 +38,14 @@ _TCP: dict[int, tuple[str, float]] = {
 """State of the client's socket → conntrack's state, and its time limit in seconds."""
 
 
+class Connected(NamedTuple):
+    """A connected UDP socket: its number, where its program runs, and whom it asked for. Nobody sees its datagrams."""
+
+    inode: int
+    site: Site
+    peer: End
+
+
 @dataclass(eq=False)
 class Connection:
     """One connection, on all nodes that it passes."""
@@ -59,8 +68,8 @@ class Connection:
     ended: str = ""
     """TCP: the state in which it ended."""
     last_seen: float = 0
-    redirect: Callable[[], None] | None = None
-    """For a connected UDP socket, whose datagrams nobody sees: sends them by what the rules say now."""
+    connected: Connected | None = None
+    """The UDP socket whose flow it is, while it is."""
 
     def ends(self, track: Track) -> tuple[tuple[str, int, str, int], tuple[str, int, str, int]]:
         """The ends of its packets and of the answers on a node, with the client's port."""
@@ -111,6 +120,8 @@ class Tracking:
         self._connections: dict[Connection, None] = {}
         self._answers: dict[tuple[str, int, str, int], Connection] = {}
         """UDP: ends of a server's answer → the flow that it answers."""
+        self.forgotten: Callable[[Iterable[Connected]], None] = lambda sockets: None
+        """Told of connected sockets whose flows were forgotten: what they send next is for the rules to decide."""
 
     def enter(self, proto: str, tracks: tuple[Track, ...], source: End, end: End, client_port: int) -> Connection:
         """A new connection has passed these nodes."""
@@ -145,16 +156,19 @@ class Tracking:
         """Whether a UDP flow keeps its way."""
         return not flow.forgotten and flow.until >= self._now()
 
-    def forget(self, entry: Entry) -> None:
-        """Take the connection out of the node's table."""
-        connection = entry.connection
-        connection.tracks = tuple(track for track in connection.tracks if track is not entry.track)
-        connection.forgotten = True
-        if not connection.tracks:
-            self._drop(connection)
-        if connection.redirect:
-            redirect, connection.redirect = connection.redirect, None
-            redirect()
+    def forget(self, entries: Iterable[Entry]) -> None:
+        """Take connections out of a node's table."""
+        sockets = []
+        for connection, gone, _, _ in entries:
+            rest = tuple(track for track in connection.tracks if track is not gone)
+            if not rest:
+                self._drop(connection)
+            connection.tracks, connection.forgotten = rest, True
+            if connection.connected:
+                sockets.append(connection.connected)
+                connection.connected = None
+        if sockets:
+            self.forgotten(sockets)
 
     def entries(self, node: str) -> Iterator[Entry]:
         """What a node's table holds, the youngest first."""
@@ -177,7 +191,7 @@ class Tracking:
         for connection in list(self._connections):
             if connection.proto == "tcp":
                 self._look_at(connection, tcp, now)
-            elif connection.redirect and (*connection.source, *connection.end) in udp:
+            elif connection.connected and (*connection.source, *connection.end) in udp:
                 self._prolong(connection)
             if connection.until < now:
                 self._drop(connection)
