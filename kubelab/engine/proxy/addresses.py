@@ -10,10 +10,12 @@ def canonical_ip(text: str) -> str | None:
     """The address as programs print it (``010.1.2.3`` and ``::ffff:10.1.2.3`` → ``10.1.2.3``); None when it is none."""
     text = text.strip()
     if "." in text and ":" not in text:
-        text = ".".join(part.lstrip("0") or "0" for part in text.split("."))
+        text = ".".join(part and (part.lstrip("0") or "0") for part in text.split("."))
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
+        return None
+    if "%" in text:
         return None
     return str((ip.version == 6 and ip.ipv4_mapped) or ip)
 
@@ -22,8 +24,10 @@ def canonical_cidr(text: str) -> str | None:
     """The range with its host bits cleared; None when it is none."""
     address, slash, bits = text.strip().partition("/")
     ip = canonical_ip(address)
+    if not (ip and slash and bits.isdecimal()):
+        return None
     try:
-        return str(ipaddress.ip_network(f"{ip}/{bits}", strict=False)) if ip and slash else None
+        return str(ipaddress.ip_network(f"{ip}/{bits}", strict=False))
     except ValueError:
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kubelab.engine.proxy.addresses import canonical_ip, with_port
-from kubelab.engine.proxy.services import PROXY_NAME_LABEL, PortName, ServicePort
+from kubelab.engine.proxy.services import PortName, ServicePort
 
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -66,8 +66,7 @@ def slice_endpoints(each: Object, node_name: str, family: int) -> list[tuple[Por
     meta = each["metadata"]
     labels = meta.get("labels") or {}
     service = labels.get(SERVICE_NAME_LABEL)
-    hidden = HEADLESS_LABEL in labels or PROXY_NAME_LABEL in labels
-    if not service or hidden or each.get("addressType") != _ADDRESS_TYPE[family]:
+    if not service or HEADLESS_LABEL in labels or each.get("addressType") != _ADDRESS_TYPE[family]:
         return []
     found = []
     for port in each.get("ports") or ():

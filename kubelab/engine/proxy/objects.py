@@ -19,6 +19,7 @@ _SERVICE: Shape = {
         "type": str,
         "clusterIP": str,
         "clusterIPs": [str],
+        "ipFamilies": [str],
         "externalIPs": [str],
         "externalTrafficPolicy": str,
         "internalTrafficPolicy": str,
@@ -67,15 +68,29 @@ class ObjectsError(ValueError):
 
 
 def read_objects(text: str) -> dict[str, list[Object]]:
-    """Lists of API objects by collection, from JSON. Raises `ObjectsError`."""
+    """Lists of API objects by collection, from JSON. Raises `ObjectsError`.
+
+    What `kubectl get -o json` prints, an object with the list under ``items``, counts as that list.
+    """
     try:
         given = json.loads(text)
     except json.JSONDecodeError as error:
         raise ObjectsError(f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}") from error
     except RecursionError as error:
         raise ObjectsError("its brackets are nested too deep to be objects of an API") from error
+    except ValueError as error:
+        raise ObjectsError("it holds a number too long to be one of an API") from error
+    if isinstance(given, dict):
+        given = {collection: _items(objects) for collection, objects in given.items()}
     check_objects(given)
     return given
+
+
+def _items(objects: Any) -> Any:
+    """A null is an empty list, as Go writes one."""
+    if isinstance(objects, dict) and "items" in objects:
+        objects = objects["items"]
+    return [] if objects is None else objects
 
 
 def check_objects(given: Any) -> None:
@@ -87,8 +102,6 @@ def check_objects(given: Any) -> None:
     if unknown:
         raise ObjectsError(f"it has an unknown key, {unknown[0]}; rules depend on {collections}")
     for collection, objects in given.items():
-        if objects is None:
-            raise ObjectsError(f"{collection} is null, not a list of API objects")
         _check(objects, [SHAPES[collection]], collection)
 
 

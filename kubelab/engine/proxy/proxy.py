@@ -53,9 +53,8 @@ class KubeProxy:
         self._syncing = asyncio.Lock()
         self._run = run
         self._listen = listen
-        own = f"!{PROXY_NAME_LABEL}"
-        self._services = Informer(client, SERVICES, query=(("labelSelector", own),))
-        self._slices = Informer(client, ENDPOINTSLICES, query=(("labelSelector", f"!{HEADLESS_LABEL},{own}"),))
+        self._services = Informer(client, SERVICES, query=(("labelSelector", f"!{PROXY_NAME_LABEL}"),))
+        self._slices = Informer(client, ENDPOINTSLICES, query=(("labelSelector", f"!{HEADLESS_LABEL}"),))
         self._nodes = Informer(client, NODES, query=(("fieldSelector", f"metadata.name={node_name}"),))
         self._runner = BoundedRunner(
             self._sync,

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kubelab.engine.proxy.addresses import canonical_cidr, canonical_ip, family_of, of_family
+from kubelab.engine.proxy.addresses import canonical_cidr, canonical_ip, of_family
 
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
-"""A Service or EndpointSlice with this label is another proxy's business."""
+"""A Service with this label is another proxy's business."""
 
 DEFAULT_AFFINITY_SECONDS = 10800
 
@@ -77,7 +77,7 @@ def service_ports(service: Object, family: int) -> list[ServicePort]:
         return []
     external_ips = of_family(family, map(canonical_ip, spec.get("externalIPs") or ()))
     kind = spec.get("type") or "ClusterIP"
-    local_matters = kind in ("LoadBalancer", "NodePort") or (kind == "ClusterIP" and bool(external_ips))
+    local_matters = kind in ("LoadBalancer", "NodePort") or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
     external_local = spec.get("externalTrafficPolicy") == "Local" and local_matters
     health_check = spec.get("healthCheckNodePort") or 0
     return [
@@ -104,14 +104,19 @@ def service_ports(service: Object, family: int) -> list[ServicePort]:
 
 
 def _cluster_ip(spec: Object, family: int) -> str | None:
-    given = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-    return next((ip for ip in map(canonical_ip, given) if ip and family_of(ip) == family), None)
+    """``ipFamilies`` says which of ``clusterIPs`` is whose; ``clusterIP`` alone counts where there is no such list."""
+    if spec.get("clusterIP") in (None, "", "None"):
+        return None
+    if not (families := spec.get("ipFamilies")):
+        return next(iter(of_family(family, [canonical_ip(spec["clusterIP"])])), None)
+    given = zip(families, spec.get("clusterIPs") or (), strict=False)
+    return next((canonical_ip(ip) for each, ip in given if each == f"IPv{family}"), None)
 
 
 def _vips(service: Object, family: int) -> tuple[str, ...]:
     """Addresses of the load balancer that the node itself translates (KEP-1860: ipMode VIP, the default)."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    vips: Iterable[str] = (each["ip"] for each in ingress if each.get("ip") and each.get("ipMode", "VIP") == "VIP")
+    vips: Iterable[str] = (each["ip"] for each in ingress if each.get("ip") and each.get("ipMode") in (None, "VIP"))
     return of_family(family, map(canonical_ip, vips))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kubelab.engine.proxy.addresses import canonical_cidr
 from kubelab.engine.proxy.endpoints import NodeView, node_ip, usable
 from kubelab.engine.proxy.services import PortName, service_ports
 from kubelab.engine.proxy.state import ProxyState
@@ -106,6 +107,35 @@ def test_a_service_of_another_proxy_is_left_alone(make):
     service = make.service("svc1", "10.96.0.1")
     service["metadata"]["labels"] = {"service.kubernetes.io/service-proxy-name": "other"}
     assert service_ports(service, 4) == []
+
+
+def test_families_say_which_address_is_whose(make):
+    both = {"clusterIPs": ["fd00::1", "10.96.0.1"], "ipFamilies": ["IPv6", "IPv4"]}
+    service = make.service("svc1", "fd00::1", **both)
+    assert [service_ports(service, family)[0].cluster_ip for family in (4, 6)] == ["10.96.0.1", "fd00::1"]
+    service["spec"]["ipFamilies"] = ["IPv6"]
+    assert service_ports(service, 4) == []
+    del service["spec"]["ipFamilies"]
+    assert service_ports(service, 4) == [] and service_ports(service, 6)[0].cluster_ip == "fd00::1"
+
+
+def test_a_slice_that_names_another_proxy_is_seen_as_only_services_are_left_to_others(make):
+    endpoints = make.slice("svc1", "10.0.0.1")
+    endpoints["metadata"]["labels"]["service.kubernetes.io/service-proxy-name"] = "other"
+    assert len(make.state([], [endpoints]).endpoints) == 1
+
+
+def test_a_load_balancer_that_says_null_of_its_mode_is_one_with_the_default_mode(make):
+    service = make.service("svc1", "10.96.0.1", type="LoadBalancer")
+    service["status"]["loadBalancer"]["ingress"] = [{"ip": "1.2.3.4", "ipMode": None}]
+    assert service_ports(service, 4)[0].load_balancer_vips == ("1.2.3.4",)
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.0/255.0.0.0", "10.0.0.0/0.0.0.255", "10.0.0.1", "10..0.1/8", "fe80::1%eth0/64"]
+)
+def test_what_go_does_not_read_as_a_range_is_none(text):
+    assert canonical_cidr(text) is None
 
 
 def test_addresses_are_normalised_and_load_balancers_that_proxy_are_left_out(make):

@@ -7,6 +7,13 @@ import pytest
 from kubelab.engine.proxy.objects import ObjectsError, read_objects
 
 
+def test_a_list_as_kubectl_prints_it_and_a_null_one_are_lists():
+    assert read_objects('{"services": {"kind": "List", "items": [{"metadata": {"name": "a"}}]}, "nodes": null}') == {
+        "services": [{"metadata": {"name": "a"}}],
+        "nodes": [],
+    }
+
+
 def test_objects_are_read_by_collection():
     objects = {"services": [{"metadata": {"name": "a"}, "spec": {"ports": None}, "other": 1}], "nodes": []}
     assert read_objects(json.dumps(objects)) == objects
@@ -20,8 +27,9 @@ def test_objects_are_read_by_collection():
         ("[" * 100_000, "its brackets are nested too deep"),
         ("[]", "it holds a list, not one object with the keys services, endpointslices, nodes, servicecidrs"),
         ('{"service": [], "pods": []}', "it has an unknown key, 'service'; rules depend on services, endpointslices, "),
-        ('{"services": null}', "services is null, not a list of API objects"),
-        ('{"services": {"items": []}}', "services is an object, not a list"),
+        ('{"services": {"metadata": {}}}', "services is an object, not a list"),
+        ('{"services": {"items": [null]}}', "services[0] is null, not an object"),
+        ('{"services": [' + "9" * 5000 + "]}", "it holds a number too long to be one of an API"),
         ('{"nodes": ["kubelab-worker"]}', "nodes[0] is the string 'kubelab-worker', not an object"),
         ('{"nodes": [{}]}', "nodes[0] has no metadata"),
         ('{"nodes": [{"metadata": {}}]}', "nodes[0].metadata has no name"),

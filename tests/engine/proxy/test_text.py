@@ -33,7 +33,7 @@ def test_nftables_rules_come_for_both_families(make):
 def test_iptables_rules_of_ipv6_follow_where_a_service_has_an_address_of_it(make):
     service = make.service("svc1", "10.96.0.41")
     assert "ip6tables" not in rules_text("iptables", make.node, {"services": [service]})
-    service["spec"]["clusterIPs"].append("fd00:10:96::29")
+    service["spec"] |= {"clusterIPs": ["10.96.0.41", "fd00:10:96::29"], "ipFamilies": ["IPv4", "IPv6"]}
     ipv4, ipv6 = rules_text("iptables", make.node, {"services": [service]}).split("# ip6tables-restore\n")
     assert "-d 10.96.0.41 " in ipv4 and "-d fd00:10:96::29 " in ipv6 and ipv6.startswith("*filter\n")
 

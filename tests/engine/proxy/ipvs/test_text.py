@@ -46,7 +46,7 @@ def test_sections_come_in_the_order_of_a_sync(one):
 def test_ipv6_follows_where_a_service_has_an_address_of_it(make):
     service = make.service("web", "10.96.0.1")
     assert "KUBE-6-" not in rules_text("ipvs", make.node, {"services": [service]})
-    service["spec"]["clusterIPs"].append("fd00:10:96::1")
+    service["spec"] |= {"clusterIPs": ["10.96.0.1", "fd00:10:96::1"], "ipFamilies": ["IPv4", "IPv6"]}
     text = rules_text("ipvs", make.node, {"services": [service]}, "10.244.0.0/16,fd00:10:244::/56")
     for line in (
         "-A -t [fd00:10:96::1]:80 -s rr",

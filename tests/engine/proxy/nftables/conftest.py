@@ -59,7 +59,7 @@ def dual_stack(make):
 
     def build(**spec: Any) -> Table:
         service = make.service("service", "10.96.0.1", namespace="testing", port_name="http", **spec)
-        service["spec"]["clusterIPs"].append("fd00:10:96::1")
+        service["spec"] |= {"clusterIPs": ["10.96.0.1", "fd00:10:96::1"], "ipFamilies": ["IPv4", "IPv6"]}
         slice_ = make.slice(
             "service",
             make.endpoint("fd00:10:244:1::5", node=make.node),
