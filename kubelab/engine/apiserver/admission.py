@@ -1,5 +1,5 @@
 """What upstream's admission plugins do to every request: NamespaceLifecycle, ServiceAccount, Priority,
-DefaultTolerationSeconds.
+DefaultTolerationSeconds, DefaultIngressClass.
 
 Source: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 """
@@ -64,6 +64,23 @@ def admit_pod(store: Store, pod: Object) -> None:
             tolerations.append(
                 {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATED_SECONDS}
             )
+
+
+def admit_ingress(store: Store, ingress: Object) -> None:
+    """The default class where none is named. Of several the newest, since Kubernetes 1.25 (before: refused)."""
+    annotations = ingress["metadata"].get("annotations") or {}
+    if "ingressClassName" in ingress["spec"] or "kubernetes.io/ingress.class" in annotations:
+        return
+    classes = [one.obj for one in store.shelf(r.INGRESSCLASSES.storage_key).sorted() if is_default_class(one.obj)]
+    if classes:  # `max` takes the first by name of those that are equally new
+        newest = max(classes, key=lambda one: one["metadata"]["creationTimestamp"])
+        ingress["spec"]["ingressClassName"] = newest["metadata"]["name"]
+
+
+def is_default_class(ingress_class: Object) -> bool:
+    """Whether an IngressClass is marked as the default."""
+    annotations = ingress_class["metadata"].get("annotations") or {}
+    return annotations.get("ingressclass.kubernetes.io/is-default-class") == "true"
 
 
 _PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}

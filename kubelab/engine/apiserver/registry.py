@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.apiserver import resources as r
-from kubelab.engine.apiserver.admission import admit_pod, namespace_accepts, random_suffix
+from kubelab.engine.apiserver.admission import admit_ingress, admit_pod, namespace_accepts, random_suffix
 from kubelab.engine.apiserver.allocation import ServiceAllocations
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.decode import missing
@@ -63,13 +63,15 @@ class Registry:
             namespace_accepts(self.store, rtype, *key)
         if rtype is r.PODS:
             admit_pod(self.store, obj)
+        elif rtype is r.INGRESSES:
+            admit_ingress(self.store, obj)
         meta.pop("managedFields", None)
         if call.managed_fields is not None:
             meta["managedFields"] = call.managed_fields
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = call.timestamp
         kind.prepare_create(obj)
-        self._check(rtype, obj, object_meta(obj, kind.name_rule) + kind.validate(obj))
+        self._check(rtype, obj, object_meta(obj, kind.name_rule) + kind.validate(obj) + kind.validate_create(obj))
         if self.store.get(rtype.storage_key, key) is not None:
             raise already_exists(rtype, key[1])
         self._allocate(rtype, obj, key)

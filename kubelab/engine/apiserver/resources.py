@@ -69,6 +69,7 @@ class ResourceType:
 
 _CORE = "io.k8s.api.core.v1."
 _APPS = "io.k8s.api.apps.v1."
+_NETWORKING = "io.k8s.api.networking.v1."
 _CONNECT = ("create", "get")
 
 NAMESPACES = ResourceType(
@@ -213,6 +214,27 @@ REPLICASETS = ResourceType(
     subresources=(SCALE, STATUS),
     generation=True,
 )
+INGRESSES = ResourceType(
+    "networking.k8s.io",
+    "v1",
+    "ingresses",
+    "ingress",
+    "Ingress",
+    _NETWORKING + "Ingress",
+    short_names=("ing",),
+    subresources=(STATUS,),
+    generation=True,
+)
+INGRESSCLASSES = ResourceType(
+    "networking.k8s.io",
+    "v1",
+    "ingressclasses",
+    "ingressclass",
+    "IngressClass",
+    _NETWORKING + "IngressClass",
+    namespaced=False,
+    generation=True,
+)
 LEASES = ResourceType(
     "coordination.k8s.io",
     "v1",
@@ -225,7 +247,7 @@ LEASES = ResourceType(
 
 STORED: tuple[ResourceType, ...] = (
     CONFIGMAPS, ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICEACCOUNTS, SERVICES,
-    DEPLOYMENTS, REPLICASETS, LEASES, ENDPOINTSLICES, EVENTS_V1,
+    DEPLOYMENTS, REPLICASETS, INGRESSCLASSES, INGRESSES, LEASES, ENDPOINTSLICES, EVENTS_V1,
 )  # fmt: skip
 
 SELF_SUBJECT_REVIEWS = ResourceType(

@@ -15,6 +15,7 @@ from kubelab.engine.apiserver.kinds.core import (
     NodeKind,
 )
 from kubelab.engine.apiserver.kinds.event import EventKind
+from kubelab.engine.apiserver.kinds.ingress import IngressClassKind, IngressKind
 from kubelab.engine.apiserver.kinds.pod import PodKind
 from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.kinds.workloads import DeploymentKind, ReplicaSetKind
@@ -30,6 +31,8 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.SECRETS: DataKind,
     r.DEPLOYMENTS: DeploymentKind,
     r.REPLICASETS: ReplicaSetKind,
+    r.INGRESSES: IngressKind,
+    r.INGRESSCLASSES: IngressClassKind,
     r.LEASES: LeaseKind,
     r.EVENTS: EventKind,
     r.EVENTS_V1: EventKind,

@@ -51,6 +51,10 @@ class Kind:
         """What is wrong with the object, besides its metadata and required fields."""
         return []
 
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        """What is wrong only with a new object."""
+        return []
+
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         """What may not change this way."""
         return []

@@ -8,6 +8,12 @@ from typing import Any, NamedTuple
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.tables import cells as c
 from kubelab.engine.apiserver.tables.cells import AGE, NAME, NONE, Column, wide
+from kubelab.engine.apiserver.tables.ingress import (
+    INGRESS_CLASS_COLUMNS,
+    INGRESS_COLUMNS,
+    ingress_cells,
+    ingress_class_cells,
+)
 from kubelab.engine.apiserver.tables.pods import POD_COLUMNS, pod_cells
 
 _LOAD_BALANCER_WIDTH = 16
@@ -249,6 +255,8 @@ TABLES: dict[str, TableOf] = {
         (NAME, Column("Secrets", description="Number of secrets that pods of this account may use."), AGE),
         lambda obj, now: [_name(obj), str(len(obj.get("secrets") or [])), c.age(obj, now)],
     ),
+    "Ingress": TableOf(INGRESS_COLUMNS, ingress_cells),
+    "IngressClass": TableOf(INGRESS_CLASS_COLUMNS, ingress_class_cells),
     "Endpoints": TableOf((NAME, Column("Endpoints", description="The set of all endpoints."), AGE), _endpoints),
     "EndpointSlice": TableOf(
         (

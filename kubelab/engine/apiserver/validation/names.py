@@ -20,8 +20,10 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
 
 _LABEL_RE, _SUBDOMAIN_RE, _DNS1035_RE = re.compile(_LABEL), re.compile(_SUBDOMAIN), re.compile(_DNS1035)
+_WILDCARD_RE = re.compile(_WILDCARD)
 _QUALIFIED_RE, _VALUE_RE = re.compile(_QUALIFIED), re.compile(_VALUE)
 _ENV_RE = re.compile(r"[ -<>-~]+")
 _CONFIG_KEY_RE = re.compile(r"[-._a-zA-Z0-9]+")
@@ -33,6 +35,11 @@ _LABEL_RULE = (
 _SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
     f"and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
+)
+_WILDCARD_RULE = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
+    f"regex used for validation is '{_WILDCARD}')"
 )
 _DNS1035_RULE = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
@@ -67,6 +74,18 @@ def dns1123_label(value: str) -> list[str]:
 def dns1123_subdomain(value: str) -> list[str]:
     """Most objects' names."""
     return _check(value, _SUBDOMAIN_RE, _SUBDOMAIN_RULE, 253)
+
+
+def wildcard_subdomain(value: str) -> list[str]:
+    """A host such as ``*.example.com``: the wildcard is the whole first label."""
+    return _check(value, _WILDCARD_RE, _WILDCARD_RULE, 253)
+
+
+def path_segment(value: str) -> list[str]:
+    """A name that may stand in a URL between two slashes."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{part}'" for part in ("/", "%") if part in value]
 
 
 def dns1035_label(value: str) -> list[str]:
