@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def rules(mode: str, node: str, path: str, cluster_cidr: str | None, nfacct: bool) -> None:
     """Print what the first sync of a plain kube-proxy feeds to the kernel of a node. Nothing is loaded.
 
-    FILE is one JSON object whose keys are services, endpointslices, nodes and servicecidrs: lists of API objects, as
-    `kubectl get services -A -o json` has them under items. All may be left out.
+    FILE is one JSON object whose keys are services, endpointslices, nodes and servicecidrs: lists of API objects, bare
+    or as `kubectl get services -A -o json` prints them. All may be left out.
     """
     from kubelab.engine.proxy.text import rules_text
 

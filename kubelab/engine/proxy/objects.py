@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 Object = dict[str, Any]
 
-Shape = type | list[Any] | dict[str, Any]
-"""A type, a list of one shape, or fields by name: ``name!`` must be there, ``*`` stands for any name."""
+Shape = type | range | tuple[str, ...] | re.Pattern[str] | list[Any] | dict[str, Any]
+"""What a value must be.
 
-_METADATA: Shape = {"name!": str, "namespace": str, "labels": {"*": str}}
+A type, a range of whole numbers, one of some strings, a string that a pattern matches, a list of one shape, or fields
+by name: ``name!`` must be there, ``*`` stands for any name.
+"""
+
+_NAME, _NAME_OR_NONE = re.compile(r"[A-Za-z0-9._-]+"), re.compile(r"[A-Za-z0-9._-]*")
+_PORT, _PORT_OR_NONE = range(1, 65536), range(65536)
+_PROTOCOL = ("TCP", "UDP", "SCTP")
+_METADATA: Shape = {"name!": _NAME, "namespace": _NAME, "labels": {"*": str}}
 _NAMED: Shape = {"name!": str}
 
 _SERVICE: Shape = {
@@ -24,10 +32,10 @@ _SERVICE: Shape = {
         "externalTrafficPolicy": str,
         "internalTrafficPolicy": str,
         "loadBalancerSourceRanges": [str],
-        "healthCheckNodePort": int,
+        "healthCheckNodePort": _PORT_OR_NONE,
         "sessionAffinity": str,
         "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": int}},
-        "ports": [{"port!": int, "name": str, "protocol": str, "nodePort": int}],
+        "ports": [{"port!": _PORT, "name": _NAME_OR_NONE, "protocol": _PROTOCOL, "nodePort": _PORT_OR_NONE}],
     },
     "status": {"loadBalancer": {"ingress": [{"ip": str, "ipMode": str}]}},
 }
@@ -35,7 +43,7 @@ _SERVICE: Shape = {
 _ENDPOINT_SLICE: Shape = {
     "metadata!": _METADATA,
     "addressType": str,
-    "ports": [{"name": str, "port": int, "protocol": str}],
+    "ports": [{"name": _NAME_OR_NONE, "port": _PORT_OR_NONE, "protocol": _PROTOCOL}],
     "endpoints": [
         {
             "addresses": [str],
@@ -107,9 +115,9 @@ def check_objects(given: Any) -> None:
 
 def _check(value: Any, shape: Shape, where: str) -> None:
     """A null counts as absent, as in the API."""
-    if isinstance(shape, type):
-        if not isinstance(value, shape) or (shape is int and isinstance(value, bool)):
-            raise ObjectsError(f"{where} is {_what(value)}, not {_TYPES[shape]}")
+    if isinstance(shape, type | range | tuple | re.Pattern):
+        if not _is(value, shape):
+            raise ObjectsError(f"{where} is {_what(value)}, not {_wanted(shape)}")
     elif isinstance(shape, list):
         if not isinstance(value, list):
             raise ObjectsError(f"{where} is {_what(value)}, not a list")
@@ -117,6 +125,26 @@ def _check(value: Any, shape: Shape, where: str) -> None:
             _check(each, shape[0], f"{where}[{number}]")
     else:
         _check_fields(value, shape, where)
+
+
+def _is(value: Any, shape: type | range | tuple[str, ...] | re.Pattern[str]) -> bool:
+    match shape:
+        case range() | tuple():
+            return not isinstance(value, bool | float) and value in shape
+        case re.Pattern():
+            return isinstance(value, str) and shape.fullmatch(value) is not None
+    return isinstance(value, shape) and not (shape is int and isinstance(value, bool))
+
+
+def _wanted(shape: type | range | tuple[str, ...] | re.Pattern[str]) -> str:
+    match shape:
+        case range():
+            return f"a whole number from {shape.start} to {shape.stop - 1}"
+        case tuple():
+            return " or ".join(shape)
+        case re.Pattern():
+            return "a name of letters, digits, dots and dashes"
+    return _TYPES[shape]
 
 
 def _check_fields(value: Any, fields: dict[str, Any], where: str) -> None:

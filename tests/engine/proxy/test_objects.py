@@ -35,11 +35,19 @@ def test_objects_are_read_by_collection():
         ('{"nodes": [{"metadata": {}}]}', "nodes[0].metadata has no name"),
         (
             '{"services": [{"metadata": {"name": "a"}, "spec": {"ports": [{"port": "80"}]}}]}',
-            "services[0].spec.ports[0].port is the string '80', not a whole number",
+            "services[0].spec.ports[0].port is the string '80', not a whole number from 1 to 65535",
         ),
         (
             '{"services": [{"metadata": {"name": "a"}, "spec": {"ports": [{"port": true}]}}]}',
             "services[0].spec.ports[0].port is true, not a whole number",
+        ),
+        (
+            '{"services": [{"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80, "protocol": "ICMP"}]}}]}',
+            "services[0].spec.ports[0].protocol is the string 'ICMP', not TCP or UDP or SCTP",
+        ),
+        (
+            '{"services": [{"metadata": {"name": "a\\nb"}}]}',
+            "services[0].metadata.name is the string 'a\\nb', not a name",
         ),
         (
             '{"services": [{"metadata": {"name": "a"}, "spec": {"ports": [{"nodePort": 30080}]}}]}',
