@@ -18,6 +18,11 @@ class Objects(NamedTuple):
     services: Sequence[Object] = ()
     endpoint_slices: Sequence[Object] = ()
     secrets: Sequence[Object] = ()
+    namespaces: Sequence[Object] = ()
+    gateway_classes: Sequence[Object] = ()
+    gateways: Sequence[Object] = ()
+    http_routes: Sequence[Object] = ()
+    reference_grants: Sequence[Object] = ()
 
 
 def namespace_of(obj: Object) -> str:
