@@ -17,6 +17,7 @@ from kubelab.engine.apiserver.validation.fields import (
     one_of,
     required,
 )
+from kubelab.engine.apiserver.validation.secret import secret_type
 
 LARGEST_DATA = 1024 * 1024
 
@@ -100,10 +101,7 @@ class DataKind(Kind):
             where = "data" if self.rtype.kind == "Secret" else ""
             why = f"may not be more than {LARGEST_DATA} bytes"
             errors.append(FieldError("FieldValueTooLong", where, None, why))
-        if obj.get("type") == "kubernetes.io/tls":
-            have = obj.get("data") or {}
-            errors += [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in have]
-        return errors
+        return errors + (secret_type(obj) if self.rtype.kind == "Secret" else [])
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         errors = immutable("type", new.get("type"), old.get("type"))
