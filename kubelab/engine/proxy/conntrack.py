@@ -29,14 +29,19 @@ class Flow(NamedTuple):
     answered_by: str
 
 
-def stale_flows(listing: str, state: ProxyState, names: Iterable[PortName]) -> list[Flow]:
-    """The flows in ``conntrack -L -p udp`` to one of the ports whose answering side does not serve any more."""
+def endpoints_differ(before: ProxyState, after: ProxyState, names: Iterable[PortName]) -> bool:
+    """Whether one of these UDP ports has other endpoints than before: what kube-proxy looks for stale flows after."""
+    udp = (name for name in names if name.protocol == "udp")
+    return any(before.endpoints_of(name) != after.endpoints_of(name) for name in udp)
+
+
+def stale_flows(listing: str, state: ProxyState) -> list[Flow]:
+    """The flows in ``conntrack -L -p udp`` to any Service's UDP port whose answering side does not serve any more."""
     by_address: dict[tuple[str, int], set[str]] = {}
     by_node_port: dict[int, set[str]] = {}
-    for name in names:
-        port = state.services.get(name)
+    for name, port in state.services.items():
         serving = {endpoint.ip for endpoint in state.endpoints_of(name) if endpoint.serving}
-        if port is None or not serving:
+        if name.protocol != "udp" or not serving:
             continue
         for ip in (port.cluster_ip, *port.external_ips, *port.load_balancer_vips):
             by_address[ip, port.port] = serving
@@ -45,23 +50,20 @@ def stale_flows(listing: str, state: ProxyState, names: Iterable[PortName]) -> l
     found: dict[Flow, None] = {}
     for match in _FLOW.finditer(listing):
         flow = Flow(match["dst"], int(match["dport"]), match["reply"])
-        serving_here = by_address.get((flow.destination, flow.port)) or by_node_port.get(flow.port)
-        if serving_here is not None and flow.answered_by not in serving_here:
+        known = (by_address.get((flow.destination, flow.port)), by_node_port.get(flow.port))
+        if any(serving and flow.answered_by not in serving for serving in known):
             found[flow] = None
     return list(found)
 
 
-async def forget_stale_flows(run: Run, state: ProxyState, changed: Iterable[PortName]) -> int:
+async def forget_stale_flows(run: Run, state: ProxyState) -> int:
     """Delete what `stale_flows` finds; how many kinds of flow were. Without the tool ``conntrack`` nothing is done."""
-    names = [name for name in changed if name.protocol == "udp" and name in state.services]
-    if not names:
-        return 0
     family = f"ipv{state.family}"
     listed = await run(["conntrack", "-L", "-f", family, "-p", "udp"], b"")
     if listed.code == NO_SUCH_TOOL:
         log.debug("conntrack is not installed; stale UDP flows end by themselves")
         return 0
-    flows = stale_flows(listed.stdout.decode(), state, names)
+    flows = stale_flows(listed.stdout.decode(), state)
     for flow in flows:
         where = ["-d", flow.destination, "--orig-port-dst", str(flow.port), "-r", flow.answered_by]
         await run(["conntrack", "-D", "-f", family, "-p", "udp", *where], b"")

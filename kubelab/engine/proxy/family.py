@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kubelab.engine.proxy.backend import Factory, LoadError, Setting
 from kubelab.engine.proxy.config import ProxyConfig
-from kubelab.engine.proxy.conntrack import forget_stale_flows
+from kubelab.engine.proxy.conntrack import endpoints_differ, forget_stale_flows
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.iptables import is_large
 from kubelab.engine.proxy.iptables_backend import IptablesBackend
@@ -48,6 +48,7 @@ class FamilyProxy:
         self._setting = Setting(run, config, family, self.metrics, now)
         self.backend = make(self._setting)
         self._wanted: ProxyState | None = None
+        self._flows_may_be_stale = False
         self._last_full = 0.0
 
     def forget(self) -> None:
@@ -56,9 +57,11 @@ class FamilyProxy:
 
     async def sync(self, node: NodeView) -> None:
         """Bring the kernel up to date. Raises `LoadError`; the next sync is then a full one."""
-        first = self._wanted is None
+        before = self._wanted
         self._wanted = state = self.tracker.state(node)
         noted = frozenset(self.tracker.changed)
+        if before is not None and endpoints_differ(before, state, noted):  # at first there are no flows of ours yet
+            self._flows_may_be_stale = True
         self.tracker.changed.clear()  # what changes from here on, while this is loaded, is for the next sync
         full = self._must_be_full(state)
         changed = frozenset(name for name in noted if self._concerns(name, state))
@@ -70,8 +73,9 @@ class FamilyProxy:
                 self.tracker.changed |= noted
                 raise
         self.loaded = state
-        if not first:  # there are no flows of ours yet
-            await forget_stale_flows(self._setting.run, state, changed)
+        if self._flows_may_be_stale:
+            self._flows_may_be_stale = False
+            await forget_stale_flows(self._setting.run, state)
 
     async def switch(self, make: Factory) -> None:
         """Load the same by another mode, and then remove what the mode so far has in the kernel.

@@ -193,11 +193,27 @@ async def test_udp_flows_to_an_endpoint_that_is_gone_are_forgotten(kernel, sync,
         there = f"src=10.244.1.2 dst={asked} sport={number} dport=53"
         back = f"src={answers} dst=10.244.1.2 sport=53 dport={number}"
         kernel.flows += f"udp      17 29 {there} [UNREPLIED] {back} mark=0 use=1\n".encode()
+    service["spec"]["externalIPs"] = ["192.0.2.1"]
+    await sync([service], endpoints("10.244.0.2", "10.244.0.3"))
+    assert kernel.count("conntrack") == 0, "a Service that changes leaves flows alone"
     await sync([service], endpoints("10.244.0.3"))
     deletions = [call for call in kernel.calls if call[:2] == ["conntrack", "-D"]]
     assert deletions == [
         ["conntrack", "-D", "-f", "ipv4", "-p", "udp", "-d", "10.96.0.10", "--orig-port-dst", "53", "-r", "10.244.0.2"]
     ]
+
+
+async def test_after_a_change_of_one_udp_services_endpoints_the_flows_of_all_are_looked_at(kernel, sync, make):
+    services = [make.service(name, ip, port=53, protocol="UDP", type="NodePort", node_port=port)
+                for name, ip, port in (("a", "10.96.0.10", 30053), ("b", "10.96.0.11", 30054))]  # fmt: skip
+    slices = [make.slice("a", "10.244.0.2", port=53, protocol="UDP", name="a")]
+    await sync(services, [*slices, make.slice("b", "10.244.0.3", port=53, protocol="UDP", name="b")])
+    kernel.flows = (
+        b"udp 17 29 src=1.2.3.4 dst=172.18.0.3 sport=9 dport=30053 src=10.244.0.9 dst=1.2.3.4 sport=53 dport=9 use=1\n"
+    )
+    await sync(services, [*slices, make.slice("b", "10.244.0.4", port=53, protocol="UDP", name="b")])
+    (deletion,) = (call for call in kernel.calls if call[:2] == ["conntrack", "-D"])
+    assert deletion[6:] == ["-d", "172.18.0.3", "--orig-port-dst", "30053", "-r", "10.244.0.9"]
 
 
 async def test_tcp_flows_are_never_looked_at(kernel, sync, make):
