@@ -46,11 +46,11 @@ from kubelab.routing.model import (
     VirtualHost,
 )
 from kubelab.routing.objects import Object, Objects, name_of, problem
+from kubelab.routing.reasons import DEFAULT_BACKEND
 from kubelab.routing.upstreams import Services, Unresolved
 
 CONTROLLER = "kubelab.dev/ingress-controller"
 MISSING_BACKEND_STATUS = 503
-DEFAULT_BACKEND = "spec.defaultBackend"
 
 
 def table(objects: Objects, controller: str = CONTROLLER) -> Table:
