@@ -10,6 +10,7 @@ from kubelab.engine.proxy.ipvs.carrier import Carrier
 from kubelab.engine.proxy.ipvs.choice import choose
 from kubelab.engine.proxy.ipvs.compiler import compile_plan
 from kubelab.engine.proxy.ipvs.kernel import OWNED
+from kubelab.engine.proxy.ipvs.plan import Plan
 from kubelab.engine.proxy.ipvs.servers import Servers, by_key, drained_keys, may_drain, with_draining
 from kubelab.engine.proxy.ipvs.standin.answers import Answer, answer
 from kubelab.engine.proxy.ipvs.standin.carrier import StandIn
@@ -22,7 +23,11 @@ DRAIN_SECONDS = 60.0
 
 
 class IpvsBackend:
-    """As `Backend`. Every sync compiles all Services, as kube-proxy's does in this mode, and changes what differs."""
+    """As `Backend`.
+
+    kube-proxy 1.36 goes through all Services at every sync in this mode; here what a change does not concern is taken
+    from the plan before.
+    """
 
     mode: ProxyMode = "ipvs"
 
@@ -31,6 +36,8 @@ class IpvsBackend:
         """What it has in iptables' tables; the kernel's IPVS until it is known that there is none."""
         self._setting = setting
         self._carrier: Carrier | None = None
+        self._plan: Plan | None = None
+        """What was loaded last."""
         self._wanted: Servers = {}
         self._standing: Servers = {}
         self._looked = 0.0
@@ -46,11 +53,12 @@ class IpvsBackend:
         self.owned = carrier.owned
         if changed is None:
             self._standing = await carrier.servers()
-        plan = compile_plan(state, self._setting.config)
+        before, self._plan = self._plan, None
+        plan = compile_plan(state, self._setting.config, before=before, changed=changed)
         self._wanted = by_key(plan.virtual_servers)
         after = await self._with_draining(carrier)
         await carrier.load(plan, self._standing, after)
-        self._standing = after
+        self._standing, self._plan = after, plan
         return plan.without_local_endpoints
 
     async def gone(self) -> bool:
@@ -74,7 +82,7 @@ class IpvsBackend:
         """As `Backend.clean_up`."""
         if self._carrier is not None:
             await self._carrier.clean_up(keep)
-        self._carrier, self._standing = None, {}
+        self._carrier, self._plan, self._standing = None, None, {}
 
     async def _with_draining(self, carrier: Carrier) -> Servers:
         if not may_drain(self._standing, self._wanted):

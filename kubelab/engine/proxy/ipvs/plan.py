@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kubelab.engine.proxy.addresses import with_port
 from kubelab.engine.proxy.ipvs.sets import IpSet
 from kubelab.engine.proxy.script import TableScript
+from kubelab.engine.proxy.services import PortName
 
 DUMMY_DEVICE = "kube-ipvs0"
 """It is never up; it is there to make virtual addresses local, so that packets to them come by the hook of IPVS."""
@@ -70,6 +71,20 @@ class VirtualServer:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one port of a Service brings into a plan."""
+
+    servers: tuple[VirtualServer, ...]
+    addresses: tuple[str, ...]
+    entries: tuple[tuple[str, str], ...]
+    """Each with the IPv4 name of its set."""
+    kept_from_node: tuple[VirtualServer, ...]
+    """Those whose source ranges leave the node itself out."""
+    without_local_endpoints: frozenset[str]
+    """Policies (``internal``, ``external``) under which the port has endpoints, but none here."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """One address family of one node."""
 
@@ -83,7 +98,9 @@ class Plan:
     nat: TableScript
     filter: TableScript
     without_local_endpoints: dict[str, int] = field(default_factory=dict)
-    """Policy (``internal``, ``external``) → ports that have endpoints, but none here."""
+    """Policy (``internal``, ``external``) → Services that have endpoints, but none here."""
+    ports: dict[PortName, Part] = field(default_factory=dict)
+    """Of which it was put together."""
 
     def restore_text(self) -> str:
         """What goes into ``iptables-restore --noflush``."""

@@ -58,7 +58,7 @@ def with_draining(before: Servers, wanted: Servers, connections: Connections) ->
 
 def _leaving(before: Servers, wanted: Servers) -> Iterator[tuple[VirtualServer, RealServer]]:
     for key, virtual in before.items():
-        if virtual.protocol != "tcp" or key not in wanted:
+        if virtual.protocol != "tcp" or wanted.get(key) in (None, virtual):
             continue
         stay = {each[:2] for each in wanted[key].real_servers}
         yield from ((virtual, each) for each in virtual.real_servers if each[:2] not in stay)

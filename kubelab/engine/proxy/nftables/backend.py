@@ -14,18 +14,17 @@ from kubelab.engine.proxy.backend import LoadError, Setting
 from kubelab.engine.proxy.jumps import Owned
 from kubelab.engine.proxy.nftables.compiler import Table, compile_table
 from kubelab.engine.proxy.nftables.listing import Listing, list_command
+from kubelab.engine.proxy.nftables.nft import Nft
 from kubelab.engine.proxy.nftables.objects import TABLE, WORDS
-from kubelab.engine.proxy.nftables.sync import QUICKEST, Sync, changes, delete_chains, first_sync, sync
+from kubelab.engine.proxy.nftables.sync import Sync, changes, delete_chains, first_sync, sync
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
-from kubelab.engine.proxy.tool import NO_SUCH_TOOL
 
 log = logging.getLogger(__name__)
 
 STALE_SECONDS = 1.0
 """How long a chain that nobody needs is kept, see `Sync.stale`."""
 
-_TOO_LONG = "Message too long"
 _ABSENT = "No such file or directory"
 
 
@@ -36,14 +35,13 @@ class NftablesBackend:
     owned = Owned()
 
     def __init__(self, setting: Setting) -> None:
-        self._run = setting.run
+        self._nft = Nft(setting.run, "mode nftables")
         self._config = setting.config
         self._family = setting.family
         self._ip = WORDS[setting.family].ip
         self._metrics = setting.metrics
         self._now = setting.now
         self._begun = False
-        self._longest = QUICKEST
         self._loaded: Table | None = None
         self._stale: dict[str, float] = {}
         """Chains that nobody needs any more, and since when."""
@@ -55,7 +53,7 @@ class NftablesBackend:
         table = compile_table(state, self._config, self._config.service_cidrs, before=before, changed=changed)
         try:
             difference = await self._difference(before, table)
-            await self._load(difference)
+            await self._nft.feed(difference)
         except LoadError:
             self._metrics.add("kubeproxy_sync_proxy_rules_nftables_sync_failures_total")
             raise
@@ -65,14 +63,14 @@ class NftablesBackend:
 
     async def gone(self) -> bool:
         """Whether the table is gone. kube-proxy 1.36 does not look: its next sync fails, and the one after mends."""
-        chains = await self._nft(["list", "chains", self._ip])
+        chains = await self._nft("list", "chains", self._ip)
         return f"table {self._ip} {TABLE} {{" not in chains
 
     async def clean_up(self, keep: Owned) -> None:
         """As `Backend.clean_up`."""
         self._loaded, self._begun, self._stale = None, False, {}
         table = f"table {self._ip} {TABLE}"
-        await self._nft(["-f", "-"], f"add {table}\ndelete {table}\n")
+        await self._nft("-f", "-", stdin=f"add {table}\ndelete {table}\n")
 
     async def _difference(self, before: Table | None, table: Table) -> Sync:
         if before is not None:
@@ -82,25 +80,11 @@ class NftablesBackend:
 
     async def _listing(self) -> Listing:
         try:
-            return Listing.read(await self._nft(list_command(self._family)[1:]))
+            return Listing.read(await self._nft(*list_command(self._family)[1:]))
         except LoadError as error:
             if _ABSENT not in str(error):
                 raise
             return Listing()
-
-    async def _load(self, sync: Sync) -> None:
-        """In one transaction if that is quick and the kernel takes it, else in several."""
-        waiting = sync.pieces(self._longest)
-        while waiting:
-            piece = waiting.pop(0)
-            try:
-                await self._nft(["-f", "-"], piece.text)
-            except LoadError as error:
-                if _TOO_LONG not in str(error) or len(piece.lines) == 1:
-                    raise
-                self._longest = len(piece.text) // 2
-                log.info("a transaction is too long for the kernel; trying with %d characters", self._longest)
-                waiting = [short for each in (piece, *waiting) for short in each.pieces(self._longest)]
 
     async def _delete_stale(self) -> None:
         """Delete the chains that have been stale for long enough; those that the kernel keeps are tried again later."""
@@ -108,7 +92,7 @@ class NftablesBackend:
         if not due:
             return
         try:
-            await self._nft(["-f", "-"], delete_chains(self._family, due))
+            await self._nft("-f", "-", stdin=delete_chains(self._family, due))
         except LoadError as error:
             log.warning("stale chains were not deleted: %s", error)
             self._metrics.add("kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total")
@@ -116,12 +100,3 @@ class NftablesBackend:
             return
         for name in due:
             del self._stale[name]
-
-    async def _nft(self, arguments: list[str], stdin: str = "") -> str:
-        done = await self._run(["nft", *arguments], stdin.encode())
-        if done.code == NO_SUCH_TOOL:
-            raise LoadError("mode nftables needs the program nft, which is not installed (in Debian: package nftables)")
-        if done.code != 0:
-            said = done.stderr.decode(errors="replace").strip() or "it said nothing"
-            raise LoadError(f"nft ended with code {done.code}: {said}")
-        return done.stdout.decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubelab.engine.proxy.config import ProxyConfig
-from kubelab.engine.proxy.ipvs import compile_plan
+from kubelab.engine.proxy.ipvs import compile_plan, plan_text
 
 ALL = ("10.180.0.1:80", "10.180.0.2:80")
 HERE = ("10.180.0.2:80",)
@@ -172,3 +172,17 @@ def test_ports_without_endpoints_here_are_counted_by_service(one):
     plan = one(**NODE_PORT, **LOCAL, **INSIDE, here=False)
     assert plan.without_local_endpoints == {"internal": 1, "external": 1}
     assert one(**NODE_PORT).without_local_endpoints == {"internal": 0, "external": 0}
+
+
+def test_what_did_not_change_is_taken_from_the_plan_before(make):
+    def state(*of_b: str):
+        services = [make.service(name, f"10.96.0.{number}") for number, name in enumerate("abc", 1)]
+        slices = [make.slice(name, "10.180.0.1") for name in "ac"]
+        return make.state(services, [*slices, make.slice("b", *of_b)])
+
+    config = ProxyConfig(cluster_cidr="10.244.0.0/16")
+    before, wanted = compile_plan(state("10.180.0.2"), config), state("10.180.0.3", "10.180.0.4")
+    a, b, c = before.ports
+    after = compile_plan(wanted, config, before=before, changed={b})
+    assert plan_text(after) == plan_text(compile_plan(wanted, config))
+    assert after.ports[a] is before.ports[a] and after.ports[c] is before.ports[c]

@@ -13,6 +13,7 @@ from kubelab.engine.proxy.ipvs.backend import IpvsBackend
 from kubelab.engine.proxy.ipvs.kernel import OWNED
 from kubelab.engine.proxy.jumps import Owned
 from kubelab.engine.proxy.metrics import Metrics
+from kubelab.engine.proxy.services import PortName
 from kubelab.rules import Ruleset
 
 LISTED = """\
@@ -144,7 +145,7 @@ async def test_a_change_tells_what_differs(ipvs_node, backend, state):
     await backend.sync(state(1, 2), None)
     ipvs_node.told("ipvsadm -R")
     ipvs_node.listed = LISTED
-    await backend.sync(state(3, port=80), {"web"})
+    await backend.sync(state(3, port=80), {PortName("ns1", "web", "p80", "tcp")})
     assert ipvs_node.told("ipvsadm -R") == [
         "-a -t 10.96.0.1:80 -r 10.180.0.3:80 -m -w 1",
         "-e -t 10.96.0.1:80 -r 10.180.0.1:80 -m -w 0",

@@ -12,12 +12,9 @@ from kubelab.engine.proxy.ipvs.servers import Connections, Servers
 from kubelab.engine.proxy.ipvs.standin.changes import changes, delete_chains, delete_table, table_name, whole
 from kubelab.engine.proxy.ipvs.standin.table import SchedulerError, Table, stand_in
 from kubelab.engine.proxy.jumps import Owned
-from kubelab.engine.proxy.nftables.sync import Sync
-from kubelab.engine.proxy.tool import NO_SUCH_TOOL
+from kubelab.engine.proxy.nftables.nft import Nft
 
 log = logging.getLogger(__name__)
-
-_TOO_LONG = "Message too long"
 
 
 class StandIn:
@@ -30,6 +27,7 @@ class StandIn:
         self.plan: Plan | None = None
         """What was loaded last."""
         self._run = setting.run
+        self._nft = Nft(setting.run, "mode ipvs, which this kernel lacks and kubelab evaluates,")
         self._config = setting.config
         self._family = setting.family
         self._servers: Servers = {}
@@ -58,7 +56,7 @@ class StandIn:
         except SchedulerError as error:
             raise LoadError(str(error)) from error
         sync = whole(wanted) if table is None else changes(table, wanted, self._stale)
-        await self._feed(sync)
+        await self._nft.feed(sync)
         if table is None or self.plan is None or self.plan.addresses != plan.addresses:
             await self._bind(plan)
         self._table, self._stale, self.plan, self._servers = wanted, sync.stale, plan, after
@@ -117,26 +115,3 @@ class StandIn:
         address, port, protocol = key
         where = ["-f", f"ipv{self._family}", "-p", protocol, "-d", address, "--orig-port-dst", str(port)]
         await self._run(["conntrack", "-D", *where], b"")
-
-    async def _feed(self, sync: Sync) -> None:
-        if not sync.lines:
-            return
-        try:
-            await self._nft("-f", "-", stdin=sync.text)
-        except LoadError as error:
-            if _TOO_LONG not in str(error):
-                raise
-            for text in sync.transactions():
-                await self._nft("-f", "-", stdin=text)
-
-    async def _nft(self, *arguments: str, stdin: str = "") -> str:
-        done = await self._run(["nft", *arguments], stdin.encode())
-        if done.code == NO_SUCH_TOOL:
-            raise LoadError(
-                "mode ipvs, which this kernel lacks, is evaluated with the program nft, which is not installed "
-                "(in Debian: package nftables)"
-            )
-        if done.code != 0:
-            said = done.stderr.decode(errors="replace").strip() or "it said nothing"
-            raise LoadError(f"nft ended with code {done.code}: {said}")
-        return done.stdout.decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kubelab.engine.proxy.ipvs.standin.table import TABLE, Table
+from kubelab.engine.proxy.nftables.names import is_of_a_port
 from kubelab.engine.proxy.nftables.objects import WORDS, Chain, Container, Element, Object, Rule, Verb
 from kubelab.engine.proxy.nftables.sync import Sync
 
@@ -53,21 +54,27 @@ def _line(verb: Verb, what: Object, family: int) -> str:
 
 
 def _new_objects(before: Table, after: Table) -> Iterator[str]:
-    """Sets and chains, still empty; chains lead to each other in any order then."""
+    """Sets and the chains of no server, still empty; these chains lead to each other in any order then."""
     for name, container in after.containers.items():
         if name not in before.containers:
             yield _line("add", container, after.family)
     for name in after.chains:
-        if name not in before.chains:
+        if name not in before.chains and not is_of_a_port(name):
             yield _line("add", after.hooks.get(name) or Chain(name), after.family)
 
 
 def _rules(before: Table, after: Table) -> Iterator[tuple[str, ...]]:
+    """Chain by chain; those of servers are made here, so that ``nft`` begins with a table that is still small."""
     for name, rules in after.chains.items():
-        if before.chains.get(name) == rules:
+        held = before.chains.get(name)
+        if held == rules:
             continue
         lines = [_line("add", Rule(name, rule), after.family) for rule in rules]
-        yield (_line("flush", Chain(name), after.family), *lines)
+        if held is None and is_of_a_port(name):
+            lines.insert(0, _line("add", Chain(name), after.family))
+        elif held is not None:
+            lines.insert(0, _line("flush", Chain(name), after.family))
+        yield tuple(lines)
 
 
 def _elements(before: Table, after: Table) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from kubelab.engine.proxy.addresses import with_port
@@ -102,11 +103,11 @@ def stand_in(plan: Plan, servers: Iterable[VirtualServer]) -> Table:
     leads: dict[str, str] = {}
     refused: dict[str, str] = {}
     for server in servers:
-        if any(each.weight for each in server.real_servers):
-            leads[_key(server)] = f"goto {_server_chain(server)}"
-        else:
-            refused[_key(server)] = ""
-        _balance(table, words, server)
+        balanced = _balance(words, server)
+        (leads if balanced.leads_to else refused)[balanced.key] = balanced.leads_to
+        table.chains.update(balanced.chains)
+        for clients in balanced.clients:
+            table.contain(clients, {})
     table.contain(Container("map", VIRTUAL_SERVERS, f"{words.key} : verdict", "what IPVS would balance"), leads)
     table.contain(Container("set", WITHOUT_SERVERS, words.key, "what IPVS would refuse"), refused)
     _sets(table, words, plan)
@@ -148,36 +149,49 @@ def _sets(table: Table, words: _Words, plan: Plan) -> None:
         table.contain(Container("set", each.name, type_, each.comment, flags), dict.fromkeys(keys, ""))
 
 
+@lru_cache(maxsize=65536)
 def _element(entry: str) -> str:
     """``10.96.0.10,udp:53`` as ``10.96.0.10 . udp . 53``."""
     parts = (part.replace(":", " . ") if part.startswith(_PROTOCOLS) else part for part in entry.split(","))
     return " . ".join(parts)
 
 
-def _balance(table: Table, words: _Words, server: VirtualServer) -> None:
+class _Balanced(NamedTuple):
+    """One virtual server."""
+
+    key: str
+    leads_to: str
+    """Empty: to no real server."""
+    chains: tuple[tuple[str, tuple[str, ...]], ...]
+    clients: tuple[Container, ...]
+    """The sets of those that stay with a real server."""
+
+
+@lru_cache(maxsize=65536)
+def _balance(words: _Words, server: VirtualServer) -> _Balanced:
     """One chain picks a real server, and one for each translates to it.
 
     A real server that is being drained (weight 0) keeps its chain for the sake of its counter, but is not picked.
     """
-    chain = _server_chain(server)
+    chain, chains, clients = _server_chain(server), [], []
     picked = [each for each in server.real_servers if each.weight]
     for each in server.real_servers:
         rules = [f"meta l4proto {server.protocol} counter dnat to {with_port(each.address, each.port)}"]
         if server.persistence and each.weight:
-            clients = _clients(server, each)
-            flags, seconds = "dynamic,timeout", server.persistence
-            table.contain(Container("set", clients, words.address, flags=flags, timeout=seconds), {})
-            rules.insert(0, f"update @{clients} {{ {words.ip} saddr }}")
-        table.chains[real_server_chain(server, each)] = tuple(rules)
-    if not picked:
-        return
-    known = [
-        f"{words.ip} saddr @{_clients(server, each)} goto {real_server_chain(server, each)}"
-        for each in picked
-        if server.persistence
-    ]
-    choices = " , ".join(f"{turn} : goto {real_server_chain(server, each)}" for turn, each in enumerate(picked))
-    table.chains[chain] = (*known, f"{_draw(server.scheduler, words)} mod {len(picked)} vmap {{ {choices} }}")
+            name, flags, seconds = _clients(server, each), "dynamic,timeout", server.persistence
+            clients.append(Container("set", name, words.address, flags=flags, timeout=seconds))
+            rules.insert(0, f"update @{name} {{ {words.ip} saddr }}")
+        chains.append((real_server_chain(server, each), tuple(rules)))
+    if picked:
+        known = [
+            f"{words.ip} saddr @{_clients(server, each)} goto {real_server_chain(server, each)}"
+            for each in picked
+            if server.persistence
+        ]
+        choices = " , ".join(f"{turn} : goto {real_server_chain(server, each)}" for turn, each in enumerate(picked))
+        draw = f"{_draw(server.scheduler, words)} mod {len(picked)} vmap {{ {choices} }}"
+        chains.append((chain, (*known, draw)))
+    return _Balanced(_key(server), f"goto {chain}" if picked else "", tuple(chains), tuple(clients))
 
 
 def _draw(scheduler: str, words: _Words) -> str:
