@@ -13,7 +13,7 @@ from typing import Any
 
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.encoding import Object, copy
-from kubelab.engine.apiserver.schema import Shape, root
+from kubelab.engine.apiserver.schema import Shape
 from kubelab.engine.apiserver.status import StatusError
 
 Step = str
@@ -25,7 +25,7 @@ _IDENTITY = (("f:apiVersion",), ("f:kind",), ("f:metadata",), ("f:metadata", "f:
 
 def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
     """``live`` with the applied configuration merged in; ``call.managed_fields`` says who owns what. Raises 409."""
-    shape = root(call.target.rtype.schema)
+    shape = call.target.rtype.shape
     manager, sub = call.query["fieldManager"], call.target.subresource
     config = copy(config)
     version = config["metadata"].pop("resourceVersion", None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.content import Duplicates, parse_body
+from kubelab.engine.apiserver.custom.pruning import pruned
 from kubelab.engine.apiserver.decode import DecodeError, Decoder
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.resources import ResourceType
@@ -18,7 +19,8 @@ def read_object(call: Call, rtype: ResourceType) -> Object:
     strictness = call.field_validation
     duplicates = Duplicates()
     content_type = call.request.headers.get("content-type", "")
-    data = parse_body(call.request.body, content_type, None if strictness == "Ignore" else duplicates, rtype.schema)
+    data = parse_body(call.request.body, content_type, None if strictness == "Ignore" else duplicates,
+                      "" if rtype.custom else rtype.schema)  # fmt: skip
     check_type(data, rtype)
     obj, problems = decode(data, rtype)
     problems += [f'duplicate field "{name}"' for name in duplicates]
@@ -64,7 +66,8 @@ def decode(data: Object, rtype: ResourceType) -> tuple[Object, list[str]]:
     """The data with types checked, and what is wrong only for a strict reader. Raises a 400 Status."""
     decoder = Decoder()
     try:
-        obj = decoder.object(rtype.schema, data)
+        custom = rtype.custom
+        obj = pruned(data, custom.schema, decoder.unknown) if custom else decoder.object(rtype.schema, data)
     except DecodeError as error:
         raise unreadable(rtype, str(error)) from None
     obj["kind"], obj["apiVersion"] = rtype.kind, rtype.api_version

@@ -12,6 +12,7 @@ from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.admission import namespace_may_go
 from kubelab.engine.apiserver.bodies import read_options
 from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.custom.definitions import FINALIZER
 from kubelab.engine.apiserver.encoding import Object, copy, encode_object
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.status import bad_request, conflict
@@ -52,6 +53,10 @@ def delete(registry: Registry, call: Call, old: Stored, options: Object) -> tupl
         return _delete_namespace(registry, call, old)
     obj = copy(old.obj)
     meta = obj["metadata"]
+    if call.target.rtype is r.CUSTOMRESOURCEDEFINITIONS and "deletionTimestamp" not in meta:
+        finalizers = meta.setdefault("finalizers", [])
+        if FINALIZER not in finalizers:
+            finalizers.append(FINALIZER)
     _set_propagation(meta, options)
     grace = _grace_seconds(call, old.obj, options)
     if grace == 0 and not meta.get("finalizers"):

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
-from kubelab.engine.apiserver.resources import ALL, GROUP_VERSIONS, ResourceType
+from kubelab.engine.apiserver.resources import Catalogue, ResourceType
 
 AGGREGATED = "apidiscovery.k8s.io"
 _SCOPES = {True: "Namespaced", False: "Cluster"}
 
 
-def of_group_version(group: str, version: str) -> list[ResourceType]:
+def of_group_version(catalogue: Catalogue, group: str, version: str) -> tuple[ResourceType, ...]:
     """The resources of a group version, by name."""
-    return sorted((one for one in ALL if (one.group, one.version) == (group, version)), key=lambda one: one.plural)
+    found = (one for one in catalogue.all if (one.group, one.version) == (group, version))
+    return tuple(sorted(found, key=lambda one: one.plural))
 
 
-def groups() -> list[str]:
+def groups(catalogue: Catalogue) -> list[str]:
     """The named groups, in the order in which they are listed."""
-    return [group for group, _ in GROUP_VERSIONS if group]
+    return list(dict.fromkeys(group for group, _ in catalogue.group_versions if group))
 
 
 def api_versions() -> Object:
@@ -28,27 +29,31 @@ def api_versions() -> Object:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [address]}
 
 
-def api_group(group: str) -> Object | None:
+def api_group(catalogue: Catalogue, group: str) -> Object | None:
     """/apis/GROUP, without its type; None when there is no such group."""
-    versions = [version for name, version in GROUP_VERSIONS if name == group]
+    versions = [version for name, version in catalogue.group_versions if name == group]
     if not versions:
         return None
     listed = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
     return {"name": group, "versions": listed, "preferredVersion": listed[0]}
 
 
-def api_group_list() -> Object:
+def api_group_list(catalogue: Catalogue) -> Object:
     """/apis"""
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [api_group(group) for group in groups()]}
+    return {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [api_group(catalogue, group) for group in groups(catalogue)],
+    }
 
 
-@cache
-def api_resource_list(group: str, version: str) -> Object | None:
+@lru_cache(maxsize=64)
+def api_resource_list(catalogue: Catalogue, group: str, version: str) -> Object | None:
     """/api/v1 or /apis/GROUP/VERSION; None when there is no such group version."""
-    if (group, version) not in GROUP_VERSIONS:
+    if (group, version) not in catalogue.group_versions:
         return None
     listed: list[Object] = []
-    for rtype in of_group_version(group, version):
+    for rtype in of_group_version(catalogue, group, version):
         entry: Object = {
             "name": rtype.plural,
             "singularName": rtype.singular,
@@ -80,20 +85,20 @@ def api_resource_list(group: str, version: str) -> Object | None:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
 
-@cache
-def aggregated(core: bool, version: str) -> Object:
+@lru_cache(maxsize=64)
+def aggregated(catalogue: Catalogue, core: bool, version: str) -> Object:
     """APIGroupDiscoveryList for /api (``core``) or /apis."""
-    names = [""] if core else groups()
+    names = [""] if core else groups(catalogue)
     items = []
     for group in names:
-        versions = [one for name, one in GROUP_VERSIONS if name == group]
+        versions = [one for name, one in catalogue.group_versions if name == group]
         items.append(
             {
                 "metadata": {"name": group} if group else {},
                 "versions": [
                     {
                         "version": one,
-                        "resources": [_discovered(rtype) for rtype in of_group_version(group, one)],
+                        "resources": [_discovered(rtype) for rtype in of_group_version(catalogue, group, one)],
                         "freshness": "Current",
                     }
                     for one in versions

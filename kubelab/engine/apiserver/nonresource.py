@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from kubelab.engine.apiserver import discovery, openapi
 from kubelab.engine.apiserver.content import JSON, Wanted, wanted
+from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
 from kubelab.engine.apiserver.reads import respond
+from kubelab.engine.apiserver.resources import Catalogue
 from kubelab.engine.apiserver.status import method_not_allowed, not_acceptable
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 from kubelab.engine.config import KUBERNETES_VERSION
@@ -37,10 +39,10 @@ def version() -> Object:
     }
 
 
-def answer(request: ApiRequest) -> ApiResponse:
+def answer(request: ApiRequest, catalogue: Catalogue) -> ApiResponse:
     """The answer to a path that names no resource; 404 when it names nothing at all."""
     parts = request.path.strip("/").split("/")
-    found = _answer(request, parts)
+    found = _answer(request, parts, catalogue)
     if found is None:
         return ApiResponse(404, b"404 page not found\n", {"content-type": "text/plain; charset=utf-8"})
     if request.method not in ("GET", "HEAD"):
@@ -48,57 +50,57 @@ def answer(request: ApiRequest) -> ApiResponse:
     return found
 
 
-def _answer(request: ApiRequest, parts: list[str]) -> ApiResponse | None:
+def _answer(request: ApiRequest, parts: list[str], catalogue: Catalogue) -> ApiResponse | None:
     match parts:
         case ["healthz" | "readyz" | "livez", *_]:
             return ApiResponse(200, b"ok", {"content-type": "text/plain; charset=utf-8"})
         case ["version"]:
             return respond(200, dumps(version()), wanted(request.headers))
         case ["api"] | ["apis"]:
-            return _root(request, core=parts == ["api"])
+            return _root(request, catalogue, core=parts == ["api"])
         case ["api", v]:
-            return _found(request, discovery.api_resource_list("", v))
+            return _found(request, discovery.api_resource_list(catalogue, "", v))
         case ["apis", group]:
-            listed = discovery.api_group(group)
+            listed = discovery.api_group(catalogue, group)
             return _found(request, listed and {"kind": "APIGroup", "apiVersion": "v1", **listed})
         case ["apis", group, v]:
-            return _found(request, discovery.api_resource_list(group, v))
+            return _found(request, discovery.api_resource_list(catalogue, group, v))
         case ["openapi", "v3"]:
-            return respond(200, dumps(openapi.index()), wanted(request.headers))
+            return respond(200, dumps(openapi.index(catalogue)), wanted(request.headers))
         case ["openapi", "v3", "api", v]:
-            return _document(request, "", v)
+            return _document(catalogue, "", v)
         case ["openapi", "v3", "apis", group, v]:
-            return _document(request, group, v)
+            return _document(catalogue, group, v)
         case ["openapi", "v2"]:
-            return _swagger(request)
+            return _swagger(request, catalogue)
         case [""]:
             return respond(200, dumps({"paths": ["/api", "/apis", *HEALTH, "/openapi/v2", "/openapi/v3", "/version"]}),
                            Wanted())  # fmt: skip
     return None
 
 
-def _root(request: ApiRequest, *, core: bool) -> ApiResponse:
+def _root(request: ApiRequest, catalogue: Catalogue, *, core: bool) -> ApiResponse:
     form = wanted(request.headers, _DISCOVERY)
     if form.kind:
         v = form.group_version.rpartition("/")[2]
         content_type = f"{form.content_type};g={discovery.AGGREGATED};v={v};as={_DISCOVERY}"
-        response = respond(200, dumps(discovery.aggregated(core, v)), form)
+        response = respond(200, dumps(discovery.aggregated(catalogue, core, v)), form)
         response.headers["content-type"] = content_type
         return response
-    return respond(200, dumps(discovery.api_versions() if core else discovery.api_group_list()), form)
+    return respond(200, dumps(discovery.api_versions() if core else discovery.api_group_list(catalogue)), form)
 
 
 def _found(request: ApiRequest, body: Object | None) -> ApiResponse | None:
     return None if body is None else respond(200, dumps(body), wanted(request.headers))
 
 
-def _document(request: ApiRequest, group: str, v: str) -> ApiResponse | None:
-    if discovery.api_resource_list(group, v) is None:
+def _document(catalogue: Catalogue, group: str, v: str) -> ApiResponse | None:
+    if discovery.api_resource_list(catalogue, group, v) is None:
         return None
-    return ApiResponse(200, openapi.document(group, v), {"content-type": JSON})
+    return ApiResponse(200, openapi.document(of_group_version(catalogue, group, v)), {"content-type": JSON})
 
 
-def _swagger(request: ApiRequest) -> ApiResponse:
+def _swagger(request: ApiRequest, catalogue: Catalogue) -> ApiResponse:
     accepted = request.headers.get("accept", "*/*")
     if openapi.SWAGGER_PROTOBUF in accepted:
         return ApiResponse(
@@ -106,4 +108,4 @@ def _swagger(request: ApiRequest) -> ApiResponse:
         )
     if "json" not in accepted and "*/*" not in accepted:
         raise not_acceptable()
-    return ApiResponse(200, openapi.swagger(), {"content-type": JSON})
+    return ApiResponse(200, openapi.swagger(catalogue), {"content-type": JSON})

@@ -7,42 +7,43 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
+from kubelab.engine.apiserver.custom.version import TYPE_AND_META
 from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
-from kubelab.engine.apiserver.resources import GROUP_VERSIONS, ResourceType
+from kubelab.engine.apiserver.resources import Catalogue, ResourceType
 from kubelab.engine.apiserver.schema import definitions
 from kubelab.engine.config import KUBERNETES_VERSION
 
 _V3, _V2, _PUBLISHED = "#/components/schemas/", "#/definitions/", "#/$defs/"
+_GVK = "x-kubernetes-group-version-kind"
 _LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
 _VERBS = {"get": "get", "put": "update", "patch": "patch", "delete": "delete", "post": "create"}
 _WRITES = ("post", "put", "patch")
 _MEDIA = ("application/json", "application/yaml")
-_PATCH_MEDIA = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
-                "application/strategic-merge-patch+json")  # fmt: skip
+_PATCH_MEDIA = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
+_STRATEGIC = "application/strategic-merge-patch+json"
 
 
 def _path_of(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-def index() -> Object:
+def index(catalogue: Catalogue) -> Object:
     """/openapi/v3"""
     paths = {}
-    for group, version in GROUP_VERSIONS:
+    for group, version in catalogue.group_versions:
         path = _path_of(group, version)
-        digest = hashlib.sha256(document(group, version)).hexdigest().upper()
+        digest = hashlib.sha256(document(of_group_version(catalogue, group, version))).hexdigest().upper()
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return {"paths": paths}
 
 
-@cache
-def document(group: str, version: str) -> bytes:
-    """/openapi/v3/apis/GROUP/VERSION"""
-    rtypes = of_group_version(group, version)
+@lru_cache(maxsize=64)
+def document(rtypes: tuple[ResourceType, ...]) -> bytes:
+    """/openapi/v3/apis/GROUP/VERSION, whose resources these are."""
     paths: Object = {}
     for rtype in rtypes:
         paths.update(_paths(rtype, _V3, _operation_v3))
@@ -55,10 +56,11 @@ def document(group: str, version: str) -> bytes:
     return dumps(body)
 
 
-@cache
-def swagger() -> bytes:
+@lru_cache(maxsize=2)
+def swagger(catalogue: Catalogue) -> bytes:
     """/openapi/v2"""
-    rtypes = [rtype for group, version in GROUP_VERSIONS for rtype in of_group_version(group, version)]
+    versions = catalogue.group_versions
+    rtypes = [rtype for group, version in versions for rtype in of_group_version(catalogue, group, version)]
     paths: Object = {}
     for rtype in rtypes:
         paths.update(_paths(rtype, _V2, _operation_v2))
@@ -92,17 +94,35 @@ def swagger_protobuf() -> bytes:
 
 def _schemas(rtypes: Iterable[ResourceType], base: str) -> Object:
     found: Object = {}
+    custom = _custom_definitions(rtypes)
     waiting = [_LIST_META, "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
                "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"]  # fmt: skip
     for rtype in rtypes:
         waiting += [rtype.schema]
-        if f"{rtype.schema}List" in definitions():
+        if f"{rtype.schema}List" in definitions() or rtype.custom:
             waiting.append(f"{rtype.schema}List")
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = _rewritten(definitions()[name], base, waiting)
+            found[name] = _rewritten(custom.get(name) or definitions()[name], base, waiting)
     return dict(sorted(found.items()))
+
+
+def _custom_definitions(rtypes: Iterable[ResourceType]) -> Object:
+    """What CustomResourceDefinitions say of their kinds, under the names that the rest of the document uses."""
+    made: Object = {}
+    for rtype in rtypes:
+        if rtype.custom:
+            typed = {"group": rtype.group, "version": rtype.version}
+            made[rtype.schema] = {**rtype.custom.definition(), _GVK: [{**typed, "kind": rtype.kind}]}
+            items = {"type": "array", "items": {"$ref": _PUBLISHED + rtype.schema}}
+            made[f"{rtype.schema}List"] = {
+                "type": "object",
+                "required": ["items"],
+                "properties": {**TYPE_AND_META, "metadata": {"$ref": _PUBLISHED + _LIST_META}, "items": items},
+                _GVK: [{**typed, "kind": rtype.list_kind}],
+            }
+    return made
 
 
 def _rewritten(value: Any, base: str, waiting: list[str]) -> Any:
@@ -184,12 +204,17 @@ def _common(rtype: ResourceType, method: str, base: str, listed: bool) -> Object
     }
 
 
+def _patch_media(rtype: ResourceType) -> tuple[str, ...]:
+    """kubectl reads here whether a kind can be patched strategically."""
+    return _PATCH_MEDIA if rtype.custom else (*_PATCH_MEDIA, _STRATEGIC)
+
+
 def _operation_v3(rtype: ResourceType, method: str, base: str, *, listed: bool = False) -> Object:
     schema = {"$ref": base + (f"{rtype.schema}List" if listed else rtype.schema)}
     operation = _common(rtype, method, base, listed)
     operation["responses"] = {"200": {"description": "OK", "content": {media: {"schema": schema} for media in _MEDIA}}}
     if method == "patch":
-        operation["requestBody"] = {"content": {media: {"schema": {"type": "object"}} for media in _PATCH_MEDIA}}
+        operation["requestBody"] = {"content": {media: {"schema": {"type": "object"}} for media in _patch_media(rtype)}}
     elif method in _WRITES:
         operation["requestBody"] = {"content": {"*/*": {"schema": schema}}, "required": True}
     return operation
@@ -199,6 +224,6 @@ def _operation_v2(rtype: ResourceType, method: str, base: str, *, listed: bool =
     schema = {"$ref": base + (f"{rtype.schema}List" if listed else rtype.schema)}
     operation = _common(rtype, method, base, listed)
     operation["responses"] = {"200": {"description": "OK", "schema": schema}}
-    operation["consumes"] = list(_PATCH_MEDIA if method == "patch" else _MEDIA)
+    operation["consumes"] = list(_patch_media(rtype) if method == "patch" else _MEDIA)
     operation["produces"] = list(_MEDIA)
     return operation

@@ -51,7 +51,7 @@ class Reader:
                more: Object | None = None) -> Object:  # fmt: skip
         rtype, include = call.target.rtype, call.query.get("includeObject", "Metadata")
         now = self._clock()  # not the call's: a watch goes on, and ages with it
-        rows = [tables.row(rtype, stored.obj, now, include) for stored in items]
+        rows = [tables.row(rtype, shown(rtype, stored), now, include) for stored in items]
         return {
             "kind": "Table",
             "apiVersion": form.group_version,
@@ -65,7 +65,7 @@ class Reader:
     def selection(self, call: Call) -> Predicate | None:
         """What the call's selectors (and the name in its path) ask for."""
         labels = label_selector(call.query.get("labelSelector", ""))
-        fields = field_selector(call.query.get("fieldSelector", ""), call.target.rtype.kind)
+        fields = field_selector(call.query.get("fieldSelector", ""), call.target.rtype)
         name = call.target.name
         return both(both(labels, fields), (lambda obj: obj["metadata"]["name"] == name) if name else None)
 
@@ -183,11 +183,16 @@ def raw(rtype: ResourceType, stored: Stored) -> bytes:
     return encode_object(kind_of(rtype).to_view(stored.obj), rtype.kind, rtype.api_version)
 
 
+def shown(rtype: ResourceType, stored: Stored) -> Object:
+    """The object as tables read it."""
+    return kind_of(rtype).to_view(stored.obj) if rtype.custom else stored.obj
+
+
 def list_body(rtype: ResourceType, items: Iterable[Stored], meta: Object) -> bytes:
     """A List object; as upstream, its items do not repeat their type."""
     cut = len(type_prefix(rtype.kind, rtype.api_version))
-    head = b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[' % (
-        rtype.kind.encode(),
+    head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
+        (rtype.list_kind or f"{rtype.kind}List").encode(),
         rtype.api_version.encode(),
         dumps(meta),
     )

@@ -19,7 +19,6 @@ from kubelab.engine.apiserver.encoding import Object, encode_object
 from kubelab.engine.apiserver.kinds import kind_of
 from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.resources import ResourceType
-from kubelab.engine.apiserver.schema import root
 from kubelab.engine.apiserver.status import already_exists, bad_request, conflict, invalid, not_found
 from kubelab.engine.apiserver.storage import Key, Store, Stored
 from kubelab.engine.apiserver.validation.fields import FieldError, required
@@ -158,7 +157,7 @@ class Registry:
     def _check(self, rtype: ResourceType, obj: Object, errors: list[FieldError]) -> None:
         known = {error.field for error in errors}
         if not rtype.stored_as:
-            for path in missing(root(rtype.schema), obj):
+            for path in missing(rtype.shape, obj):
                 if not any(field == path or field.startswith((f"{path}.", f"{path}[")) for field in known):
                     errors.append(required(path))
         if errors:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kubelab.engine.apiserver.schema import Shape, root
+
+if TYPE_CHECKING:
+    from kubelab.engine.apiserver.custom.version import CustomVersion
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -43,6 +51,15 @@ class ResourceType:
     """The warning that every request for it gets."""
     stored_as: tuple[str, str] | None = None
     """Group and plural of the resource whose objects these are views of."""
+    list_kind: str = ""
+    """Of its lists, when it is not the kind with ``List`` behind it."""
+    custom: CustomVersion | None = None
+    """What a CustomResourceDefinition says about it; None for what is built in."""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of a whole object."""
+        return self.custom.shape if self.custom else root(self.schema)
 
     @property
     def api_version(self) -> str:
@@ -214,6 +231,19 @@ REPLICASETS = ResourceType(
     subresources=(SCALE, STATUS),
     generation=True,
 )
+CUSTOMRESOURCEDEFINITIONS = ResourceType(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "customresourcedefinition",
+    "CustomResourceDefinition",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
+    namespaced=False,
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    subresources=(STATUS,),
+    generation=True,
+)
 INGRESSES = ResourceType(
     "networking.k8s.io",
     "v1",
@@ -247,7 +277,7 @@ LEASES = ResourceType(
 
 STORED: tuple[ResourceType, ...] = (
     CONFIGMAPS, ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICEACCOUNTS, SERVICES,
-    DEPLOYMENTS, REPLICASETS, INGRESSCLASSES, INGRESSES, LEASES, ENDPOINTSLICES, EVENTS_V1,
+    DEPLOYMENTS, REPLICASETS, INGRESSCLASSES, INGRESSES, LEASES, ENDPOINTSLICES, EVENTS_V1, CUSTOMRESOURCEDEFINITIONS,
 )  # fmt: skip
 
 SELF_SUBJECT_REVIEWS = ResourceType(
@@ -310,7 +340,32 @@ REVIEWS: tuple[ResourceType, ...] = (
 
 ALL: tuple[ResourceType, ...] = STORED + REVIEWS
 
-BY_PATH: dict[tuple[str, str, str], ResourceType] = {(r.group, r.version, r.plural): r for r in ALL}
 
-GROUP_VERSIONS: tuple[tuple[str, str], ...] = tuple(dict.fromkeys((r.group, r.version) for r in ALL))
-"""In the order in which discovery lists them."""
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What the API serves at one moment: what is built in, and what CustomResourceDefinitions add to it."""
+
+    all: tuple[ResourceType, ...]
+    by_path: dict[tuple[str, str, str], ResourceType] = field(init=False)
+    group_versions: tuple[tuple[str, str], ...] = field(init=False)
+    """In the order in which discovery lists them; of one group the preferred version first."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_path", {(r.group, r.version, r.plural): r for r in self.all})
+        object.__setattr__(self, "group_versions", tuple(dict.fromkeys((r.group, r.version) for r in self.all)))
+
+    def with_custom(self, added: Iterable[ResourceType]) -> Catalogue:
+        """With these too, except where a built-in resource has the path."""
+        new = [one for one in added if (one.group, one.version, one.plural) not in self.by_path]
+        return Catalogue((*self.all, *sorted(new, key=lambda one: (one.group, version_priority(one.version)))))
+
+
+def version_priority(version: str) -> tuple[int, int, int, str]:
+    """Sorts versions as discovery prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, then all others by name."""
+    match = re.fullmatch(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?", version)
+    if match is None:
+        return (3, 0, 0, version)
+    return ({None: 0, "beta": 1, "alpha": 2}[match[2]], -int(match[1]), -int(match[3] or 0), "")
+
+
+BUILT_IN = Catalogue(ALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from kubelab.engine.apiserver.resources import BY_PATH, ResourceType
+from kubelab.engine.apiserver.resources import BUILT_IN, Catalogue, ResourceType
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Target:
     subresource: str = ""
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str, catalogue: Catalogue = BUILT_IN) -> Target | None:
     """The target of a path below /api or /apis, or None when the path does not name a resource."""
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if parts[0] == "api" and len(parts) > 2:
@@ -27,9 +27,10 @@ def parse(path: str) -> Target | None:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return None
-    if rest[0] == "namespaces" and len(rest) > 2 and (rtype := BY_PATH.get((group, version, rest[2]))):
+    served = catalogue.by_path
+    if rest[0] == "namespaces" and len(rest) > 2 and (rtype := served.get((group, version, rest[2]))):
         return _target(rtype, rest[1], rest[3:]) if rtype.namespaced else None
-    found = BY_PATH.get((group, version, rest[0]))
+    found = served.get((group, version, rest[0]))
     if found is None or (found.namespaced and len(rest) > 1):
         return None
     return _target(found, "", rest[1:])

@@ -133,7 +133,9 @@ def _shape(schema: dict[str, Any], *, required: bool = False) -> Shape:
     if declared == "array":
         return Shape("array", item=_shape(schema["items"]), **marks)
     if declared == "object":
-        if "additionalProperties" in schema:
+        if "properties" in schema:
+            return Shape("struct", struct=Struct("", schema), **marks)
+        if isinstance(schema.get("additionalProperties"), dict):
             return Shape("map", item=_shape(schema["additionalProperties"]), **marks)
         return Shape("any", **marks)
     if declared == "string":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.status import bad_request
 
 Predicate = Callable[[Object], bool]
@@ -143,12 +144,13 @@ def field_value(obj: Object, path: str) -> str:
     return str(value)
 
 
-def field_selector(text: str, kind: str) -> Predicate | None:
+def field_selector(text: str, rtype: ResourceType) -> Predicate | None:
     """What ``fieldSelector=`` asks for; None when it asks for everything. Raises a 400 Status."""
     terms = [part for part in text.split(",") if part.strip()]
     if not terms:
         return None
-    known = _META_FIELDS | FIELDS.get(kind, frozenset())
+    own = rtype.custom.selectable if rtype.custom else FIELDS.get(rtype.kind, frozenset())
+    known = _META_FIELDS | own
     tests: list[tuple[str, str, bool]] = []
     for term in terms:
         match = re.match(r"^(?P<path>[^=!]+)(?P<op>==|!=|=)(?P<value>.*)$", term.strip())

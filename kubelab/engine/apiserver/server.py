@@ -13,7 +13,9 @@ from typing import Any
 from kubelab.engine.apiserver import bootstrap, nonresource
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.auth import ANONYMOUS, Authenticator, TokenSigner, User
-from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.custom.definitions import Definitions
+from kubelab.engine.apiserver.deletion import delete
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.expiry import EventExpiry
 from kubelab.engine.apiserver.http import Serving
@@ -30,7 +32,7 @@ from kubelab.engine.apiserver.status import (
     unauthorized,
     unknown_resource,
 )
-from kubelab.engine.apiserver.storage import Store
+from kubelab.engine.apiserver.storage import Store, Stored
 from kubelab.engine.apiserver.subresources import Subresources
 from kubelab.engine.apiserver.watch import WatchHub
 from kubelab.engine.apiserver.writes import Writer
@@ -60,6 +62,12 @@ class ApiServer:
         self._subresources = Subresources(self._registry, self._reader, self._signer)
         self._reviews = Reviews(self._authenticator)
         self._expiry = EventExpiry(store, settings)
+        self._definitions = Definitions(
+            store,
+            delete=self._delete_instance,
+            hang_up=self._hub.hang_up,
+            timestamp=lambda: rfc3339(settings.clock()),
+        )
         self.relay = KubeletRelay(store, settings.kubelet_tls)
 
     @classmethod
@@ -73,6 +81,7 @@ class ApiServer:
     def _ensure_all(self) -> None:
         for rtype, obj in bootstrap.objects():
             self._ensure(rtype, obj)
+        self._definitions.settle()
 
     def _ensure(self, rtype: r.ResourceType, obj: Object) -> None:
         meta = obj["metadata"]
@@ -81,6 +90,12 @@ class ApiServer:
             request = ApiRequest("POST", "", (), {"user-agent": "kube-apiserver"})
             call = Call(request, Target(rtype, *key), _SERVER, self.settings.clock())
             self._registry.create(call, {"kind": rtype.kind, "apiVersion": rtype.api_version, **obj})
+
+    def _delete_instance(self, rtype: r.ResourceType, stored: Stored) -> None:
+        """Of a definition that is going."""
+        request = ApiRequest("DELETE", "", (), {"user-agent": "kube-apiserver"})
+        call = Call(request, Target(rtype, *stored.key), _SERVER, self.settings.clock())
+        delete(self._registry, call, stored, {})
 
     async def close(self) -> None:
         """End every watch and close the database."""
@@ -115,13 +130,14 @@ class ApiServer:
         user = self.authenticate(request)
         if user is None or (user is ANONYMOUS and request.path not in nonresource.PUBLIC):
             raise unauthorized()
-        target = parse(request.path)
+        target = parse(request.path, self._definitions.catalogue)
         if target is None:
-            return nonresource.answer(request)
+            return nonresource.answer(request, self._definitions.catalogue)
         call = Call(request, target, user, self.settings.clock())
         if target.rtype.deprecation:
             call.warnings.append(target.rtype.deprecation)
         response = await self._dispatch(call)
+        self._definitions.settle()
         if call.warnings:
             shown = dict.fromkeys(call.warnings)
             response.headers["warning"] = ", ".join(f"299 - {_header_quoted(text)}" for text in shown)

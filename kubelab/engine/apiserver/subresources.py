@@ -14,9 +14,9 @@ from kubelab.engine.apiserver.deletion import delete
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
 from kubelab.engine.apiserver.reads import Reader, respond
 from kubelab.engine.apiserver.registry import Registry
+from kubelab.engine.apiserver.scale import scale_of, set_replicas
 from kubelab.engine.apiserver.status import bad_request, conflict, invalid, method_not_allowed
 from kubelab.engine.apiserver.storage import Stored
-from kubelab.engine.apiserver.tables.cells import selector as selector_text
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 from kubelab.engine.apiserver.writes import JSON_PATCH, MERGE_PATCH, patched, success
 from kubelab.engine.client.transport import ApiResponse
@@ -59,7 +59,7 @@ class Subresources:
 
     def _scale(self, call: Call) -> ApiResponse:
         stored = self._object(call)
-        scale = _scale_of(stored.obj)
+        scale = scale_of(call.target.rtype, stored.obj)
         method = call.request.method
         if method != "GET":
             asked = self._asked_scale(call, scale)
@@ -71,8 +71,8 @@ class Subresources:
             if version and version != str(stored.revision):
                 raise conflict(call.target.rtype, call.target.name)
             obj = copy(stored.obj)
-            obj["spec"]["replicas"] = replicas
-            scale = _scale_of(self._registry.replace(call, stored, obj).obj)
+            set_replicas(call.target.rtype, obj, replicas)
+            scale = scale_of(call.target.rtype, self._registry.replace(call, stored, obj).obj)
         return respond(200, dumps(scale), wanted(call.request.headers))
 
     def _asked_scale(self, call: Call, scale: Object) -> Object:
@@ -179,19 +179,3 @@ class Subresources:
         if node and (found := self._registry.store.get(r.NODES.storage_key, ("", node))):
             bound["node"] = {"name": node, "uid": found.obj["metadata"]["uid"]}
         return bound
-
-
-def _scale_of(obj: Object) -> Object:
-    meta = {
-        name: obj["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    }
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": meta,
-        "spec": {"replicas": obj["spec"].get("replicas", 0)},
-        "status": {
-            "replicas": (obj.get("status") or {}).get("replicas", 0),
-            "selector": selector_text(obj["spec"].get("selector")),
-        },
-    }

@@ -136,6 +136,11 @@ class WatchHub:
         for stream in list(self._streams[shelf]):
             stream.take(event)
 
+    def hang_up(self, shelf: str) -> None:
+        """End the streams that watch a shelf."""
+        for stream in list(self._streams.get(shelf, ())):
+            stream.close()
+
     def close(self) -> None:
         """End every stream."""
         self._closed = True

@@ -15,7 +15,6 @@ from kubelab.engine.apiserver.kinds import kind_of
 from kubelab.engine.apiserver.patch import json_patch, merge_patch
 from kubelab.engine.apiserver.reads import Reader, list_body, respond
 from kubelab.engine.apiserver.registry import Prepare, Registry
-from kubelab.engine.apiserver.schema import root
 from kubelab.engine.apiserver.status import bad_request, not_found, unsupported_media_type
 from kubelab.engine.apiserver.storage import Stored
 from kubelab.engine.apiserver.strategic import strategic_merge
@@ -66,8 +65,9 @@ class Writer:
         """PATCH of an object or its status."""
         target, rtype = call.target, call.target.rtype
         media = call.request.headers.get("content-type", "").partition(";")[0].strip()
-        if media not in PATCHES:
-            raise unsupported_media_type(PATCHES)
+        accepted = tuple(one for one in PATCHES if one != STRATEGIC) if rtype.custom else PATCHES
+        if media not in accepted:
+            raise unsupported_media_type(accepted)
         patch = parse_body(call.request.body, media)
         old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
         if media == APPLY:
@@ -100,7 +100,7 @@ class Writer:
         refuse_unknown_in_patch(call, problems)
         _check_name(config, target.name)
         _check_namespace(config, target.namespace)
-        made = apply_patch(call, old.obj if old else None, config)
+        made = apply_patch(call, kind_of(rtype).to_view(old.obj) if old else None, config)
         if old is None:
             return self._reader.answer(call, self._registry.create(call, made), 201)
         return self._reader.answer(call, self._registry.replace(call, old, made, self._prepare(call)))
@@ -144,7 +144,7 @@ def patched(target: Object, patch: Any, media: str, rtype: r.ResourceType) -> An
         raise bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}")
     if media == MERGE_PATCH:
         return merge_patch(copy(target), patch)
-    return strategic_merge(copy(target), patch, root(rtype.schema))
+    return strategic_merge(copy(target), patch, rtype.shape)
 
 
 def success(call: Call, details: Object | None = None, code: int = 200) -> ApiResponse:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.custom.kind import CustomKind
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.core import (
     DataKind,
@@ -14,6 +15,7 @@ from kubelab.engine.apiserver.kinds.core import (
     NamespaceKind,
     NodeKind,
 )
+from kubelab.engine.apiserver.kinds.definition import DefinitionKind
 from kubelab.engine.apiserver.kinds.event import EventKind
 from kubelab.engine.apiserver.kinds.ingress import IngressClassKind, IngressKind
 from kubelab.engine.apiserver.kinds.pod import PodKind
@@ -33,16 +35,17 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.REPLICASETS: ReplicaSetKind,
     r.INGRESSES: IngressKind,
     r.INGRESSCLASSES: IngressClassKind,
+    r.CUSTOMRESOURCEDEFINITIONS: DefinitionKind,
     r.LEASES: LeaseKind,
     r.EVENTS: EventKind,
     r.EVENTS_V1: EventKind,
 }
 
 
-@cache
+@lru_cache(maxsize=256)
 def kind_of(rtype: r.ResourceType) -> Kind:
     """The behaviour of a resource; the plain one when it has no class of its own."""
-    return _KINDS.get(rtype, Kind)(rtype)
+    return CustomKind(rtype) if rtype.custom else _KINDS.get(rtype, Kind)(rtype)
 
 
 __all__ = ["Kind", "kind_of"]

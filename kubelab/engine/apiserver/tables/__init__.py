@@ -6,6 +6,7 @@ from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.tables.cells import Column
 from kubelab.engine.apiserver.tables.columns import GENERIC, TABLES, TableOf
+from kubelab.engine.apiserver.tables.custom import custom_table
 
 
 def definitions(rtype: ResourceType) -> list[Object]:
@@ -30,6 +31,8 @@ def partial(obj: Object, group_version: str = "meta.k8s.io/v1") -> Object:
 
 def table_of(rtype: ResourceType) -> TableOf:
     """The table of a resource's kind."""
+    if rtype.custom:
+        return custom_table(rtype.custom)
     return TABLES.get(rtype.kind, GENERIC)
 
 

@@ -283,6 +283,10 @@ TABLES: dict[str, TableOf] = {
         ),
         _event,
     ),
+    "CustomResourceDefinition": TableOf(
+        (NAME, Column("Created At", "date", description="When it was created.")),
+        lambda obj, now: [_name(obj), obj["metadata"]["creationTimestamp"]],
+    ),
     "Lease": TableOf(
         (NAME, Column("Holder", description="The identity of the holder of the lease."), AGE),
         lambda obj, now: [_name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), c.age(obj, now)],
