@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds, shell, waiting
@@ -22,9 +23,12 @@ from kubelab.lab.traffic import Answer, Traffic
 
 if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster, ProxyMode
+    from kubelab.lab.authority import Authority, Mistake
+    from kubelab.lab.certificates import Certificate
     from kubelab.lab.connections import Connections
     from kubelab.lab.datagrams import Datagrams
     from kubelab.lab.endpoints import Endpoints
+    from kubelab.lab.handshakes import Handshake
     from kubelab.lab.lookup import Lookup
     from kubelab.lab.pages import Page
     from kubelab.lab.survey import Survey
@@ -328,6 +332,56 @@ class Lab:
         from kubelab.lab import modes
 
         modes.switch(self, mode)
+
+    # TLS
+
+    @cached_property
+    def authority(self) -> Authority:
+        """The course's certificate authority, kept with the cluster; ``curl --cacert`` takes its ``path``."""
+        from kubelab.engine.state import state_of
+        from kubelab.lab.authority import Authority
+
+        return Authority.kept_in(state_of(self.cluster.name).root / "course-ca")
+
+    def certificate(
+        self,
+        *names: str,
+        secret: str = "",
+        namespace: str = "",
+        days: float = 90,
+        mistake: Mistake | None = None,
+    ) -> Certificate:
+        """Let the course CA issue a certificate for some DNS names, and put it into a Secret of type kubernetes.io/tls.
+
+        ``secret``: its name; ``shop-tls`` for ``shop.example.test`` when left out. One that is there gets the new
+        certificate: a rotation. ``namespace``: another than the lab's. ``mistake``: with one thing wrong:
+        ``"wrong name"``, ``"expired"``, ``"not yet valid"``, ``"self-signed"``, ``"other key"``, ``"no intermediate"``,
+        ``"weak key"``, ``"garbled"``. Raises `LabError`.
+        """
+        from kubelab.lab.certificates import certificate
+
+        return certificate(self, names, secret, namespace, days, mistake)
+
+    def tls(
+        self,
+        host: str,
+        port: int = 443,
+        *,
+        sni: str | None = "",
+        source: str | Pod | None = "outside",
+        address: str = "",
+        via: str = "",
+        timeout: float = 3,
+    ) -> Handshake:
+        """Shake hands with who serves a host, as a client that trusts the course CA: what was served, verified or not.
+
+        ``sni``: another name to say than the host's, None for none at all; the certificate is compared with the host.
+        ``source``: a pod to shake from; None for the lab's own client pod. ``address``: where to connect to; left out,
+        it is where Ingress traffic enters; ``via="gateway/edge"`` takes that object's. ``timeout``: seconds.
+        """
+        from kubelab.lab.handshakes import handshake
+
+        return handshake(self, host, port, sni, source, address, via, timeout)
 
     # Packets
 

@@ -1,4 +1,4 @@
-"""Commands inside pods."""
+"""Commands inside pods, and programs of our own there and outside the cluster."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kubelab.clusters.conversation import Conversation, Talks
 from kubelab.lab.api import Api, Stream
 from kubelab.lab.errors import CannotRun, TimedOut
+
+if TYPE_CHECKING:
+    from kubelab.clusters.base import Node
 
 _BOOTSTRAP = (
     "import sys,json;j=json.loads(sys.stdin.readline());"
@@ -57,11 +61,12 @@ def client_input(job: dict[str, Any], program: str = REQUESTS) -> str:
 
 
 class Client:
-    """A client program that runs in a pod. Iterate over it for its results; `stop` ends it."""
+    """A client program that runs somewhere. Iterate over it for its results; `stop` ends it."""
 
-    def __init__(self, stream: Stream, pod: str, job: dict[str, Any], program: str) -> None:
+    def __init__(self, stream: Stream, where: str, job: dict[str, Any], program: str) -> None:
+        """``where``: ``in pod web-1``, ``outside the cluster``."""
         self._stream = stream
-        self._pod = pod
+        self._where = where
         stream.send(client_input(job, program))
 
     def results(self, timeout_seconds: float, began: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
@@ -74,15 +79,15 @@ class Client:
                 else:
                     yield result
         except TimeoutError as error:
-            raise TimedOut(f"The client in pod {self._pod} did not end within {timeout_seconds:g} s.") from error
+            raise TimedOut(f"The client {self._where} did not end within {timeout_seconds:g} s.") from error
         finally:
             self._stream.close()
         if self._stream.code == 127:
             raise CannotRun(
-                f"Pod {self._pod} has no python3 to send requests with; leave `source` out to use the lab's own client."
+                f"There is no python3 {self._where} to send requests with; leave `source` out for the lab's own client."
             )
         if self._stream.code != 0:
-            raise CannotRun(f"The client in pod {self._pod} failed: {_last_line(self._stream.stderr)}")
+            raise CannotRun(f"The client {self._where} failed: {_last_line(self._stream.stderr)}")
 
     def reconnect(self) -> None:
         """Tell the client to give up the connections that it keeps."""
@@ -95,7 +100,40 @@ class Client:
 
 def start_client(api: Api, namespace: str, pod: str, job: dict[str, Any], program: str = REQUESTS) -> Client:
     """Start a client program in a pod. Raises `CannotRun`."""
-    return Client(api.run(namespace, pod, CLIENT_ARGV), pod, job, program)
+    return Client(api.run(namespace, pod, CLIENT_ARGV), f"in pod {pod}", job, program)
+
+
+def start_outside(node: Node, job: dict[str, Any], program: str = REQUESTS) -> Client:
+    """Start a client program on a node, or outside the cluster (``cluster.outside``). Raises `CannotRun`."""
+    if not isinstance(node, Talks):
+        raise CannotRun("This cluster has no place outside where a program could run; send from a pod instead.")
+    return Client(_Talking(node.talk(CLIENT_ARGV)), "outside the cluster", job, program)
+
+
+class _Talking:
+    """A conversation as a stream. It has no exit code; a program of ours that fails says why on standard error."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._closed = False
+        self.stderr = ""
+
+    @property
+    def code(self) -> int:
+        return 1 if self.stderr else 0
+
+    def send(self, text: str) -> None:
+        if not self._closed:
+            self._conversation.send(text)
+
+    def lines(self, timeout_seconds: float) -> Iterator[str]:
+        return self._conversation.lines(timeout_seconds)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self.stderr = self._conversation.stderr
+            self._conversation.close()
 
 
 def _last_line(text: str) -> str:

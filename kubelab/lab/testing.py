@@ -12,14 +12,18 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kubelab.clusters.base import Capability, Finished, Node, ProxyMode, Status
 from kubelab.lab.api import Object, Stream
 from kubelab.lab.errors import ApiError, CannotRun
 from kubelab.lab.lab import Lab
+
+if TYPE_CHECKING:
+    from kubelab.lab.authority import Authority
 
 STREAM_SECONDS = 0.001
 """The beat of a stream's answers."""
@@ -28,7 +32,17 @@ STREAM_SECONDS = 0.001
 def fake_lab(namespace: str = "lesson") -> Lab:
     """A `Lab` on a cluster in memory; its API is ``lab.api``, a `FakeApi`."""
     api = FakeApi()
-    return Lab(FakeCluster(), api, namespace)
+    return FakeLab(FakeCluster(), api, namespace)
+
+
+class FakeLab(Lab):
+    """A lab that keeps nothing on disk."""
+
+    @cached_property
+    def authority(self) -> Authority:
+        from kubelab.lab.authority import Authority
+
+        return Authority()
 
 
 class FakeCluster:
@@ -122,7 +136,7 @@ class FakeApi:
             return self.objects[path]
         if path.endswith("/endpointslices") and query:
             return {"items": self._slices(path.split("/")[-2], query["labelSelector"].split("=")[1])}
-        if not path.split("/")[-1].endswith("s"):
+        if not _is_collection(path):
             raise _not_found(path)
         selector = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
         found = self._listed(path)
@@ -253,6 +267,12 @@ def _running(ip: str) -> Object:
 def _owner(object_: Object) -> str:
     owners = object_["metadata"].get("ownerReferences") or [{"name": ""}]
     return str(owners[0]["name"]).removesuffix("-abc")
+
+
+def _is_collection(path: str) -> bool:
+    """After the group and version come pairs of a plural and a name; a plural alone at the end is a collection."""
+    _, root, *rest = path.split("/")
+    return (len(rest) - (1 if root == "api" else 2)) % 2 == 1
 
 
 def _not_found(path: str) -> ApiError:
