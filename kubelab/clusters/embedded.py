@@ -105,7 +105,10 @@ class EmbeddedCluster:
     def capabilities(self) -> frozenset[Capability]:
         """What the running cluster can do. Raises `ClusterError` when it does not run."""
         can: set[Capability] = {"several nodes", "node shell", "outside client", "switch proxy mode"}
-        if self.facts()["tier"] == "interposed":
+        facts = self.facts()
+        if facts.get("ingress"):
+            can.add("ingress")
+        if facts["tier"] == "interposed":
             can.add("conntrack")  # the agent's own table, which its nodes answer for
         else:
             can.add("kernel rules")

@@ -1,18 +1,66 @@
-"""What a fresh cluster holds beside the learner's objects: the name server and kubeadm's ConfigMaps."""
+"""What a fresh cluster holds beside the learner's objects: name server and, where Envoy runs, ingress controller."""
 
 from __future__ import annotations
 
-from kubelab.engine.client import ApiError, Client, Object, Resource, already_exists
-from kubelab.engine.client.resources import DEPLOYMENTS, SERVICEACCOUNTS, SERVICES
-from kubelab.engine.dns.manifests import manifests
+from collections.abc import Iterable
 
-_RESOURCES: dict[str, Resource] = {each.kind: each for each in (DEPLOYMENTS, SERVICEACCOUNTS, SERVICES)}
+from kubelab.engine.client import ApiError, Client, Object, Resource, already_exists, is_not_found
+from kubelab.engine.client.resources import DEPLOYMENTS, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES
+from kubelab.engine.dns import manifests as dns
+from kubelab.engine.ingress import envoy
+from kubelab.engine.ingress import manifests as ingress
+
+INGRESS_NAMESPACE = ingress.NAMESPACE
+INGRESS_SERVICE = ingress.NAME
+INGRESS_CLASS = ingress.CLASS
+INGRESS_PORTS = tuple(port for _, port, _ in ingress.PORTS)
+
+_RBAC = "rbac.authorization.k8s.io"
+_RESOURCES: dict[str, Resource] = {
+    each.kind: each
+    for each in (
+        *(DEPLOYMENTS, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES),
+        Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
+        Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
+    )
+}
+
+
+def has_ingress() -> bool:
+    """Whether there is an Envoy for this machine."""
+    return envoy.binary() is not None
 
 
 async def install(client: Client) -> None:
-    """Create what is missing; what is there, changed by the learner or not, stays as it is."""
-    for manifest in manifests():
-        await _create(client, manifest)
+    """Create what is missing of the name server; what is there, changed by the learner or not, stays as it is."""
+    await _install(client, dns.manifests())
+
+
+async def install_ingress(client: Client) -> None:
+    """Create what is missing of the ingress controller, where it can run."""
+    if has_ingress():
+        await _install(client, ingress.manifests())
+
+
+async def _install(client: Client, manifests: Iterable[Object]) -> None:
+    served: dict[str, bool] = {}
+    for manifest in manifests:
+        version = manifest["apiVersion"]
+        if version not in served:
+            served[version] = await _is_served(client, version)
+        if served[version]:
+            await _create(client, manifest)
+
+
+async def _is_served(client: Client, version: str) -> bool:
+    """Whether the API has these kinds at all: an API server without RBAC needs no roles."""
+    try:
+        await client.send("GET", f"/apis/{version}" if "/" in version else f"/api/{version}")
+    except ApiError as error:
+        if is_not_found(error):
+            return False
+        raise
+    return True
 
 
 async def _create(client: Client, manifest: Object) -> None:

@@ -24,6 +24,7 @@ from kubelab.engine.apiserver import ApiServer, ApiServerSettings
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.control.server import Call, ControlServer
 from kubelab.engine.controllers import run_controllers
+from kubelab.engine.doorway import Doorway, service_address
 from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Tier
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
@@ -61,6 +62,9 @@ class Engine:
         self._proxy_mode = KeptMode(self._state)
         self._server = ""
         self._reported = False
+        self._doorway = Doorway(
+            self._state, addons.INGRESS_PORTS, lambda: self._network, self._ingress_address
+        )
 
     def stop(self) -> None:
         """End ``run``; callable from a signal handler."""
@@ -80,6 +84,9 @@ class Engine:
             serving = await self._api.serve([listener], pki.apiserver_tls())
             stack.push_async_callback(serving.close)
             self._write_kubeconfig(pki)
+            if addons.has_ingress():
+                await self._doorway.open()
+                stack.push_async_callback(self._doorway.close)
             await self._live(pki, lambda: max(control.last_call, serving.last_request))
 
     async def _live(self, pki: PKI, last_request: Callable[[], float]) -> None:
@@ -144,6 +151,7 @@ class Engine:
             self._reported = True
             self._options.report()
         self._ready.set()
+        await addons.install_ingress(self._client(ADMIN))
 
     async def _end_when_idle(self, last_request: Callable[[], float]) -> None:
         """Nobody has asked for anything for long: an orphan ends itself."""
@@ -249,7 +257,12 @@ class Engine:
             "server": self._server,
             "nodes": [spec.name for spec in self._specs],
             "pid": os.getpid(),
+            "ingress": addons.has_ingress(),
+            "loopback": dict(self._doorway.ports),
         }
+
+    async def _ingress_address(self) -> str:
+        return await service_address(self._client(ADMIN), addons.INGRESS_NAMESPACE, addons.INGRESS_SERVICE)
 
     async def _on_reset(self, _call: Call) -> Mapping[str, Any]:
         await reset(self._client(ADMIN))

@@ -12,6 +12,8 @@ from kubelab.engine.client.resources import (
     ENDPOINTS,
     ENDPOINTSLICES,
     EVENTS,
+    INGRESSCLASSES,
+    INGRESSES,
     NAMESPACES,
     PODS,
     REPLICASETS,
@@ -19,8 +21,8 @@ from kubelab.engine.client.resources import (
     SERVICES,
 )
 
-SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
-_KINDS = (SERVICES, DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, EVENTS)
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", addons.INGRESS_NAMESPACE})
+_KINDS = (INGRESSES, SERVICES, DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, EVENTS)
 _OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslices", "kubernetes"),
         ("configmaps", "kube-root-ca.crt")}  # fmt: skip
 RETRY_SECONDS = 0.05
@@ -34,7 +36,10 @@ async def reset(client: Client) -> None:
         for name in names:
             if name not in SYSTEM_NAMESPACES:
                 group.create_task(_empty(client, name))
+        group.create_task(_remove_classes(client))
+        group.create_task(_remove_ingresses_of_the_system(client))
     await addons.install(client)
+    await addons.install_ingress(client)
 
 
 async def _empty(client: Client, namespace: str) -> None:
@@ -55,6 +60,19 @@ async def _sweep(client: Client, namespace: str) -> bool:
             found = True
             await _quietly_delete(client, resource, obj["metadata"]["name"], namespace)
     return found or (namespace != "default" and await _exists(client, namespace))
+
+
+async def _remove_classes(client: Client) -> None:
+    for obj in (await client.list(INGRESSCLASSES))["items"]:
+        if obj["metadata"]["name"] != addons.INGRESS_CLASS:
+            await _quietly_delete(client, INGRESSCLASSES, obj["metadata"]["name"])
+
+
+async def _remove_ingresses_of_the_system(client: Client) -> None:
+    """The system has none: what is there is the learner's."""
+    for obj in (await client.list(INGRESSES))["items"]:
+        if obj["metadata"]["namespace"] in SYSTEM_NAMESPACES:
+            await _quietly_delete(client, INGRESSES, obj["metadata"]["name"], obj["metadata"]["namespace"])
 
 
 def _is_own(resource: Resource, obj: Object) -> bool:

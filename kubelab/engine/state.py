@@ -78,6 +78,7 @@ class StateDir:
         self.pki = root / "pki"
         self.store = root / "store.sqlite3"
         self.proxy_mode = root / "proxy-mode"
+        self.loopback = root / "loopback.json"
         self.log = root / "engine.log"
         self.volumes = root / "volumes"
         """What pods mount; made by the node agents."""

@@ -60,6 +60,9 @@ _IMAGES = {
     ),
     "registry.k8s.io/pause": _Image(("/pause",), forks={"/pause": PAUSE, "pause": PAUSE}),
     "registry.k8s.io/coredns/coredns": _Image((sys.executable, "-m", "kubelab.engine.dns"), env=_python_of_kubelab()),
+    "kubelab.dev/ingress-controller": _Image(
+        (sys.executable, "-m", "kubelab.engine.ingress"), env=_python_of_kubelab()
+    ),
     "docker.io/library/python": _Image(cmd=("python3",), env={"LANG": "C.UTF-8"}),
     "docker.io/nicolaka/netshoot": _Image(cmd=("zsh",)),
 }
