@@ -19,10 +19,15 @@ from kubelab.trace.packet import Header
 from kubelab.trace.places import Picture, Place
 from kubelab.trace.routes import Route
 
-_ADDRESS = r"(?<![\w.])(?P<address>\d{1,3}(?:\.\d{1,3}){3})(?P<prefix>/\d{1,2})?(?![\w]|\.\d)"
+_DOTTED = r"\d{1,3}(?:\.\d{1,3}){3}"
+_ADDRESS = rf"(?<![\w.])(?P<address>{_DOTTED})(?P<prefix>/\d{{1,2}})?(?![\w]|\.\d)"
 _ENDPOINT_CHAIN = (
     r"(?P<endpoint>KUBE-SEP-[A-Z2-7]{16}|(?P<kind>endpoint|affinity)-[A-Z2-7]{8}-[^\s;]*?__(?P<to>[\d.]+)/\d+)"
 )
+_SERVER_CHAIN = (
+    rf"\b(?P<protocol>tcp|udp|sctp)/(?P<server>{_DOTTED})/(?P<port>\d+)(?:/(?P<real>{_DOTTED})/(?P<real_port>\d+))?"
+)
+"""Of a virtual server where IPVS is stood in for by nft, and of one endpoint behind it."""
 _TRANSLATES = re.compile(r"-A (KUBE-SEP-\S+) .*--to-destination ([\d.]+)")
 _CHANCE = re.compile(
     r"(--probability )[\d.]+|((?:numgen random mod|random mod) \d+(?: offset \d+)? (?:v?map )?\{)[^}]*\}"
@@ -82,7 +87,7 @@ class Names:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         links = "|".join(sorted(map(re.escape, self.links), key=len, reverse=True)) or r"(?!)"
-        return re.compile(rf"{_ADDRESS}|{_ENDPOINT_CHAIN}|(?<![\w-])(?P<link>{links})(?![\w-])")
+        return re.compile(rf"{_SERVER_CHAIN}|{_ADDRESS}|{_ENDPOINT_CHAIN}|(?<![\w-])(?P<link>{links})(?![\w-])")
 
     @cached_property
     def _wide(self) -> tuple[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str], ...]:
@@ -90,6 +95,11 @@ class Names:
         return tuple(sorted(nets, key=lambda each: -each[0].prefixlen))
 
     def _name(self, found: re.Match[str], *, brackets: bool) -> str:
+        if server := found["server"]:
+            ends = [f"({self._of_address(server)})/{found['port']}"]
+            if real := found["real"]:
+                ends.append(f"({self._of_address(real)})/{found['real_port']}")
+            return "/".join((found["protocol"], *ends))
         if address := found["address"]:
             name = self._of_address(address, found["prefix"] or "")
             return name if name == found[0] or not brackets else f"({name})"
