@@ -51,8 +51,8 @@ done
 exit 0
 """
 _STANDIN = "Mode ipvs where the kernel has no IPVS: walked is the table ip kubelab-ipvs, which does what IPVS would."
-"""`ipvsadm` and `ipset` answer in such a node too, from the plan. A trace leaves them out: the node has no rules that ask
-the sets, and the kernel's own record, which `Lab.follow` holds a trace against, is that of the table."""
+"""`ipvsadm` and `ipset` answer in such a node too, from the plan. A trace leaves them out: the node has no rules that
+ask the sets, and the kernel's own record, which `Lab.follow` holds a trace against, is that of the table."""
 _EVALUATED: Mapping[str, Sequence[str]] = {
     "addresses": ("ip", "addr"),
     "routes": ("ip", "route", "show", "table", "all"),
