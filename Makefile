@@ -27,7 +27,7 @@ check: setup-test ## lint, types, import contracts
 notebooks: setup-test ## run the lessons and compare every cell's output
 	@$(VENV) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks solutions $(PYTEST)
 
-bench: setup-lab ## measure: start, requests, memory, idle, re-attach, stop
+bench: setup-lab ## measure: start, requests and memory, kube-proxy's modes, traces (minutes)
 	@$(VENV) -m benchmarks
 
 down: setup-lab ## stop the cluster

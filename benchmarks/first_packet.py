@@ -1,13 +1,12 @@
 """What the first packet of a connection costs with so many Services, in each mode that this kernel has.
 
-``python -m benchmarks.first_packet [SERVICES …]``; ``KUBELAB_TIER=user`` for a plain user's network. The low end (5th
+``python -m benchmarks first-packet [SERVICES …]``; ``KUBELAB_TIER=user`` for a plain user's network. The low end (5th
 percentile) of many connects from a pod: to the Service that the rules name last, and to a pod without any Service.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 
 from benchmarks.measure import Measure
 from kubelab.course.lessons.lesson04_kube_proxy_modes.first_packet import measured
@@ -25,7 +24,3 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
             print(Measure(what, cost.last, "µs", detail=f"to the pod itself {cost.direct:.1f} µs"), flush=True)
     for note in found.notes:
         print(f"· {note}", flush=True)
-
-
-if __name__ == "__main__":
-    main(tuple(map(int, sys.argv[1:])) or SIZES)
