@@ -1,0 +1,195 @@
+"""The Gateway API's definitions in the API server that serves them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+from typing import Any
+
+import pytest
+import yaml
+
+from kubelab.engine import gateway_api
+from kubelab.engine.client.resources import CUSTOMRESOURCEDEFINITIONS, GATEWAYS
+
+ROOT = "/apis/gateway.networking.k8s.io/v1"
+ROUTES = f"{ROOT}/namespaces/default/httproutes"
+with_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+
+
+@pytest.fixture(autouse=True)
+async def installed(client) -> None:
+    await gateway_api.install(client)
+
+
+def gateway(name: str = "web", *listeners: dict[str, Any]) -> dict[str, Any]:
+    listening = listeners or ({"name": "http", "port": 80, "protocol": "HTTP"},)
+    return {"metadata": {"name": name}, "spec": {"gatewayClassName": "kubelab", "listeners": list(listening)}}
+
+
+def route(name: str = "shop", *, parent: dict[str, Any] | None = None, **rule: Any) -> dict[str, Any]:
+    rule = rule or {"backendRefs": [{"name": "web", "port": 80}]}
+    return {"metadata": {"name": name}, "spec": {"parentRefs": [parent or {"name": "web"}], "rules": [rule]}}
+
+
+async def test_what_is_left_out_is_filled_in(api) -> None:
+    listener = {"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "shop-tls"}]}}
+    made = (await api.post(f"{ROOT}/namespaces/default/gateways", gateway("web", listener))).body
+    [listening] = made["spec"]["listeners"]
+    assert listening["allowedRoutes"] == {"namespaces": {"from": "Same"}}
+    assert listening["tls"] == {
+        "mode": "Terminate",
+        "certificateRefs": [{"group": "", "kind": "Secret", "name": "shop-tls"}],
+    }
+    judged = [(one["type"], one["status"]) for one in made["status"]["conditions"]]
+    assert judged == [("Accepted", "Unknown"), ("Programmed", "Unknown")]
+    spec = (await api.post(ROUTES, route())).body["spec"]
+    assert spec["parentRefs"] == [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "web"}]
+    [rule] = spec["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert rule["backendRefs"] == [{"group": "", "kind": "Service", "name": "web", "port": 80, "weight": 1}]
+    redirected = (await api.post(ROUTES, route("moved", filters=[redirect(scheme="https")]))).body["spec"]["rules"][0]
+    assert redirected["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 302}
+
+
+def redirect(**to: Any) -> dict[str, Any]:
+    return {"type": "RequestRedirect", "requestRedirect": to}
+
+
+def rewrite(**to: Any) -> dict[str, Any]:
+    return {"type": "URLRewrite", "urlRewrite": to}
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({"matches": [{"path": {"type": "Prefix"}}]}, "spec.rules[0].matches[0].path.type"),
+        ({"matches": [{"method": "get"}]}, "spec.rules[0].matches[0].method"),
+        ({"matches": [{"headers": [{"name": "a b", "value": "c"}]}]}, "spec.rules[0].matches[0].headers[0].name"),
+        ({"matches": [{"queryParams": [{"name": "a"}]}]}, "spec.rules[0].matches[0].queryParams[0].value"),
+        ({"backendRefs": [{"name": "web", "port": 0}]}, "spec.rules[0].backendRefs[0].port"),
+        ({"backendRefs": [{"name": "web", "port": 80, "weight": -1}]}, "spec.rules[0].backendRefs[0].weight"),
+        ({"filters": [redirect(statusCode=200)]}, "spec.rules[0].filters[0].requestRedirect.statusCode"),
+        ({"filters": [{"requestRedirect": {}}]}, "spec.rules[0].filters[0].type"),
+        ({"timeouts": {"request": "1 minute"}}, "spec.rules[0].timeouts.request"),
+    ],
+)
+async def test_a_rule_that_makes_no_sense_is_refused_where_it_is_wrong(api, rule, field) -> None:
+    refused = await api.post(ROUTES, route(**rule))
+    assert refused.code == 422, refused.raw
+    assert field in [cause["field"] for cause in refused.body["details"]["causes"]]
+
+
+async def test_all_that_a_course_teaches_is_taken(api) -> None:
+    headers = {"set": [{"name": "X-Shop", "value": "1"}], "add": [{"name": "Via", "value": "k"}], "remove": ["Cookie"]}
+    taken = route(
+        parent={"name": "web", "namespace": "infra", "sectionName": "https"},
+        matches=[
+            {"path": {"type": "PathPrefix", "value": "/v1"}, "method": "GET", "headers": [{"name": "a", "value": "b"}]}
+        ],
+        filters=[
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": headers},
+            {"type": "ResponseHeaderModifier", "responseHeaderModifier": headers},
+            rewrite(hostname="api.example.test", path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}),
+        ],
+        backendRefs=[{"name": "a", "port": 80, "weight": 9}, {"name": "b", "namespace": "other", "port": 80}],
+        timeouts={"request": "1m30s", "backendRequest": "500ms"},
+    )
+    made = await api.post(f"{ROUTES}?fieldValidation=Strict", taken)
+    assert made.code == 201, made.raw
+    grant = {
+        "metadata": {"name": "g"},
+        "spec": {
+            "from": [{"group": gateway_api.GROUP, "kind": "HTTPRoute", "namespace": "default"}],
+            "to": [{"group": "", "kind": "Service"}],
+        },
+    }
+    assert (await api.post(f"{ROOT}/namespaces/default/referencegrants", grant)).code == 201
+    older = await api.get("/apis/gateway.networking.k8s.io/v1beta1/namespaces/default/referencegrants/g")
+    assert (older.code, older.body["apiVersion"]) == (200, "gateway.networking.k8s.io/v1beta1")
+
+
+async def test_definitions_that_are_there_stay_as_they_are(client) -> None:
+    for definition in gateway_api.definitions():
+        name = definition["metadata"]["name"]
+        if name.startswith("gateways"):
+            await client.patch(CUSTOMRESOURCEDEFINITIONS, name, {"metadata": {"annotations": {"mine": "yes"}}})
+        else:
+            await client.delete(CUSTOMRESOURCEDEFINITIONS, name)
+    await gateway_api.install(client)
+    [left] = (await client.list(CUSTOMRESOURCEDEFINITIONS))["items"]
+    assert left["metadata"]["annotations"]["mine"] == "yes"
+
+
+def fuller(definition: dict[str, Any]) -> dict[str, Any]:
+    """As the project's own files differ: a newer bundle, one version more, fields that ours leave out."""
+    newer = copy.deepcopy(definition)
+    newer["metadata"]["annotations"] = {
+        f"{gateway_api.GROUP}/bundle-version": "v1.99.0",
+        "api-approved.kubernetes.io": "https://example.test/approved",
+    }
+    spec = newer["spec"]
+    spec["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["tls"] = {"type": "object"}
+    if len(spec["versions"]) == 1:
+        spec["versions"].append({**copy.deepcopy(spec["versions"][0]), "name": "v1beta1", "storage": False})
+    return newer
+
+
+@with_kubectl
+async def test_the_projects_own_files_applied_later_win_and_objects_stay(kubectl, client) -> None:
+    await client.create(GATEWAYS, gateway(), "default")
+    newer = [fuller(one) for one in gateway_api.definitions()]
+    said = await kubectl.ok("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(newer))
+    assert said.count("serverside-applied") == 4
+    served = await kubectl.ok("get", "gateways.v1beta1.gateway.networking.k8s.io", "web", "-o", "json")
+    assert json.loads(served)["spec"]["listeners"][0]["allowedRoutes"] == {"namespaces": {"from": "Same"}}
+    with_more = gateway("more")
+    with_more["spec"]["tls"] = {}
+    assert "tls" in (await client.create(GATEWAYS, with_more, "default"))["spec"]
+    await gateway_api.install(client)
+    found = await client.get(CUSTOMRESOURCEDEFINITIONS, "gateways.gateway.networking.k8s.io")
+    assert found["metadata"]["annotations"][f"{gateway_api.GROUP}/bundle-version"] == "v1.99.0"
+
+
+MANIFESTS = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web}
+spec: {gatewayClassName: kubelab, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [shop.example.test]
+  rules:
+  - matches: [{path: {value: /cart}}]
+    backendRefs: [{name: cart, port: 80}]
+"""
+
+
+@with_kubectl
+async def test_kubectls_ways_with_gateways_and_routes(kubectl) -> None:
+    await kubectl.ok("apply", "-f", "-", stdin=MANIFESTS)
+    version = ("get", "httproute", "shop", "-o", "jsonpath={.metadata.resourceVersion}")
+    before = await kubectl.ok(*version)
+    await kubectl.ok("apply", "-f", "-", stdin=MANIFESTS)  # "configured": kubectl cannot tell defaults in a list
+    assert await kubectl.ok(*version) == before
+    compared = await kubectl("diff", "-f", "-", stdin=MANIFESTS.replace("port: 80}]\n", "port: 81}]\n"))
+    assert (compared.returncode, "port: 81" in compared.stdout) == (1, True), compared.stderr
+    await kubectl.ok("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=MANIFESTS.replace("/cart", "/c"))
+    await kubectl.ok("edit", "httproute", "shop", KUBE_EDITOR="sed -i s#value:./c#value:\\ /d#")
+    await kubectl.ok("patch", "httproute", "shop", "--type=merge", "-p", '{"spec":{"hostnames":["a.test"]}}')
+    path = "jsonpath={.spec.hostnames[0]}{.spec.rules[0].matches[0].path.value}"
+    assert await kubectl.ok("get", "httproute", "shop", "-o", path) == "a.test/d"
+    assert re.search(r"NAME +HOSTNAMES +AGE\nshop +\[\"a.test\"\]", await kubectl.ok("get", "httproutes"))
+    table = await kubectl.ok("get", "gtw")
+    assert re.search(r"NAME +CLASS +ADDRESS +PROGRAMMED +AGE\nweb +kubelab +Unknown", table), table
+    explained = await kubectl.ok("explain", "httproute.spec.rules.backendRefs.weight")
+    assert "FIELD: weight <integer>" in explained
+    assert "0 gets nothing" in explained
+    unknown = await kubectl.fails("apply", "-f", "-", stdin=MANIFESTS.replace("matches:", "match:"))
+    assert 'unknown field "spec.rules[0].match"' in unknown
