@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.contract import Place
@@ -75,6 +77,7 @@ class Context:
     def _look_for_all(self) -> None:
         self.prefixes = tuple(path.encode() for path in self.redirects)
         self.sources = tuple(f"{source}/" for source, _ in self.redirects.values())
+        self._above = {str(each) for source, _ in self.redirects.values() for each in PurePath(source).parents}
 
     def redirect(self, path: str) -> tuple[str, bool] | None:
         """Where ``path`` is on the machine and whether it is read-only; None when it is no other path."""
@@ -85,6 +88,9 @@ class Context:
         if not best:
             return None
         source, read_only = self.redirects[best]
-        if path.startswith(self.sources):  # it knows where it really is: getcwd(2) says so
+        if f"{path}/".startswith(self.sources):  # it knows where it really is: getcwd(2) says so
             return None
-        return source + path[len(best) :], read_only
+        found = source + path[len(best) :]
+        if path != best and path in self._above and not os.path.lexists(found):  # realpath(3) asks for every step there
+            return None
+        return found, read_only
