@@ -1,4 +1,5 @@
 import re
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
@@ -55,6 +56,15 @@ def test_the_picture_is_well_formed_and_says_what_it_shows(walk):
     shown = [each.text for each in picture.iter(f"{space}text") if each.text]
     for place in ("client", "kubelab-worker2", "PREROUTING", "KUBE-SVC-LOLE4ISW44XBNF3G", "KUBE-SEP-(web-1)", "web-1"):
         assert place in shown
+
+
+def test_the_stored_html_holds_the_picture_as_an_image_which_jupyterlab_leaves_in(walk):
+    html = bundle(walk)["text/html"]
+    assert "<svg" not in html
+    found = re.search(
+        r'<img alt="Map of the way: [^"]+" style=\'max-width: 100%\' src="data:image/svg\+xml,([^"]+)">', html
+    )
+    assert unquote(found[1]) == walk.svg
 
 
 def test_every_step_has_a_place_on_the_map_and_the_packet_before_and_after(walk):
@@ -132,7 +142,7 @@ def test_a_hostile_comment_is_only_text(traced):
     found: Trace = trace(seen, "a", "8.8.8.8", 80)
     walk = PacketWalk(found)
     for form in (bundle(walk)["text/html"], walk.walk["outcomes"][0]["request"]["svg"]):
-        assert "<img" not in form
+        assert "<img src=x" not in form
 
 
 def test_wrong_questions_are_said(traced, lab_in_memory):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import quote
 
 from kubelab.trace import Outcome, Trace
 from kubelab.widgets.walk.steps import Step, end
 from kubelab.widgets.walk.words import fraction
 
+_PLAIN = " =:/;,.()'"
+"""What needs no escape in the URL of a picture inside double quotes."""
 _COLUMNS = ("", "where", "what happens", "packet after")
 
 
@@ -53,7 +56,12 @@ def text(trace: Trace, shown: Outcome, made: Sequence[Step]) -> str:
 
 
 def html(trace: Trace, shown: Outcome, made: Sequence[Step], picture: str) -> str:
-    """The outcomes, the picture and the steps."""
+    """The outcomes, the picture (SVG) and the steps.
+
+    The picture is an <img>: JupyterLab takes SVG elements out of stored HTML and leaves their texts in a heap.
+    """
+    alt = escape(f"Map of the way: {shown.named.reason}", quote=True)
+    image = f'<img alt="{alt}" style=\'max-width: 100%\' src="data:image/svg+xml,{quote(picture, safe=_PLAIN)}">'
     outcomes = "".join(f"<li>{escape(outcome_line(each))}</li>" for each in trace.named)
     head = "".join(f"<th scope='col' style='text-align: left'>{escape(each)}</th>" for each in _COLUMNS)
     body = "".join(
@@ -65,7 +73,7 @@ def html(trace: Trace, shown: Outcome, made: Sequence[Step], picture: str) -> st
     notes = [f"Assuming: {each}" for each in shown.named.assumptions] + [f"Note: {each}" for each in trace.named.notes]
     return (
         f"<div><p><b>Packet walk</b>: {escape(headline(trace))}</p><ul>{outcomes}</ul>"
-        f"<p>The way to {escape(shown.place)}: {escape(_how_many(made))}</p>{picture}"
+        f"<p>The way to {escape(shown.place)}: {escape(_how_many(made))}</p>{image}"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p><b>End</b>: {escape(shown.named.reason)}</p>"
         f"{''.join(f'<p>{escape(each)}</p>' for each in notes)}</div>"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from kubelab.course.catalogue import Lesson, Question
 from kubelab.course.lessons.lesson08_nodeport_and_traffic_policies import even_and_known, local_share
 from kubelab.course.lessons.lesson08_nodeport_and_traffic_policies.crowds import place
+from kubelab.course.lessons.lesson08_nodeport_and_traffic_policies.inside import ask_inside
 from kubelab.course.lessons.lesson08_nodeport_and_traffic_policies.local_share import crowded_share
 from kubelab.lab.entries import ask_nodes
 
-__all__ = ["LESSON", "ask_nodes", "crowded_share", "place"]
+__all__ = ["LESSON", "ask_inside", "ask_nodes", "crowded_share", "place"]
 
 LESSON = Lesson(
     number=8,
@@ -38,6 +39,18 @@ LESSON = Lesson(
             "Local, and a node without a pod: how many of 60 requests to the load balancer's address fail?",
             high=60,
             unit="of 60 requests",
+        ),
+        Question(
+            "8.inside",
+            "internalTrafficPolicy: Local; a pod calls the ClusterIP from a node without one of the Service's pods: "
+            "what does it see?",
+            options=("answered", "refused", "timeout"),
+        ),
+        Question(
+            "8.prefer",
+            "trafficDistribution: PreferSameNode; from that same node: how many of three pods answer 60 requests?",
+            high=3,
+            unit="of 3 pods",
         ),
         local_share.QUESTION,
     ),

@@ -103,7 +103,12 @@ def check(lab: Lab, seed: Seed) -> Result:
         return Result("9.2", Outcome.NOT_ATTEMPTED, "The Service is as you were given it.")
     if pods < PODS:
         return Result("9.2", Outcome.INCORRECT, f"There are fewer than the {PODS} pods of before.")
-    return judge(measure(lab, own), bool(stale), service["spec"].get("sessionAffinity") == "ClientIP")
+    sticky = service["spec"].get("sessionAffinity") == "ClientIP"
+    result = judge(measure(lab, own), bool(stale), sticky)
+    if result.outcome is Outcome.CORRECT or stale or sticky:
+        return result
+    # Nothing that was written explains it. Chance and a busy machine do not come twice, what is wrong does.
+    return judge(measure(lab, own), bool(stale), sticky)
 
 
 def measure(lab: Lab, own: Mapping[str, object]) -> Measured:
