@@ -110,10 +110,10 @@ class Registry:
             new["metadata"]["managedFields"] = call.managed_fields
         if rtype.generation and kind.spec_changed(new, old.obj):
             new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-        errors = object_meta_update(new, old.obj) + object_meta(new, kind.name_rule) + kind.validate(new)
-        if prepare is None:
-            errors += kind.validate_update(new, old.obj)
+        errors = object_meta_update(new, old.obj) + object_meta(new, kind.name_rule)
+        errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
+        call.warnings += kind.warnings(new)
         self._allocate(rtype, new, old.key)
         new["metadata"]["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
         if new == old.obj:

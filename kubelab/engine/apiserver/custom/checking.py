@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kubelab.engine.apiserver.custom.correlation import ABSENT, correlated
 from kubelab.engine.apiserver.custom.formats import is_of_format
 from kubelab.engine.apiserver.custom.patterns import matches
 from kubelab.engine.apiserver.validation.fields import FieldError, duplicate, invalid, not_supported, quoted, required
@@ -17,12 +18,15 @@ _TYPED = ("apiVersion", "kind", "metadata")
 Errors = Iterator[FieldError]
 
 
-def errors_of(obj: Any, schema: Any) -> list[FieldError]:
-    """What is wrong with a whole object. Its type and metadata are not looked at."""
+def errors_of(obj: Any, schema: Any, old: Any = ABSENT) -> list[FieldError]:
+    """What is wrong with a whole object. Its type and metadata are not looked at.
+
+    Beside an ``old`` version of it, what has not changed may stay as it is (KEP-4008).
+    """
     properties = {name: below for name, below in (schema.get("properties") or {}).items() if name not in _TYPED}
     needed = [name for name in schema.get("required") or () if name not in _TYPED]
     rest = {name: value for name, value in obj.items() if name not in _TYPED}
-    return list(_check(rest, {**schema, "properties": properties, "required": needed}, ""))
+    return list(_check(rest, {**schema, "properties": properties, "required": needed}, "", old))
 
 
 def type_name(value: Any) -> str:
@@ -43,7 +47,9 @@ def child(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _check(value: Any, schema: Any, path: str) -> Errors:
+def _check(value: Any, schema: Any, path: str, old: Any = ABSENT) -> Errors:
+    if path and old is not ABSENT and old == value:
+        return
     yield from _type(value, schema, path)
     if value is None:
         return
@@ -57,9 +63,9 @@ def _check(value: Any, schema: Any, path: str) -> Errors:
     elif isinstance(value, int | float):
         yield from _number(value, schema, path)
     elif isinstance(value, list):
-        yield from _array(value, schema, path)
+        yield from _array(value, schema, path, old)
     elif isinstance(value, dict):
-        yield from _object(value, schema, path)
+        yield from _object(value, schema, path, old)
 
 
 def _type(value: Any, schema: Any, path: str) -> Errors:
@@ -115,7 +121,7 @@ def _number(value: float, schema: Any, path: str) -> Errors:
         yield invalid(path, value, f"{path} in body must be of type {schema['format']}: {quoted(value)}")
 
 
-def _array(value: list[Any], schema: Any, path: str) -> Errors:
+def _array(value: list[Any], schema: Any, path: str, old: Any) -> Errors:
     most, least = schema.get("maxItems"), schema.get("minItems")
     if most is not None and len(value) > most:
         yield FieldError("FieldValueTooMany", path, len(value), f"must have at most {most} items")
@@ -123,8 +129,9 @@ def _array(value: list[Any], schema: Any, path: str) -> Errors:
         yield invalid(path, len(value), f"{path} in body should have at least {least} items")
     items = schema.get("items")
     if items:
+        former = correlated(schema, old)
         for index, item in enumerate(value):
-            yield from _check(item, items, f"{path}[{index}]")
+            yield from _check(item, items, f"{path}[{index}]", former(item))
     yield from _uniqueness(value, schema, path)
 
 
@@ -144,7 +151,7 @@ def _uniqueness(value: list[Any], schema: Any, path: str) -> Errors:
         seen.append(key)
 
 
-def _object(value: dict[str, Any], schema: Any, path: str) -> Errors:
+def _object(value: dict[str, Any], schema: Any, path: str, old: Any) -> Errors:
     most, least = schema.get("maxProperties"), schema.get("minProperties")
     if most is not None and len(value) > most:
         yield FieldError("FieldValueTooMany", path, len(value), f"must have at most {most} items")
@@ -161,7 +168,14 @@ def _object(value: dict[str, Any], schema: Any, path: str) -> Errors:
     for name, item in value.items():
         below = properties.get(name, others)
         if isinstance(below, dict):
-            yield from _check(item, below, child(path, name))
+            before = old.get(name, ABSENT) if isinstance(old, dict) else ABSENT
+            yield from _check(item, below, child(path, name), before)
+
+
+def keeps_rules_from_running(error: FieldError) -> bool:
+    """Whether rules that are written for sound objects could stumble over this error."""
+    return error.reason in (
+        "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")  # fmt: skip
 
 
 # -- combinations --------------------------------------------------------------------------------

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from kubelab.engine.apiserver.custom.checking import errors_of
+from kubelab.engine.apiserver.custom.checking import errors_of, keeps_rules_from_running
+from kubelab.engine.apiserver.custom.correlation import ABSENT
 from kubelab.engine.apiserver.custom.defaults import fill_defaults
 from kubelab.engine.apiserver.custom.pruning import pruned
+from kubelab.engine.apiserver.custom.rules import rule_errors, unread_rules
 from kubelab.engine.apiserver.custom.version import CustomVersion
 from kubelab.engine.apiserver.encoding import Object, copy
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.resources import ResourceType
-from kubelab.engine.apiserver.validation.fields import FieldError
+from kubelab.engine.apiserver.validation.fields import FieldError, invalid
+
+_NOT_RUN = (
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+    "validation"
+)
 
 
 class CustomKind(Kind):
@@ -41,14 +48,28 @@ class CustomKind(Kind):
         return _without(new, apart) != _without(old, apart)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        return errors_of(obj, self._version.schema)
+        return self._errors(obj, ABSENT)
+
+    def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
+        return self._errors(new, old)
+
+    def warnings(self, obj: Object) -> list[str]:
+        return unread_rules(obj, self._version.schema) if self._version.has_unread_rules else []
+
+    def _errors(self, obj: Object, old: Object) -> list[FieldError]:
+        schema = self._version.schema
+        errors = errors_of(obj, schema, old)
+        if not self._version.has_rules:
+            return errors
+        if any(keeps_rules_from_running(error) for error in errors):
+            return [*errors, invalid("<nil>", "null", _NOT_RUN)]
+        return errors + rule_errors(obj, schema, old)
 
     def to_view(self, obj: Object) -> Object:
-        view = pruned(obj, self._version.schema, [])
-        view["apiVersion"] = self.rtype.api_version
-        view = copy(view)
+        rest = {name: value for name, value in obj.items() if name != "metadata"}
+        view = copy(pruned(rest, self._version.schema, []))
         fill_defaults(view, self._version.schema)
-        return view
+        return {**view, "apiVersion": self.rtype.api_version, "metadata": obj["metadata"]}
 
     def from_view(self, obj: Object) -> Object:
         return {**obj, "apiVersion": self._version.stored}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.custom.rules import unread_in_schema
+from kubelab.engine.apiserver.encoding import Object, dumps
 from kubelab.engine.apiserver.resources import STATUS, ResourceType, Subresource
 from kubelab.engine.apiserver.schema import Shape, Struct
 
@@ -41,6 +43,16 @@ class CustomVersion:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", Shape("struct", struct=Struct("", self.definition())))
+
+    @cached_property
+    def has_rules(self) -> bool:
+        """Whether there is anything in CEL about it."""
+        return b'"x-kubernetes-validations"' in dumps(self.schema)
+
+    @cached_property
+    def has_unread_rules(self) -> bool:
+        """Whether some of it cannot be evaluated here."""
+        return self.has_rules and bool(unread_in_schema(self.schema))
 
     def definition(self) -> Object:
         """The schema with what every object has in it."""

@@ -59,6 +59,10 @@ class Kind:
         """What may not change this way."""
         return []
 
+    def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
+        """What is wrong with the object in place of the old one; ``status``: only its status may have changed."""
+        return self.validate(new) + ([] if status else self.validate_update(new, old))
+
     def warnings(self, obj: Object) -> list[str]:
         """What is accepted and better not done."""
         return []

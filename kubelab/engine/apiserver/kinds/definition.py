@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubelab.engine.apiserver.custom.rules import unread_in_schema
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.kinds.base import Kind, fill, keep
 from kubelab.engine.apiserver.validation.definition import custom_resource_definition, definition_update
@@ -30,6 +31,13 @@ class DefinitionKind(Kind):
         super().prepare_status(new, old)
         if "status" not in new:
             keep(new, old, "status")
+
+    def warnings(self, obj: Object) -> list[str]:
+        return [
+            f"spec.versions[{index}]: {warning}"
+            for index, version in enumerate(obj["spec"]["versions"])
+            for warning in unread_in_schema(version["schema"]["openAPIV3Schema"])
+        ]
 
     def validate(self, obj: Object) -> list[FieldError]:
         return custom_resource_definition(obj)

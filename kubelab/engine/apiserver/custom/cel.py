@@ -1,0 +1,182 @@
+"""Expressions in CEL, read by the library ``common-expression-language`` (loaded when the first rule is)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache, lru_cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+from kubelab.engine.apiserver.call import parse_time
+from kubelab.engine.apiserver.custom.patterns import compiled
+
+_RESERVED = frozenset(
+    {
+        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
+        "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    }
+)  # fmt: skip
+_SPECIAL = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
+_BUILT_IN = frozenset(
+    {
+        "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes", "dyn",
+        "type", "timestamp", "duration", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
+        "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+        "of", "none", "ofNonZeroValue", "hasValue", "value", "or", "orValue",
+    }
+)  # fmt: skip
+"""What the library itself knows; macros such as ``all`` and ``has`` are no functions."""
+
+
+class EvaluationError(ValueError):
+    """The expression fails on these values, such as for a field that is not there."""
+
+
+@cache
+def _library() -> Any:
+    # Its __init__ brings a command line along, with 25 MB of libraries for terminals: an empty module stands in.
+    name = "cel.cli"
+    stand_in = name not in sys.modules
+    sys.modules.setdefault(name, ModuleType(name))
+    try:
+        import cel
+    finally:
+        if stand_in:
+            del sys.modules[name]
+    return cel
+
+
+@cache
+def _functions() -> dict[str, Callable[..., Any]]:
+    _library()
+    from cel.stdlib import STDLIB_FUNCTIONS
+
+    return {**STDLIB_FUNCTIONS, **_KUBERNETES}
+
+
+@lru_cache(maxsize=1024)
+def _program(expression: str) -> Any:
+    return _library().compile(expression)
+
+
+@lru_cache(maxsize=1024)
+def problem(expression: str) -> str:
+    """Why the expression cannot be evaluated here; empty when it can."""
+    try:
+        names = _program(expression).functions()
+    except ValueError as error:
+        first = str(error).partition("\n")[0]
+        return f"its syntax is not understood ({first.rpartition('ERROR: ')[2]})"
+    unknown = [name for name in names if re.match(r"[a-zA-Z]", name) and name not in _BUILT_IN | _functions().keys()]
+    return f"{unknown[0]}() is not known here" if unknown else ""
+
+
+def uses_old(expression: str) -> bool:
+    """Whether the rule is about a change."""
+    return re.search(r"\boldSelf\b", expression) is not None
+
+
+def evaluate(expression: str, variables: dict[str, Any]) -> Any:
+    """The value of the expression. Raises `EvaluationError`."""
+    context = _library().Context(variables, _functions())
+    try:
+        return _program(expression).execute(context)
+    except KeyError as error:
+        raise EvaluationError(f"no such key: {error.args[0]}") from None
+    except ZeroDivisionError:
+        raise EvaluationError("division by zero") from None
+    except TypeError:
+        raise EvaluationError("no such overload") from None
+    except (RuntimeError, ValueError, OverflowError, IndexError) as error:
+        raise EvaluationError(str(error).partition("\n")[0]) from None
+
+
+def optional(value: Any, *, there: bool) -> Any:
+    """A CEL optional."""
+    kind = _library().OptionalValue
+    return kind.of(value) if there else kind.none()
+
+
+def value(data: Any, schema: Any) -> Any:
+    """JSON as CEL sees it with this schema: names escaped, numbers, times and bytes of their types."""
+    if isinstance(data, dict):
+        properties, others = schema.get("properties") or {}, schema.get("additionalProperties")
+        below = others if isinstance(others, dict) else {}
+        return {
+            escaped(name) if name in properties else name: value(item, properties.get(name, below))
+            for name, item in data.items()
+        }
+    if isinstance(data, list):
+        items = schema.get("items") or {}
+        return [value(item, items) for item in data]
+    if schema.get("type") == "number" and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if isinstance(data, str) and schema.get("format") in _FORMATS:
+        return _FORMATS[schema["format"]](data)
+    return data
+
+
+@lru_cache(maxsize=1024)
+def escaped(name: str) -> str:
+    """A field's name as expressions write it: ``namespace`` is ``__namespace__``."""
+    if name in _RESERVED:
+        return f"__{name}__"
+    return re.sub(r"__|[./-]", lambda match: _SPECIAL[match[0]], name)
+
+
+# -- functions that Kubernetes adds --------------------------------------------------------------
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _duration(text: str) -> timedelta:
+    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return timedelta(seconds=-seconds if text.startswith("-") else seconds)
+
+
+def _timestamp(text: str) -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(parse_time(text), UTC)
+
+
+_FORMATS: dict[str, Callable[[str], Any]] = {"duration": _duration, "date-time": _timestamp}
+
+
+def _index_of(where: Any, what: Any, start: int = 0) -> int:
+    if isinstance(where, str):
+        return where.find(what, start)
+    return next((index for index, item in enumerate(where) if item == what), -1)
+
+
+def _last_index_of(where: Any, what: Any) -> int:
+    if isinstance(where, str):
+        return where.rfind(what)
+    return next((index for index in range(len(where) - 1, -1, -1) if where[index] == what), -1)
+
+
+def _find(text: str, pattern: str) -> str:
+    match = compiled(pattern).search(text)
+    return match[0] if match else ""
+
+
+def _find_all(text: str, pattern: str, most: int = -1) -> list[str]:
+    found = [match[0] for match in compiled(pattern).finditer(text)]
+    return found if most < 0 else found[:most]
+
+
+_KUBERNETES: dict[str, Callable[..., Any]] = {
+    "indexOf": _index_of,
+    "lastIndexOf": _last_index_of,
+    "find": _find,
+    "findAll": _find_all,
+    "isSorted": lambda items: all(one <= other for one, other in pairwise(items)),
+    "sum": lambda items: sum(items),
+    "min": lambda items: min(items),
+    "max": lambda items: max(items),
+}
