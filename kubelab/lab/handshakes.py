@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +46,9 @@ REASONS = {
     66: "its key is too weak",
 }
 """What OpenSSL's verdicts mean (openssl-verification-options(1), "Diagnostics"); others are told in its own words."""
+_DEFAULT = re.compile(r"\b(default|fake) cert", re.IGNORECASE)
+"""How ingress controllers call their default certificates: kubelab's, Traefik's "TRAEFIK DEFAULT CERT", ingress-nginx's
+"Kubernetes Ingress Controller Fake Certificate"."""
 _LIMIT_SECONDS = 30.0
 
 
@@ -58,12 +62,19 @@ class Owner:
     """As its how-manieth certificate the course has put it there; 0 when somebody else did."""
     now: bool = True
     """Whether it is still there."""
+    default: bool = False
+    """Whether it is what an ingress controller serves for lack of a better one."""
+
+    @property
+    def name(self) -> str:
+        """``Secret shop-tls, 1st issue``, ``the ingress's default certificate``."""
+        if not self.secret:
+            return "the ingress's default certificate" if self.default else "a certificate of no Secret"
+        issue = f", {ordinal(self.issue)} issue" if self.issue else ""
+        return f"Secret {self.secret}{issue}"
 
     def __str__(self) -> str:
-        if not self.secret:
-            return "the ingress's default certificate"
-        issue = f", {ordinal(self.issue)} issue" if self.issue else ""
-        return f"Secret {self.secret}{issue}{'' if self.now else ' (no longer in it)'}"
+        return self.name if self.now else f"{self.name} (no longer in it)"
 
 
 @dataclass(frozen=True)
@@ -250,12 +261,20 @@ class Reader:
         self._sni = None if job["sni"] is None or _is_address(job["sni"]) else job["sni"]
         self._chains: dict[str, tuple[x509.Certificate, ...]] = {}
 
-    def read(self, line: dict[str, Any]) -> Handshake:
-        """The handshake of one line."""
+    def chain(self, line: dict[str, Any]) -> tuple[x509.Certificate, ...]:
+        """The certificates of one line; they stand in it only when they are served for the first time."""
         if "chain" in line:
             der = [base64.b64decode(each) for each in line["chain"]]
             self._chains[line["fingerprint"]] = tuple(x509.load_der_x509_certificate(each) for each in der)
-        chain = self._chains.get(line.get("fingerprint", ""), ())
+        return self._chains.get(line.get("fingerprint", ""), ())
+
+    def why_not(self, line: dict[str, Any]) -> str:
+        """Why the certificates of one line were not verified; empty when they were."""
+        return _why_not(line.get("code") or 0, line.get("reason") or "", self.chain(line), self._lab.authority)
+
+    def read(self, line: dict[str, Any]) -> Handshake:
+        """The handshake of one line."""
+        chain = self.chain(line)
         code, openssl = line.get("code") or 0, line.get("reason") or ""
         return Handshake(
             host=self._job["host"],
@@ -265,7 +284,7 @@ class Reader:
             chain=chain,
             code=code,
             openssl=openssl,
-            why_not=_why_not(code, openssl, chain, self._lab.authority),
+            why_not=self.why_not(line),
             error=line.get("error") or ("" if chain else "no certificate came"),
             protocol=line.get("version") or "",
             alpn=line.get("alpn") or "",
@@ -282,7 +301,8 @@ class Reader:
                 mine = entry is not None and entry.secret == secret["metadata"]["name"]
                 return Owner(called(secret, self._lab.namespace), entry.issue if entry and mine else 0)
         if entry is None:
-            return Owner()
+            itself = leaf.subject == leaf.issuer
+            return Owner(default=itself and bool(_DEFAULT.search(common_name(leaf.subject))))
         elsewhere = "" if entry.namespace == self._lab.namespace else f"{entry.namespace}/"
         return Owner(elsewhere + entry.secret, entry.issue, now=False)
 

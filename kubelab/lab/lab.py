@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kubelab.lab.lookup import Lookup
     from kubelab.lab.pages import Page
     from kubelab.lab.survey import Survey
+    from kubelab.lab.tls_watch import TlsWatch
     from kubelab.trace import Flow, Followed, Trace
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -53,6 +54,8 @@ class Lab:
         """The newest record of `watch_shares`, for checks."""
         self.last_datagrams: Datagrams | None = None
         """The newest record of `datagrams`, for checks."""
+        self.last_tls_watch: TlsWatch | None = None
+        """The newest record of `watch_tls`, for checks."""
         self._prober = Prober(self)
 
     def __repr__(self) -> str:
@@ -117,6 +120,7 @@ class Lab:
         self.last_watch = None
         self.last_shares = None
         self.last_datagrams = None
+        self.last_tls_watch = None
 
     # Pods
 
@@ -382,6 +386,31 @@ class Lab:
         from kubelab.lab.handshakes import handshake
 
         return handshake(self, host, port, sni, source, address, via, timeout)
+
+    def watch_tls(
+        self,
+        host: str,
+        port: int = 443,
+        *,
+        rate: float = 50,
+        sni: str | None = "",
+        source: str | Pod | None = "outside",
+        address: str = "",
+        via: str = "",
+        timeout: float = 3,
+    ) -> TlsWatch:
+        """Record handshakes, ``rate`` new connections a second, during a ``with`` block: which certificate each got.
+
+        ``with watch.event("rotated"):`` in the block marks what is done. The others as for `tls`.
+        """
+        from kubelab.lab import handshakes
+        from kubelab.lab.tls_watch import TlsWatch
+
+        job = handshakes.job_for(self, host, port, sni, address, via, timeout, rate)
+        self.last_tls_watch = TlsWatch(
+            host, lambda: handshakes.start(self, source, job), handshakes.Reader(self, job)
+        )
+        return self.last_tls_watch
 
     # Packets
 

@@ -3,9 +3,14 @@
 import re
 import socket
 import threading
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificate
 
+from kubelab.engine.ingress import default_certificate as default_certificate_program
+from kubelab.lab.authority import Issued
 from kubelab.lab.errors import CannotRun, LabError
 from kubelab.lab.testing import fake_lab
 
@@ -23,11 +28,19 @@ def lab(tls_lab):
     return tls_lab
 
 
+def default_certificate():
+    """The ingress controller's own, as it makes it."""
+    with redirect_stdout(StringIO()) as printed:
+        default_certificate_program.main()
+    pem, _, key = printed.getvalue().partition("-----BEGIN PRIVATE")
+    return Issued(load_pem_x509_certificate(pem.encode()), pem, f"-----BEGIN PRIVATE{key}")
+
+
 @pytest.fixture(scope="module")
 def server(lab, tls_server):
     issued = {host(mistake): lab.certificate(host(mistake), mistake=mistake).issued for mistake in SERVED}
     issued["shop.test"] = lab.certificate("shop.test", "*.shop.test").issued
-    issued[""] = lab.authority.issue("default.test", mistake="self-signed")
+    issued[""] = default_certificate()
     return tls_server(issued)
 
 
@@ -68,7 +81,7 @@ def test_a_certificate_of_nobody_we_know_has_an_unknown_issuer(lab, server):
     stranger = fake_lab()
     stranger.cluster = lab.cluster
     seen = shake(stranger, server, "shop.test")
-    assert repr(seen) == "Handshake(shop.test: the ingress's default certificate; not verified: unknown issuer)"
+    assert repr(seen) == "Handshake(shop.test: a certificate of no Secret; not verified: unknown issuer)"
 
 
 def test_without_sni_or_with_an_unknown_one_the_default_is_served(lab, server):
