@@ -8,7 +8,6 @@ The nat table is asked for the first packet of a connection only, once for the d
 
 from __future__ import annotations
 
-import ipaddress
 import random
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -23,6 +22,7 @@ from kubelab.rules.nft.references import DEEPEST_JUMP
 from kubelab.rules.nft.ruleset import NftRuleset
 from kubelab.rules.packet import Decided, Hop, Kind, Memory, Packet, Verdict
 from kubelab.rules.ruleset import Ruleset
+from kubelab.rules.underway import Underway
 
 Origin = Literal["forwarded", "local"]
 
@@ -60,8 +60,8 @@ def walk(
     return _Walk(ruleset, nft, packet, is_local, draw, memory or Memory(), out_interface, count).run(origin)
 
 
-class _Walk:
-    """One packet under way (see `kubelab.rules.judge.Passing`)."""
+class _Walk(Underway):
+    """One packet through all tables."""
 
     def __init__(
         self,
@@ -74,29 +74,13 @@ class _Walk:
         out_interface: Callable[[str], str] | None,
         count: bool,
     ) -> None:
+        super().__init__(packet, is_local, draw, memory, packet.length if count else 0)
         self._ruleset = ruleset
         self._nft = nft if nft is not None and nft.tables else None
-        self._first = packet
-        self.proto, self.src, self.sport, self.dst, self.dport = packet[:5]
-        self.in_interface = packet.in_interface
-        self.out_interface = ""
-        self.mark = packet.mark
-        self.states = {packet.ctstate}
-        self.original = (packet.src, packet.dst, packet.dport)
-        self.draw = draw
-        self.memory = memory
-        self.masquerade = False
-        self._is_local = is_local
         self._towards = out_interface
         self._count = count
-        self.counted = packet.length if count else 0
-        self._translated = {"destination": False, "source": False}
         self._hops: list[Hop] = []
-        self._hook = ""
         self._table = ""
-
-    def is_local(self, address: str) -> bool:
-        return address.startswith("127.") or address == "::1" or self._is_local(address)
 
     def run(self, origin: Origin) -> Verdict:
         kind: Kind = "accept"
@@ -119,7 +103,7 @@ class _Walk:
                     self._leave()
         except Decided as decided:
             kind, reason = decided.kind, decided.reason
-        return Verdict(kind, self._packet(), self.masquerade, self.is_local(self.dst), reason, tuple(self._hops))
+        return Verdict(kind, self.packet(), self.masquerade, self.is_local(self.dst), reason, tuple(self._hops))
 
     def _choose_interface(self) -> None:
         self.out_interface = self._towards(self.dst) if self._towards else ""
@@ -129,12 +113,12 @@ class _Walk:
         self._at("POSTROUTING")
 
     def _at(self, hook: str) -> None:
-        self._hook = hook
+        self.hook = hook
         side = "destination" if hook in ("PREROUTING", "OUTPUT") else "source"
         for _, name, based in self._called(hook):
             table = None if based else self._ruleset.tables.get(name)
             nat = name == "nat"
-            if nat and ("NEW" not in self.states or self._translated[side]):
+            if nat and ("NEW" not in self.states or self.translated[side]):
                 continue
             self._table = name
             if based:
@@ -142,7 +126,7 @@ class _Walk:
             elif table is not None:
                 self._built_in(table, table.chains[hook])
         if hook != "FORWARD":
-            self._translated[side] = True  # whether a rule has spoken or not
+            self.translated[side] = True  # whether a rule has spoken or not
 
     def _called(self, hook: str) -> Iterable[tuple[int, str, tuple[NftTable, NftChain] | None]]:
         """Priority, kind (or iptables' table) and nftables' base chain, in the order in which the kernel calls them."""
@@ -168,7 +152,7 @@ class _Walk:
             return
         if self._count:
             chain.packets += 1
-            chain.bytes += self._first.length
+            chain.bytes += self.first.length
         self._note(chain, 0, None, chain.policy.lower())
         if chain.policy == "DROP":
             raise Decided("drop")
@@ -185,7 +169,7 @@ class _Walk:
                 else:
                     if self._count:
                         rule.packets += 1
-                        rule.bytes += self._first.length
+                        rule.bytes += self.first.length
                     outcome = self._apply(table, chain, number, rule, depth)
                     if outcome is not None:
                         return outcome
@@ -211,12 +195,7 @@ class _Walk:
         return act(self, chain, number, rule, target)
 
     def _note(self, chain: Chain, number: int, rule: Rule | None, did: str) -> None:
-        self._hops.append(Hop(self._hook, self._table, chain.name, number, rule, did, self._packet()))
-
-    def _packet(self) -> Packet:
-        first = self._first
-        ends = (self.proto, self.src, self.sport, self.dst, self.dport)
-        return Packet(*ends, self.in_interface, self.mark, first.ctstate, first.length)
+        self._hops.append(Hop(self.hook, self._table, chain.name, number, rule, did, self.packet()))
 
     def _accept(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
         self._note(chain, number, rule, "accept")
@@ -247,31 +226,6 @@ class _Walk:
         self._note(chain, number, rule, "masquerade")
         return True
 
-    def masquerading(self) -> None:
-        """Let the packet come from the node."""
-        self.masquerade = True
-        self._settled("SNAT", "source")
-
-    def to_destination(self, address: str, port: int) -> None:
-        """Send the packet elsewhere. An empty address and port 0 stay."""
-        self.dst, self.dport = address or self.dst, port or self.dport
-        self._settled("DNAT", "destination")
-
-    def to_source(self, address: str, port: int) -> None:
-        """Let the packet come from elsewhere. An empty address and port 0 stay."""
-        self.src, self.sport = address or self.src, port or self.sport
-        self._settled("SNAT", "source")
-
-    def to_this_node(self, port: int) -> None:
-        """Send the packet to the node itself. Port 0 stays."""
-        if self._hook != "OUTPUT" and not self.is_local(self.dst):
-            raise CannotJudge("a redirection needs the address of the interface, which is not part of this model")
-        self.to_destination("127.0.0.1" if self._hook == "OUTPUT" else "", port)
-
-    def _settled(self, state: str, side: str) -> None:
-        self.states.add(state)
-        self._translated[side] = True
-
     def _dnat(self, chain: Chain, number: int, rule: Rule, target: Target) -> bool:
         self.to_destination(*self._translate(target.get("--to-destination") or ""))
         self._note(chain, number, rule, f"dnat {_endpoint(self.dst, self.dport)}")
@@ -289,18 +243,6 @@ class _Walk:
 
     def _translate(self, text: str) -> tuple[str, int]:
         return self.pick(*values.split_destination(text))
-
-    def pick(self, addresses: str, ports: str) -> tuple[str, int]:
-        """An address and a port drawn of ranges (``10.0.0.1-10.0.0.3``, ``80-90``); empty and 0 for none."""
-        low, dash, high = addresses.partition("-")
-        address = _between(low, high, self.draw()) if dash else low
-        first, dash, last = (ports or "0").partition("-")
-        return address, int(first) + int(self.draw() * (int(last) - int(first) + 1)) if dash else int(first)
-
-
-def _between(low: str, high: str, share: float) -> str:
-    first, last = ipaddress.ip_address(low), ipaddress.ip_address(high)
-    return str(first + int(share * (int(last) - int(first) + 1)))
 
 
 def _endpoint(address: str, port: int) -> str:

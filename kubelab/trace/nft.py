@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from kubelab.rules.nft.sets import NftSet
-from kubelab.rules.nft.syntax import read_rule, unquote
+from kubelab.rules.nft.syntax import read_rule
+from kubelab.rules.nft.words import unquote
 from kubelab.trace.errors import CannotRead
 from kubelab.trace.nft_rule import NftRule
 from kubelab.trace.program import BaseChain, Firewall, TraceChain

@@ -9,7 +9,7 @@ from kubelab.rules.nft.durations import read_duration
 from kubelab.rules.nft.errors import NotUnderstood
 from kubelab.rules.nft.model import Container, Hook
 from kubelab.rules.nft.script import Command, split
-from kubelab.rules.nft.syntax import unquote
+from kubelab.rules.nft.words import unquote
 
 PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 """Names of priorities in the families ip, ip6 and inet (nft(8))."""

@@ -23,6 +23,15 @@ def sets_named(rule: Rule) -> set[str]:
     return {each[1:] for each in words}
 
 
+def wanted_chains(table: Table) -> set[str]:
+    """The chains that a rule or an element leads to, which therefore cannot be deleted."""
+    wanted = {name for chain in table.chains.values() for rule in chain.rules for name in chains_named(rule)}
+    for container in table.containers.values():
+        if container.data == ("verdict",):
+            wanted.update(name for each in container.alive() for name in chains_named(each))
+    return wanted
+
+
 def too_deep(table: Table) -> bool:
     """Whether jumps lead from a chain back to it, or through more chains than the kernel follows."""
     by_map = {

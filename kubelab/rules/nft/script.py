@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubelab.rules.nft.errors import NftError
-from kubelab.rules.nft.syntax import unquote
+from kubelab.rules.nft.words import unquote
 
 FAMILIES = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 VERBS = ("add", "create", "insert", "replace", "delete", "destroy", "flush", "list", "reset")

@@ -6,16 +6,12 @@ What kube-proxy, kindnet, Docker and kubelet write is understood; any other word
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from kubelab.rules.nft.durations import read_duration
 from kubelab.rules.nft.errors import NotUnderstood
+from kubelab.rules.nft.words import NUMBER, Json, atom, unquote
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{},;()]|[^\s{},;()"]+')
-_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
-_RANGE = re.compile(r"([0-9a-fA-F.:]+)-([0-9a-fA-F.:]+)")
-_PREFIX = re.compile(r"([0-9a-fA-F.:]+)/(\d+)")
-
 _HEADERS = {"ip", "ip6", "tcp", "udp", "sctp", "th", "icmp", "icmpv6", "ether", "arp", "udplite"}
 _FIELDS = {"saddr", "daddr", "protocol", "nexthdr", "sport", "dport", "type", "version", "length", "ttl", "dscp"}
 _BARE_META = {"iifname", "oifname", "iif", "oif", "mark", "l4proto", "skuid", "skgid", "nfproto", "pkttype", "cgroup"}
@@ -24,18 +20,10 @@ _STARTS = {*_VERDICTS, "jump", "goto", "counter", "comment", "reject", "masquera
 _OPERATORS = {"==", "!=", "<", ">", "<=", ">="}
 _NAT_FLAGS = {"random", "fully-random", "persistent"}
 
-Json = Any
-"""A value as ``json.loads`` makes it."""
-
 
 def tokens(text: str) -> list[str]:
     """The words of a line; braces and commas stand alone."""
     return _TOKEN.findall(text)
-
-
-def unquote(word: str) -> str:
-    """A word without its quotes."""
-    return word[1:-1] if word.startswith('"') else word
 
 
 def read_rule(text: str | list[str]) -> tuple[list[Json], str]:
@@ -124,7 +112,7 @@ class _Rule:
         said: dict[str, Json] = {"packets": 0, "bytes": 0} if counting else {}
         while self._peek() in (said if counting else ("prefix", "level", "group", "flags", "snaplen")):
             name = self._next()
-            said[name] = _atom(self._next())
+            said[name] = atom(self._next())
         return {word: said or None}
 
     def _reject(self) -> Json:
@@ -160,15 +148,15 @@ class _Rule:
         """Where a translation leads: ``10.0.0.1:80``, ``:80``, ``[v6]:80``, or an expression with a map."""
         word = self._peek()
         if word.startswith(":") and word[1:2].isdigit():
-            return {"port": _atom(self._next()[1:])}
+            return {"port": atom(self._next()[1:])}
         if bracket := re.fullmatch(r"\[([^\]]+)\](?::(\S+))?", word):
             self._next()
-            return {"addr": bracket[1], **({"port": _atom(bracket[2])} if bracket[2] else {})}
+            return {"addr": bracket[1], **({"port": atom(bracket[2])} if bracket[2] else {})}
         if literal := re.fullmatch(r"(\d+\.\d+\.\d+\.\d+(?:-\d+\.\d+\.\d+\.\d+)?)(?::(\S+))?", word):
             self._next()
-            return {"addr": _atom(literal[1]), **({"port": _atom(literal[2])} if literal[2] else {})}
+            return {"addr": atom(literal[1]), **({"port": atom(literal[2])} if literal[2] else {})}
         if ":" in word and not word.startswith("@"):
-            return {"addr": _atom(self._next())}
+            return {"addr": atom(self._next())}
         key = self._expression()
         self._expect("map")
         return {"addr": {"map": {"key": key, "data": self._right()}}}
@@ -209,7 +197,7 @@ class _Rule:
 
     def _primary(self) -> Json:
         word = self._next()
-        if _NUMBER.fullmatch(word):
+        if NUMBER.fullmatch(word):
             return int(word, 0)
         if word in _HEADERS and self._peek() in _FIELDS:
             return {"payload": {"protocol": word, "field": self._next()}}
@@ -257,9 +245,9 @@ class _Rule:
         return first if len(found) == 1 else found
 
     def _value(self) -> Json:
-        parts = [_atom(self._next())]
+        parts = [atom(self._next())]
         while self._take("."):
-            parts.append(_atom(self._next()))
+            parts.append(atom(self._next()))
         return parts[0] if len(parts) == 1 else {"concat": parts}
 
     def elements(self) -> list[Json]:
@@ -294,15 +282,3 @@ class _Rule:
         if self._peek() in _VERDICTS or self._peek() in ("jump", "goto"):
             return self._verdict()
         return self._value()
-
-
-def _atom(word: str) -> Json:
-    if word.startswith('"'):
-        return unquote(word)
-    if _NUMBER.fullmatch(word):
-        return int(word, 0)
-    if found := _PREFIX.fullmatch(word):
-        return {"prefix": {"addr": found[1], "len": int(found[2])}}
-    if found := _RANGE.fullmatch(word):
-        return {"range": [_atom(found[1]), _atom(found[2])]}
-    return word

@@ -9,10 +9,11 @@ from kubelab.rules.nft.definitions import read_container, read_hook
 from kubelab.rules.nft.errors import BUSY, EXISTS, NO_SUCH, NOT_SUPPORTED, TOO_DEEP, NftError, NotUnderstood
 from kubelab.rules.nft.literals import canonical, canonical_rule
 from kubelab.rules.nft.model import Chain, Container, Rule, Table, element_of
-from kubelab.rules.nft.references import chains_named, sets_named, too_deep
+from kubelab.rules.nft.references import chains_named, sets_named, too_deep, wanted_chains
 from kubelab.rules.nft.script import Command, Script, Token, split
 from kubelab.rules.nft.sets import freeze
-from kubelab.rules.nft.syntax import read_elements, read_rule, unquote
+from kubelab.rules.nft.syntax import read_elements, read_rule
+from kubelab.rules.nft.words import unquote
 
 Defined = TypeVar("Defined")
 
@@ -101,7 +102,7 @@ class Transaction:
     def _delete_chain(self, command: Command) -> None:
         table = self._table(command)
         chain = self._known(command, table.chains)
-        if chain.rules or command.name in self._wanted_chains(table):
+        if chain.rules or command.name in wanted_chains(table):
             raise self._at(command, BUSY)
         del table.chains[command.name]
 
@@ -109,14 +110,6 @@ class Transaction:
         table = self._table(command)
         self._known(command, table.chains)
         self._chain(table, command.name).rules = ()
-
-    @staticmethod
-    def _wanted_chains(table: Table) -> set[str]:
-        wanted = {name for chain in table.chains.values() for rule in chain.rules for name in chains_named(rule)}
-        for container in table.containers.values():
-            if container.data == ("verdict",):
-                wanted.update(name for each in container.alive() for name in chains_named(each))
-        return wanted
 
     # Rules
 
