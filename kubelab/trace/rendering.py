@@ -104,17 +104,31 @@ def trace_text(trace: Trace) -> str:
     return "\n\n".join(parts)
 
 
+_LEFT = "style='text-align: left; vertical-align: top'"
+_DOES = _HEADINGS.index("does")
+
+
 def _hops_html(hops: Sequence[Hop], caption: str) -> str:
-    headings = "".join(f"<th scope='col'>{escape(each)}</th>" for each in (*_HEADINGS, "rule"))
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}<td><code>{escape(hop.rule)}</code></td></tr>"
-        for hop, cells in zip(hops, _rows(hops), strict=True)
+    """Each rule stands below what it does: beside it, nothing else would have room. Empty columns are left out."""
+    rows = _rows(hops)
+    used = [at for at in range(len(_HEADINGS)) if any(row[at] for row in rows)]
+    headings = "".join(f"<th scope='col' {_LEFT}>{escape(_HEADINGS[at])}</th>" for at in used)
+
+    def cell(hop: Hop, row: Sequence[str], at: int) -> str:
+        rule = f"<br><code>{escape(hop.rule)}</code>" if at == _DOES and hop.rule else ""
+        return f"<td {_LEFT}>{escape(row[at])}{rule}</td>"
+
+    body = "".join(
+        f"<tr>{''.join(cell(hop, row, at) for at in used)}</tr>" for hop, row in zip(hops, rows, strict=True)
     )
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
+    return (
+        f"<table><caption {_LEFT}>{escape(caption)}</caption>"
+        f"<thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def outcome_html(outcome: Outcome) -> str:
-    """The hops as a table; the rule as written stands beside what it does."""
+    """The hops as a table; the rule as written stands below what it does."""
     assumed = "".join(f"<p>Assuming: {escape(each)}</p>" for each in outcome.assumptions)
     return f"{_hops_html(outcome.hops, _head(outcome))}{assumed}<p>{escape(outcome.reason)}</p>"
 
