@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kubelab.engine import gateway_api
 from kubelab.engine.client import ApiError, Client, Object, Resource, already_exists, is_not_found
 from kubelab.engine.client.resources import DEPLOYMENTS, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES
 from kubelab.engine.dns import manifests as dns
@@ -32,8 +33,12 @@ def has_ingress() -> bool:
 
 
 async def install(client: Client) -> None:
-    """Create what is missing of the name server; what is there, changed by the learner or not, stays as it is."""
+    """Create what is missing of the name server and the Gateway API's definitions.
+
+    What is there, changed by the learner or not, stays as it is.
+    """
     await _install(client, dns.manifests())
+    await gateway_api.install(client)
 
 
 async def install_ingress(client: Client) -> None:

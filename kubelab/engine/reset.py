@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from kubelab.engine import addons
+from kubelab.engine import addons, gateway_api
 from kubelab.engine.client import ApiError, Client, Object, Resource, is_not_found
 from kubelab.engine.client.resources import (
     CONFIGMAPS,
+    CUSTOMRESOURCEDEFINITIONS,
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
@@ -38,6 +39,7 @@ async def reset(client: Client) -> None:
                 group.create_task(_empty(client, name))
         group.create_task(_remove_classes(client))
         group.create_task(_remove_ingresses_of_the_system(client))
+        group.create_task(_remove_custom_objects(client))
     await addons.install(client)
     await addons.install_ingress(client)
 
@@ -73,6 +75,25 @@ async def _remove_ingresses_of_the_system(client: Client) -> None:
     for obj in (await client.list(INGRESSES))["items"]:
         if obj["metadata"]["namespace"] in SYSTEM_NAMESPACES:
             await _quietly_delete(client, INGRESSES, obj["metadata"]["name"], obj["metadata"]["namespace"])
+
+
+async def _remove_custom_objects(client: Client) -> None:
+    """Definitions go, with all their objects; those of the Gateway API stay, and only their objects go."""
+    for definition in (await client.list(CUSTOMRESOURCEDEFINITIONS))["items"]:
+        if definition["spec"]["group"] != gateway_api.GROUP:
+            await _quietly_delete(client, CUSTOMRESOURCEDEFINITIONS, definition["metadata"]["name"])
+            continue
+        resource = _resource_of(definition)
+        for obj in (await client.list(resource))["items"]:
+            if (resource.plural, obj["metadata"]["name"]) != ("gatewayclasses", addons.INGRESS_CLASS):
+                await _quietly_delete(client, resource, obj["metadata"]["name"], obj["metadata"].get("namespace"))
+
+
+def _resource_of(definition: Object) -> Resource:
+    spec = definition["spec"]
+    version = next(version["name"] for version in spec["versions"] if version["served"])
+    names = spec["names"]
+    return Resource(spec["group"], version, names["plural"], names["kind"], namespaced=spec["scope"] == "Namespaced")
 
 
 def _is_own(resource: Resource, obj: Object) -> bool:

@@ -13,6 +13,7 @@ import yaml
 
 from kubelab.engine import gateway_api
 from kubelab.engine.client.resources import CUSTOMRESOURCEDEFINITIONS, GATEWAYS
+from kubelab.engine.reset import reset
 
 ROOT = "/apis/gateway.networking.k8s.io/v1"
 ROUTES = f"{ROOT}/namespaces/default/httproutes"
@@ -121,6 +122,21 @@ async def test_definitions_that_are_there_stay_as_they_are(client) -> None:
     await gateway_api.install(client)
     [left] = (await client.list(CUSTOMRESOURCEDEFINITIONS))["items"]
     assert left["metadata"]["annotations"]["mine"] == "yes"
+
+
+async def test_a_reset_takes_the_objects_and_leaves_the_definitions(api, client) -> None:
+    names = {"plural": "lamps", "kind": "Lamp"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    lamps = {"group": "example.test", "scope": "Namespaced", "names": names, "versions": [version]}
+    await client.create(CUSTOMRESOURCEDEFINITIONS, {"metadata": {"name": "lamps.example.test"}, "spec": lamps})
+    await client.create(GATEWAYS, gateway(), "default")
+    await client.create(GATEWAYS, gateway(), "kube-system")
+    await api.post(ROUTES, route())
+    await reset(client)
+    assert (await client.list(GATEWAYS))["items"] == []
+    assert (await api.get(ROUTES)).body["items"] == []
+    left = (await client.list(CUSTOMRESOURCEDEFINITIONS))["items"]
+    assert {one["spec"]["group"] for one in left} == {gateway_api.GROUP}
 
 
 def fuller(definition: dict[str, Any]) -> dict[str, Any]:
