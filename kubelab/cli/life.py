@@ -44,6 +44,9 @@ def up(name: str, api_port: int | None, tier: str | None, idle_hours: float, mod
     click.echo(f"Cluster {name} {came}: Kubernetes {KUBERNETES_VERSION}, {len(facts['nodes'])} nodes.")
     click.echo(f"  nodes       {', '.join(facts['nodes'])}")
     click.echo(f"  packets     {TIERS[facts['tier']]}")
+    modes, details = cluster.proxy_modes(), cluster.proxy_mode_details()
+    for said in sorted({f"{modes[node]} ({detail})" for node, detail in details.items() if detail}):
+        click.echo(f"  kube-proxy  {said}")
     click.echo(f"  kubeconfig  {cluster.kubeconfig}")
     click.echo(f"  for kubectl export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
 

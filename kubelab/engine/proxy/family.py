@@ -95,6 +95,15 @@ class FamilyProxy:
             raise
         self.loaded = self._wanted
 
+    async def begin_anew(self, make: Factory) -> None:
+        """Go on by another mode where the first one never loaded; what there may be of it goes, if it can."""
+        failed, self.backend = self.backend, make(self._setting)
+        self.forget()
+        try:
+            await failed.clean_up(keep=self.backend.owned)
+        except LoadError as error:
+            log.debug("mode %s was not cleaned up: %s", failed.mode, error)
+
     async def _load(self, state: ProxyState, changed: frozenset[PortName] | None) -> None:
         now, kind = self._setting.now, "full" if changed is None else "partial"
         started = now()

@@ -24,6 +24,8 @@ from kubelab.engine.proxy.tool import Finished, Run
 
 log = logging.getLogger(__name__)
 
+FALLBACK: ProxyMode = "iptables"
+
 
 class KubeProxy:
     """Run it with ``await run()``, which ends by cancellation only and then leaves the rules as they are.
@@ -46,6 +48,7 @@ class KubeProxy:
         """What its rules are made by now."""
         self.config = config or ProxyConfig(cluster_cidr=str(POD_CIDR))
         self.node_name = node_name
+        self._fell_back = ""
         self.synced = asyncio.Event()
         """Set once all rules have been loaded for the first time."""
         make = BACKENDS[mode]
@@ -112,13 +115,13 @@ class KubeProxy:
                     await family.switch(BACKENDS[before])
                 self._runner.ask()
                 raise
-            self.mode = mode
+            self.mode, self._fell_back = mode, ""
             await self._follow_health_checks()
 
     @property
     def detail(self) -> str:
-        """What stands in for a part of the mode that the kernel lacks; empty where nothing does."""
-        return self._stands_in.detail if self._stands_in else ""
+        """What stands in for the mode, or for a part of it that the kernel lacks; empty where nothing does."""
+        return self._fell_back or (self._stands_in.detail if self._stands_in else "")
 
     async def answer(self, argv: Sequence[str]) -> Finished | None:
         """What a tool of the mode would print here where the kernel lacks what it talks to; None: run the real one."""
@@ -149,11 +152,24 @@ class KubeProxy:
         return since is not None and asyncio.get_running_loop().time() - since > 2 * self.config.sync_period
 
     async def _sync(self) -> bool:
-        """Sync every family; whether all succeeded."""
+        """Sync every family; whether all succeeded. A mode that cannot even begin here gives way to iptables."""
         async with self._syncing:
-            return await self._sync_families()
+            try:
+                return await self._sync_families()
+            except LoadError as error:
+                await self._fall_back(error)
+                return await self._sync_families()
+
+    async def _fall_back(self, error: LoadError) -> None:
+        """kube-proxy 1.36 would end and be started again, over and over; the cluster would not come up."""
+        self._fell_back = f"in place of {self.mode}: {error}"
+        log.warning("%s: kube-proxy serves by %s %s", self.node_name, FALLBACK, self._fell_back)
+        self.mode = FALLBACK
+        for family in self.families:
+            await family.begin_anew(BACKENDS[FALLBACK])
 
     async def _sync_families(self) -> bool:
+        """Raises `LoadError` when the mode cannot begin; later it is tried again instead."""
         node = self._nodes.get("", self.node_name)
         view = self._view(node)
         self.health.eligible = node_eligible(node)
@@ -162,6 +178,8 @@ class KubeProxy:
             try:
                 await family.sync(view)
             except (LoadError, OSError) as error:
+                if isinstance(error, LoadError) and self.mode != FALLBACK and not self.synced.is_set():
+                    raise
                 succeeded = False
                 retry = self.config.sync_period
                 log.error("%s: rules were not loaded, trying again in %g s: %s", self.node_name, retry, error)

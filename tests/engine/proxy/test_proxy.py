@@ -107,3 +107,11 @@ async def test_the_mode_health_and_health_check_ports_are_served(api, kernel, ma
         await kernel.until(lambda: "no local endpoints" in kernel.rules.save("filter"))
         assert (await get(ports[32000], "/"))[0] == 503
         assert (await get(ports[10249], "/nosuch"))[0] == 404
+
+
+async def test_a_mode_that_cannot_begin_gives_way_to_iptables_and_says_so(api, kernel, make):
+    api.put(SERVICES, make.service("svc1", "10.96.0.41"))
+    async with running(api, kernel, make, mode="nftables") as proxy:
+        assert "10.96.0.41" in kernel.rules.save("filter")
+        assert proxy.mode == "iptables"
+        assert proxy.detail.startswith("in place of nftables: mode nftables needs the program nft")
