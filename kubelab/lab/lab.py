@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from kubelab.lab.handshakes import Handshake
     from kubelab.lab.lookup import Lookup
     from kubelab.lab.pages import Page
+    from kubelab.lab.requests import Requests
     from kubelab.lab.survey import Survey
     from kubelab.lab.tls_watch import TlsWatch
+    from kubelab.routing.decide import Decision
+    from kubelab.routing.model import Table
     from kubelab.trace import Flow, Followed, Trace
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -318,6 +321,59 @@ class Lab:
         starters = {name: starter(target) for name, target in (clients or {}).items()}
         self.last_watch = PodLifelines(lambda: self.pods(selector), starters, every)
         return self.last_watch
+
+    # Ingress
+
+    def requests(
+        self,
+        *urls: str,
+        n: int = 1,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        source: str | Pod | None = "outside",
+        rate: float | None = None,
+        keep: bool = False,
+        via: str = "",
+        address: str = "",
+        verify: bool = True,
+        timeout: float = 3,
+    ) -> Requests:
+        """Send requests to where Ingress traffic enters, whatever DNS says of their hosts: ``curl --resolve``.
+
+        Each URL is asked for ``n`` times, one request after the other or ``rate`` a second; its path is sent as it is
+        written, redirects are not followed. ``source``: a pod to send from; None for the lab's own client pod.
+        ``keep``: use a connection for one request after the other. ``via="gateway/edge"``: that object's address;
+        ``address``: any other. ``verify=False``: ask also where the certificate is not trusted, and tell why it is
+        not, as ``curl --insecure`` does not. ``timeout``: seconds a request. Raises `LabError`.
+        """
+        from kubelab.lab.requests import Asked, send
+
+        given = tuple((headers or {}).items())
+        return send(self, Asked(urls, n, method, given, body, source, rate, keep, via, address, verify, timeout))
+
+    def routing(self) -> Table:
+        """What this cluster's Ingresses, Gateways and HTTPRoutes ask for, of the course's own controllers' classes."""
+        from kubelab.lab.routes import routing
+
+        return routing(self)
+
+    def decide(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        *,
+        via: str = "",
+        at: Table | None = None,
+    ) -> Decision:
+        """Which rule a request belongs to and why not to another, computed from the objects: nothing is sent.
+
+        ``via="gateway/edge"``: the request comes to that Gateway. ``at``: a table of `routing` made before.
+        """
+        from kubelab.lab.routes import decision
+
+        return decision(self, url, method, headers or {}, via, at)
 
     # kube-proxy
 

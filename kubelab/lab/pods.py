@@ -108,7 +108,7 @@ class Aliases:
         return self._by_uid[uid]
 
     def _next(self, pod: Object) -> str:
-        base = _workload(pod)
+        base = workload(pod)
         if base is None:
             return pod["metadata"]["name"]
         self._given[base] = self._given.get(base, 0) + 1
@@ -121,7 +121,7 @@ def natural(text: str) -> tuple[str, int]:
     return (stem, int(number)) if number.isdigit() else (text, 0)
 
 
-def _workload(pod: Object) -> str | None:
+def workload(pod: Object) -> str | None:
     """The Deployment or other workload that a pod with a random name belongs to; None when its name is its own."""
     metadata = pod["metadata"]
     for owner in metadata.get("ownerReferences") or ():

@@ -9,16 +9,18 @@ FALSE_ALARM = 0.001
 """How often a check may call an even spread uneven: once in a thousand runs."""
 
 
-def chi_square_p(counts: Sequence[int]) -> float:
-    """The probability of a spread at least as uneven as this one, if every pod were equally likely.
+def chi_square_p(counts: Sequence[int], weights: Sequence[float] = ()) -> float:
+    """The probability of a spread at least as far from the weights as this one, if chance kept to them.
 
-    Needs about five expected requests a pod to be worth anything (the usual rule for Pearson's test).
+    Without weights every pod is equally likely. Needs about five expected requests a pod to be worth anything (the
+    usual rule for Pearson's test). Something with weight 0 that was counted all the same has the probability 0.
     """
-    if len(counts) < 2 or sum(counts) == 0:
-        return 1.0
-    expected = sum(counts) / len(counts)
-    statistic = sum((count - expected) ** 2 / expected for count in counts)
-    return upper_tail(statistic, len(counts) - 1)
+    shares = weights or [1.0] * len(counts)
+    expected = [sum(counts) * share / sum(shares) for share in shares]
+    if any(count and not wanted for count, wanted in zip(counts, expected, strict=True)):
+        return 0.0
+    terms = [(count - wanted) ** 2 / wanted for count, wanted in zip(counts, expected, strict=True) if wanted]
+    return upper_tail(sum(terms), len(terms) - 1) if len(terms) > 1 else 1.0
 
 
 def upper_tail(statistic: float, degrees: int) -> float:

@@ -171,6 +171,8 @@ class FakeApi:
         metadata, before = body["metadata"], self.objects.get(path)
         number = next(self._numbers)
         metadata.setdefault("uid", f"uid-{number}")
+        if "/namespaces/" in path:
+            metadata.setdefault("namespace", path.split("/namespaces/")[1].split("/")[0])
         metadata.setdefault("creationTimestamp", f"2026-01-01T00:{number // 60:02}:{number % 60:02}Z")
         self.objects[path] = body
         if "/pods/" in path:

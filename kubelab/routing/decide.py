@@ -34,6 +34,8 @@ class Candidate(NamedTuple):
     """The rule's own host; empty: none."""
     route: Route
     why: str
+    matches: bool = False
+    """Whether it would have been chosen if nothing had come before it."""
 
     @property
     def words(self) -> str:
@@ -106,7 +108,7 @@ class Decision:
 
     @property
     def sentence(self) -> str:
-        """``web: Prefix /aaa for shop.example.test, the longest path that matches``."""
+        """``web: Prefix /aaa for shop.example.test, longer than Prefix /``."""
         return f"{self.words()}: {f'{self.rule}, ' if self.route else ''}{self.because}"
 
     def __repr__(self) -> str:
@@ -128,7 +130,7 @@ def decide(table: Table, request: Request) -> Decision:
         return Decision(request, (Share(None, 1.0, NOT_FOUND, because),), because, None, host, others, certificate)
     shares = tuple(_shares(table, route))
     leads = location(route.action, route.match.path, entrance, request) if isinstance(route.action, Redirect) else ""
-    because = _because(route, shares, others, virtual_host)
+    because = _because(route, shares, others)
     return Decision(request, shares, because, route, host, others, certificate, leads)
 
 
@@ -196,14 +198,16 @@ def _others(
 ) -> Iterator[Candidate]:
     for route in chosen.routes if chosen else ():
         if route is not winner:
-            yield Candidate(chosen.host if chosen else "", route, _why_not(route, winner, request))
+            fits = winner is not None and matches(route.match, request)
+            yield Candidate(chosen.host if chosen else "", route, _why_not(route, winner, request), fits)
     for each in entrance.listeners:
         for host in each.hosts:
             if host is chosen:
                 continue
             why = _why_not_host(host, each, listener, chosen, request.name)
             for route in host.routes:
-                yield Candidate(host.host, route, why)
+                if chosen is None or not any(route is known for known in chosen.routes):
+                    yield Candidate(host.host, route, why)
 
 
 def _why_not(route: Route, winner: Route | None, request: Request) -> str:
@@ -229,17 +233,14 @@ def _nothing(virtual_host: VirtualHost | None, request: Request) -> str:
     return f"no path {where} matches {request.path}, and there is no default backend"
 
 
-def _because(
-    route: Route, shares: tuple[Share, ...], others: tuple[Candidate, ...], virtual_host: VirtualHost | None
-) -> str:
+def _because(route: Route, shares: tuple[Share, ...], others: tuple[Candidate, ...]) -> str:
     missing = next((share.why for share in shares if share.why), "")
     if missing and len(shares) == 1:
         return missing
     if reasons.is_default(route):
         return "because no path matches"
-    same = {id(each) for each in virtual_host.routes} if virtual_host else set()
-    beaten = [each for each in others if id(each.route) in same and each.why.startswith("matches too")]
-    return beaten[0].why.removeprefix("matches too, but ") if beaten else "the only rule that matches"
+    beaten = next((each.route for each in others if each.matches and not reasons.is_default(each.route)), None)
+    return reasons.comes_first(route, beaten) if beaten else "the only rule that matches"
 
 
 def _percent(share: float) -> str:

@@ -83,6 +83,14 @@ def passed_over(route: Route, winner: Route) -> str:
     return f"matches too, but {_before(winner.match, route.match) or f'{winner.origin} came first'}"
 
 
+def comes_first(winner: Route, other: Route) -> str:
+    """Why the winner comes before another that matches, too."""
+    one, two = winner.match.path, other.match.path
+    if len(paths.effective(one)) > len(paths.effective(two)):
+        return f"longer than {path_words(two)}"
+    return _before(winner.match, other.match) or f"came before {other.origin}"
+
+
 def _before(first: Match, second: Match) -> str:
     """What puts the first of two matching matches before the second; empty: nothing that they say."""
     one, other = paths.effective(first.path), paths.effective(second.path)

@@ -1,6 +1,7 @@
 """The lessons' server: says who it is. Runs in a pod from a ConfigMap, on any cluster, with any Python from 3.8 on.
 
-GET /        who answers and what it saw, as JSON: pod, uid, node, the Host header, and the client's address and port
+GET /        who answers and what it saw, as JSON: pod, uid, node, the request (method, path, proto, host, headers),
+             and the client's address and port; so does every path and method that is not named here
 GET /ready   200 when it may get traffic
 GET /served  how many requests for / it has answered so far and over how many connections, for each client's address
 GET /crash   answers, then ends with exit code 1, as a program with a bug would
@@ -69,7 +70,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET requests."""
+    """Answers requests."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body leave together: apart, the second would wait for the client's delayed ACK (40 ms)
@@ -94,10 +95,26 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({**ABOUT_ME, "crashing": True})
             threading.Timer(0.05, os._exit, (1,)).start()
         else:
-            peer, port = self.client_address[:2]
-            SERVED.count(peer, self.fresh)
-            self.fresh = False
-            self.answer({**ABOUT_ME, "host": self.headers.get("Host", ""), "peer": peer, "peer_port": port})
+            self.echo()
+
+    def echo(self) -> None:
+        """Say who answers, and what arrived."""
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            self.close_connection = True  # the body stays unread
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        peer, port = self.client_address[:2]
+        SERVED.count(peer, self.fresh)
+        self.fresh = False
+        request = {
+            "method": self.command,
+            "path": self.requestline.split()[1],  # self.path is tidied up: it begins with one slash
+            "proto": self.request_version,
+            "host": self.headers.get("Host", ""),
+            "headers": {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers},
+        }
+        self.answer({**ABOUT_ME, **request, "peer": peer, "peer_port": port})
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = echo
 
     def answer(self, what: dict[str, object], code: int = 200) -> None:
         """Send JSON."""
@@ -105,10 +122,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        if ASKED_TO_STOP.is_set() or time.monotonic() - self.since > MAX_CONNECTION_SECONDS:
+        if self.close_connection or ASKED_TO_STOP.is_set() or time.monotonic() - self.since > MAX_CONNECTION_SECONDS:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of each request."""

@@ -1,0 +1,72 @@
+"""The routing table of the cluster's own Ingresses, Gateways and HTTPRoutes, and what it says of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kubelab.lab import kinds
+from kubelab.lab.api import Object
+from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.survey import everywhere
+from kubelab.routing.decide import Decision, decide
+from kubelab.routing.gateway import gateways
+from kubelab.routing.ingress import table
+from kubelab.routing.model import ObjectName, Table
+from kubelab.routing.objects import Objects
+from kubelab.routing.request import Request
+
+if TYPE_CHECKING:
+    from kubelab.lab.lab import Lab
+
+_NETWORKING, _GATEWAY = "networking.k8s.io/v1", "gateway.networking.k8s.io/v1"
+_KINDS: Mapping[str, kinds.Kind] = {
+    "ingresses": kinds.named("ingress"),
+    "ingress_classes": kinds.Kind(_NETWORKING, "IngressClass", "ingressclasses", namespaced=False),
+    "services": kinds.SERVICE,
+    "endpoint_slices": kinds.ENDPOINTSLICE,
+    "secrets": kinds.SECRET,
+    "namespaces": kinds.NAMESPACE,
+    "gateway_classes": kinds.Kind(_GATEWAY, "GatewayClass", "gatewayclasses", namespaced=False),
+    "gateways": kinds.Kind(_GATEWAY, "Gateway", "gateways"),
+    "http_routes": kinds.Kind(_GATEWAY, "HTTPRoute", "httproutes"),
+    "reference_grants": kinds.Kind(_GATEWAY, "ReferenceGrant", "referencegrants"),
+}
+"""By the fields of `Objects`."""
+
+
+def objects(lab: Lab) -> Objects:
+    """All that routing depends on; what the API does not serve, or not to us, is not there."""
+    return Objects(**{field: _listed(lab, kind) for field, kind in _KINDS.items()})
+
+
+def routing(lab: Lab) -> Table:
+    """What `Lab.routing` says."""
+    found = objects(lab)
+    ingresses, beside = table(found), gateways(found).table
+    return Table(
+        entrances=(*ingresses.entrances, *beside.entrances),
+        upstreams={**ingresses.upstreams, **beside.upstreams},
+        problems=(*ingresses.problems, *beside.problems),
+        served=(*ingresses.served, *beside.served),
+    )
+
+
+def decision(lab: Lab, url: str, method: str, headers: Mapping[str, str], via: str, at: Table | None) -> Decision:
+    """What `Lab.decide` says."""
+    word, _, name = via.partition("/")
+    owner = ObjectName("Gateway", lab.namespace, name) if word.lower() in ("gateway", "gtw") else None
+    full = url if "://" in url else f"http://{url}"
+    try:
+        return decide(at or routing(lab), Request.of(full, method, tuple(headers.items()), owner=owner))
+    except (ValueError, LookupError) as error:
+        raise LabError(f"{error}") from error
+
+
+def _listed(lab: Lab, kind: kinds.Kind) -> list[Object]:
+    try:
+        return everywhere(lab, kind)
+    except ApiError as error:
+        if error.status not in (403, 404):
+            raise
+        return []
