@@ -21,6 +21,7 @@ from kubelab.engine.controllers.scheduler.affinity import (
 from kubelab.engine.controllers.scheduler.cluster import Cluster, domain
 from kubelab.engine.controllers.scheduler.resources import lacking
 from kubelab.engine.controllers.scheduler.spread import constraints, skew
+from kubelab.engine.controllers.scheduler.taints import keep_out, tolerates
 
 
 class Refusal(NamedTuple):
@@ -32,11 +33,10 @@ class Refusal(NamedTuple):
 
 def refusal(pod: Object, node: Object, cluster: Cluster, now: datetime) -> Refusal | None:
     """Why the pod cannot run on the node; None when it can. The first objection is the one that is named."""
-    if node["spec"].get("unschedulable") and not _tolerates(pod, {"key": UNSCHEDULABLE, "effect": "NoSchedule"}):
+    if node["spec"].get("unschedulable") and not tolerates(pod, {"key": UNSCHEDULABLE, "effect": "NoSchedule"}):
         return Refusal(("node(s) were unschedulable",), final=True)
     # As the node should be tainted, not as it is: a node that has just stopped being ready is not chosen any more.
-    taints = [each for each in taints_for(node, now) if each["effect"] in ("NoSchedule", "NoExecute")]
-    if not all(_tolerates(pod, taint) for taint in taints):
+    if keep_out(taints_for(node, now), pod):
         return Refusal(("node(s) had untolerated taint(s)",), final=True)
     if not suits_node(pod, node):
         return Refusal(("node(s) didn't match Pod's node affinity/selector",), final=True)
@@ -66,16 +66,6 @@ def _neighbour_refusal(pod: Object, node: Object, cluster: Cluster) -> Refusal |
     if is_avoided(pod, node, cluster):
         return Refusal(("node(s) didn't satisfy existing pods anti-affinity rules",), final=False)
     return None
-
-
-def _tolerates(pod: Object, taint: Object) -> bool:
-    for each in pod["spec"].get("tolerations") or ():
-        exists = each.get("operator", "Equal") == "Exists"
-        key_fits = each.get("key", "") == taint["key"] or (exists and not each.get("key"))
-        value_fits = exists or each.get("value", "") == taint.get("value", "")
-        if key_fits and value_fits and each.get("effect", "") in ("", taint["effect"]):
-            return True
-    return False
 
 
 def _host_ports(pod: Object) -> set[tuple[str, int]]:

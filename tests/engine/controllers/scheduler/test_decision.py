@@ -159,6 +159,38 @@ def test_a_hard_spread_constraint_holds_the_skew(make, nodes):
     assert "2 node(s) didn't match pod topology spread constraints (missing required label)" in place(make, new, nodes)
 
 
+@pytest.mark.parametrize(
+    ("policies", "counted"),
+    [
+        ({}, True),
+        ({"nodeTaintsPolicy": "Ignore"}, True),
+        ({"nodeTaintsPolicy": "Honor"}, False),
+        ({"nodeAffinityPolicy": "Ignore"}, True),
+    ],
+)
+def test_an_empty_node_that_the_pod_does_not_tolerate_counts_for_the_skew_unless_taints_are_honoured(
+    make, nodes, policies, counted
+):
+    constraint = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    constraint |= {"labelSelector": {"matchLabels": {"app": "web"}}, **policies}
+    new = waiting(make, labels={"app": "web"}, spec={"topologySpreadConstraints": [constraint]})
+    known = [make.pod(name, node=name, labels={"app": "web"}) for name in ("worker", "worker2")]
+    refused = "2 node(s) didn't match pod topology spread constraints" in place(make, new, nodes, known)
+    assert refused == counted
+    new["spec"]["tolerations"] = [{"operator": "Exists"}]
+    assert place(make, new, nodes, known) == "control-plane"
+
+
+def test_nodes_that_the_pod_does_not_select_count_only_when_that_is_ignored(make, nodes):
+    constraint = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    constraint["labelSelector"] = {"matchLabels": {"app": "web"}}
+    spec = {"topologySpreadConstraints": [constraint], "nodeSelector": {"kubernetes.io/hostname": "worker"}}
+    new, known = waiting(make, labels={"app": "web"}, spec=spec), [make.pod("a", node="worker", labels={"app": "web"})]
+    assert place(make, new, nodes, known) == "worker"
+    constraint["nodeAffinityPolicy"] = "Ignore"
+    assert "1 node(s) didn't match pod topology spread constraints" in place(make, new, nodes, known)
+
+
 def test_a_host_port_is_had_by_one_pod_a_node(make, nodes):
     spec = {"containers": [{"name": "main", "ports": [{"containerPort": 80, "hostPort": 8080}]}]}
     known = [make.pod(name, node=name, spec=spec) for name in ("worker", "worker2")]
