@@ -1,5 +1,5 @@
 """A Binder session replayed: what Binder would build in a clean environment, launched by a plain user with nothing
-allowed, on one processor. ``make bench-binder`` (or ``python -m benchmarks binder``); the build takes a minute.
+allowed, on one processor. The build takes a minute or two.
 
 Binder's image has a conda environment on Ubuntu; here it is a venv of a Python of this machine. Everything after that
 is Binder's: the files of the commit and no others, `binder/requirements.txt`, `binder/postBuild`, `binder/start`.
@@ -18,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.measure import Measure
 from benchmarks.processes import memory
+from kubelab.engine.state import StateDir
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTHING = ROOT / "tests" / "privileges" / "nothing.py"
@@ -56,9 +58,12 @@ def main() -> None:
         session = build(folder)
         with launched(session) as (lab, lab_seconds, engine_seconds):
             most = lesson(session, lab)
-        print(f"{'Binder: launch → JupyterLab answers':<42} {lab_seconds:6.1f} s")
-        print(f"{'Binder: launch → engine ready':<42} {engine_seconds:6.1f} s   (mark 5 s, on one processor)")
-        print(f"{'Binder: Lab + engine + lesson 1':<42} {most / 1e6:6.0f} MB  (mark 700 MB, PSS)")
+        for each in (
+            Measure("Binder: launch → JupyterLab answers", lab_seconds, "s"),
+            Measure("Binder: launch → engine ready", engine_seconds, "s", 5, detail="one processor"),
+            Measure("Binder: JupyterLab + engine + lesson 1", most / 1e6, "MB", 700, detail="PSS, at the most"),
+        ):
+            print(each, flush=True)
 
 
 def build(folder: Path) -> Session:
@@ -139,17 +144,16 @@ def _own(pid: int) -> int:
 
 
 def _engine(session: Session) -> int:
-    return int(next(_states(session)).joinpath("pid").read_text().split()[0])
+    pid = StateDir(session.checkout / ".local/state/kubelab/kubelab").engine_pid()
+    if pid is None:
+        raise SystemExit("the engine ended while lesson 1 ran")
+    return pid
 
 
 def _up(session: Session) -> bool:
     """The kubeconfig is written early; `kubelab up` ends, and its output is there, when the cluster is ready."""
     said = Path(session.variables["TMPDIR"], "kubelab-up.log")
     return said.exists() and bool(said.read_text().strip())
-
-
-def _states(session: Session) -> Iterator[Path]:
-    return (each.parent for each in (session.checkout / ".local/state/kubelab").glob("*/pid"))
 
 
 def _answers(port: int) -> bool:
@@ -164,7 +168,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-if __name__ == "__main__":
-    main()
