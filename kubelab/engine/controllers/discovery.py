@@ -8,14 +8,17 @@ from kubelab.engine.client import Client, Object, Resource
 
 
 async def served_resources(client: Client, *, verbs: Iterable[str]) -> list[Resource]:
-    """Every resource, subresources aside, that can do all of ``verbs``; of a group only the preferred version."""
+    """Every resource, subresources aside, that can do all of ``verbs``, in the version that its group prefers."""
     core = await client.send("GET", "/api/v1")
     found = _resources("", "v1", core, set(verbs))
     groups = await client.send("GET", "/apis")
     for group in groups.get("groups") or ():
-        version = (group.get("preferredVersion") or group["versions"][0])["version"]
-        listed = await client.send("GET", f"/apis/{group['name']}/{version}")
-        found += _resources(group["name"], version, listed, set(verbs))
+        seen: set[str] = set()
+        for each in group["versions"]:  # the preferred one first
+            listed = await client.send("GET", f"/apis/{group['name']}/{each['version']}")
+            new = _resources(group["name"], each["version"], listed, set(verbs))
+            found += [resource for resource in new if resource.plural not in seen]
+            seen |= {resource.plural for resource in new}
     return found
 
 

@@ -12,7 +12,7 @@ import asyncio
 from functools import partial
 
 from kubelab.engine.client import ApiError, Client, Informer, Object, Resource, WorkQueue, is_not_found
-from kubelab.engine.client.resources import EVENTS
+from kubelab.engine.client.resources import CUSTOMRESOURCEDEFINITIONS, EVENTS
 from kubelab.engine.controllers.discovery import served_resources
 from kubelab.engine.controllers.garbage.graph import Graph, Node, node_of
 from kubelab.engine.controllers.informers import SharedInformers
@@ -21,24 +21,49 @@ ASK_AGAIN_SECONDS = 1.0
 
 
 class GarbageCollector:
-    """Watches every resource that can be deleted. Events are left out: they have no owners and are many."""
+    """Watches every resource that can be deleted, custom ones as they come and go.
+
+    Events are left out: they have no owners and are many.
+    """
 
     def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._informers = informers
         self._graph = Graph()
+        self._watched: set[Resource] = set()
         self._by_kind: dict[tuple[str, str], Resource] = {}
+        self._served_changed = asyncio.Event()
         self._queue: WorkQueue[str] = WorkQueue("garbage collector", self._reconcile)
 
     async def run(self) -> None:
         """Work until cancelled."""
-        resources = [each for each in await self._discover() if each != EVENTS]
-        for resource in resources:
-            self._by_kind[resource.api_version, resource.kind] = resource
+        await self._informers.synced(await self._watch_what_is_served())
+        definitions: Informer = self._informers[CUSTOMRESOURCEDEFINITIONS]
+        definitions.listen(lambda old, new: self._served_changed.set())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._queue.run())
+            group.create_task(self._follow_definitions())
+
+    async def _follow_definitions(self) -> None:
+        while True:
+            await self._served_changed.wait()
+            self._served_changed.clear()
+            await self._watch_what_is_served()
+
+    async def _watch_what_is_served(self) -> set[Resource]:
+        """Begin to watch what is new, leave what is gone; answers what is new."""
+        served = {each for each in await self._discover() if each != EVENTS}
+        new, gone = served - self._watched, self._watched - served
+        self._watched = served
+        for resource in new:
+            self._by_kind[resource.group, resource.kind] = resource
             informer: Informer = self._informers[resource]
             informer.listen(partial(self._changed, resource))
-        await self._informers.synced(resources)
-        await self._queue.run()
+        for resource in gone:  # stays known by its kind: an owner whose kind is not served any more is absent
+            self._informers.drop(resource)
+            for node in [each for each in self._graph.nodes.values() if each.resource == resource]:
+                self._gone(node)
+        return new
 
     async def _discover(self) -> list[Resource]:
         while True:
@@ -120,7 +145,8 @@ class GarbageCollector:
         if known is not None:
             # A namespaced owner owns within its namespace only.
             return known if known.namespace in ("", node.namespace) else None
-        resource = self._by_kind.get((reference["apiVersion"], reference["kind"]))
+        group = reference["apiVersion"].rpartition("/")[0]
+        resource = self._by_kind.get((group, reference["kind"]))
         if resource is None:
             raise LookupError(
                 f"{node.resource.plural} {node.namespace}/{node.name} has an owner of kind {reference['kind']} "

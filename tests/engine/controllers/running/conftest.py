@@ -72,6 +72,19 @@ class Cluster:
             self._group = group
             self.start_controllers()
 
+    async def watch(self, resource) -> None:
+        """Follow another resource, so that `until` and `get` know of it."""
+        informer = self.informers[resource] = Informer(self.api, resource)
+        informer.listen(lambda old, new: self._changed.set())
+        self._group.create_task(informer.run())
+        await informer.synced()
+
+    async def create(self, resource, obj: dict, namespace="default") -> dict:
+        """Create, and know of it."""
+        made = await self.api.create(resource, obj, namespace)
+        self.informers[resource].wrote(made)
+        return made
+
     def start_controllers(self) -> None:
         self._controllers = self._group.create_task(
             run_controllers(self.client_for, ca_pem="PEM", clock=self.clock), name="controllers"
