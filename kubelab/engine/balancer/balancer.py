@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from kubelab.engine.balancer.health import is_healthy
@@ -26,6 +26,12 @@ PROXY_HEALTH_PORT = 10256
 CHECK_SECONDS = 0.5
 """Between two health checks (clouds: 3 to 10 s): a learner should not have to wait."""
 
+PATIENCE_SECONDS = 6.0
+"""For how long an address that has no healthy node left goes on leading to those that were healthy last.
+
+Clouds take a node out after several failed checks. With ``externalTrafficPolicy: Local`` an only replica that is being
+replaced serves meanwhile: its node fails the check at once, but kube-proxy there goes on using it (KEP-1669)."""
+
 Check = tuple[str, int]
 """A node's address and the port of its health check."""
 
@@ -39,6 +45,8 @@ class LoadBalancer:
         self._nodes = Informer(client, NODES)
         self._changed = asyncio.Event()
         self._loaded: dict[str, list[str]] = {}
+        self._alone: dict[str, float] = {}
+        """Address → since when none of its nodes has been healthy (the loop's time)."""
 
     async def run(self) -> None:
         """Check and balance until cancelled."""
@@ -57,7 +65,7 @@ class LoadBalancer:
     async def _balance(self, checks: dict[str, dict[str, Check]]) -> None:
         every = sorted({check for its in checks.values() for check in its.values()})
         healthy = dict(zip(every, await asyncio.gather(*map(self._is_healthy, every)), strict=True))
-        wanted = {ip: [name for name, check in its.items() if healthy[check]] for ip, its in checks.items()}
+        wanted = {ip: self._nodes_for(ip, its, healthy) for ip, its in checks.items()}
         if wanted == self._loaded:
             return
         try:
@@ -65,6 +73,15 @@ class LoadBalancer:
             self._loaded = wanted
         except (OSError, NetworkLost) as error:
             log.error("load balancer addresses do not follow: %s", error)
+
+    def _nodes_for(self, ip: str, checks: Mapping[str, Check], healthy: Mapping[Check, bool]) -> list[str]:
+        """The healthy ones; when there is none, for a while those that were healthy last."""
+        if names := [name for name, check in checks.items() if healthy[check]]:
+            self._alone.pop(ip, None)
+            return names
+        now = asyncio.get_running_loop().time()
+        patient = now - self._alone.setdefault(ip, now) < PATIENCE_SECONDS
+        return [name for name in self._loaded.get(ip, ()) if patient and name in checks]
 
     async def _is_healthy(self, check: Check) -> bool:
         return await is_healthy(
