@@ -83,6 +83,86 @@ async def test_a_rule_that_makes_no_sense_is_refused_where_it_is_wrong(api, rule
     assert field in [cause["field"] for cause in refused.body["details"]["causes"]]
 
 
+PREFIX = {"matches": [{"path": {"value": "/old"}}]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wrong"),
+    [
+        ({"backendRefs": [{"name": "web"}]}, "backendRefs[0]: a Service needs a port"),
+        ({"backendRefs": [{"name": "b", "kind": "Bucket", "group": "example.test"}]}, ""),
+        ({"backendRefs": [{"name": "web", "port": 80}], "filters": [redirect()]},
+         ": a rule that redirects has no backendRefs"),
+        ({"filters": [redirect(), rewrite()]}, "filters: a request is redirected or rewritten, not both"),
+        ({"filters": [rewrite(), rewrite()]}, "filters: filters of this type cannot be repeated"),
+        ({"filters": [{"type": "URLRewrite"}]}, "filters[0]: a filter has the one field that is named like its type"),
+        ({"filters": [{"type": "URLRewrite", "urlRewrite": {}, "requestRedirect": {}}]},
+         "filters[0]: a filter has the one field that is named like its type"),
+        ({"filters": [rewrite(path={"type": "ReplaceFullPath", "replacePrefixMatch": "/"})], **PREFIX},
+         "filters[0].urlRewrite.path: the field that is named like the type is there, and only that"),
+        ({"filters": [redirect(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"})], **PREFIX}, ""),
+        ({"filters": [redirect(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"})],
+          "matches": [{"path": {"type": "Exact", "value": "/a"}}]},
+         ": replacePrefixMatch needs exactly one match, a PathPrefix, whose prefix it replaces"),
+        ({"matches": [{"path": {"value": "a"}}]}, "matches[0].path: a path starts with /"),
+        ({"matches": [{"path": {"value": "/a//b"}}]},
+         "matches[0].path: a path does not contain //, /./, /../, %2f, %2F or #"),
+        ({"matches": [{"path": {"value": "/a/.."}}]}, "matches[0].path: a path does not end with /. or /.."),
+        ({"matches": [{"path": {"value": "/a b"}}]},
+         "matches[0].path: a path has only characters of a URL's path, others as %XX"),
+        ({"matches": [{"path": {"value": "/it's@home%20"}}]}, ""),
+        ({"matches": [{"path": {"type": "RegularExpression", "value": "a//.*"}}]}, ""),
+        ({"timeouts": {"request": "1s", "backendRequest": "1500ms"}},
+         "timeouts: backendRequest is no longer than request"),
+        ({"timeouts": {"request": "0s", "backendRequest": "1s"}}, ""),
+    ],
+)  # fmt: skip
+async def test_what_contradicts_itself_is_refused(api, rule, wrong) -> None:
+    answer = await api.post(ROUTES, route(**rule))
+    causes = answer.body["details"]["causes"] if answer.code == 422 else []
+    found = [f"{cause['field']}: {cause['message'].split(': ', 2)[2]}" for cause in causes]
+    assert (answer.code, found) == (422, [f"spec.rules[0].{wrong}".replace(".:", ":")]) if wrong else (201, [])
+
+
+TLS = {"certificateRefs": [{"name": "shop-tls"}]}
+
+
+@pytest.mark.parametrize(
+    ("listeners", "wrong"),
+    [
+        ([{"protocol": "HTTP", "tls": TLS}], "tls is only for the protocols HTTPS and TLS"),
+        ([{"protocol": "HTTPS", "tls": {"mode": "Passthrough"}}],
+         "an HTTPS listener terminates TLS itself, so its mode is Terminate"),
+        ([{"protocol": "HTTPS", "tls": {}}],
+         "to terminate TLS a listener needs certificateRefs (or options of its controller)"),
+        ([{"protocol": "TLS"}], "a TLS listener needs tls"),
+        ([{"protocol": "TCP", "hostname": "a.test"}], "TCP and UDP know no hostname"),
+        ([{"protocol": "HTTP"}, {"protocol": "HTTP"}], "two listeners have the same port, protocol and hostname"),
+        ([{"protocol": "HTTP"}, {"protocol": "HTTP", "hostname": "a.test"}], ""),
+        ([{"protocol": "HTTPS", "tls": TLS}], ""),
+    ],
+)  # fmt: skip
+async def test_listeners_that_contradict_themselves_are_refused(api, listeners, wrong) -> None:
+    numbered = [{"name": f"l{number}", "port": 80, **listener} for number, listener in enumerate(listeners)]
+    answer = await api.post(f"{ROOT}/namespaces/default/gateways", gateway("web", *numbered))
+    causes = answer.body["details"]["causes"] if answer.code == 422 else []
+    assert (answer.code, [cause["message"].split(": ", 2)[2] for cause in causes]) == (
+        (422, [wrong]) if wrong else (201, [])
+    )
+
+
+async def test_a_class_keeps_its_controller_and_a_route_names_a_parent_once(api) -> None:
+    classes = f"{ROOT}/gatewayclasses"
+    await api.post(classes, {"metadata": {"name": "kubelab"}, "spec": {"controllerName": "kubelab.dev/gateway"}})
+    changed = await api.patch(f"{classes}/kubelab", {"spec": {"controllerName": "example.test/other"}})
+    assert (changed.code, "a class keeps its controller" in changed.body["message"]) == (422, True)
+    twice = route()
+    twice["spec"]["parentRefs"] = [{"name": "web"}, {"name": "web", "group": gateway_api.GROUP}]
+    assert "the same parent is there twice" in (await api.post(ROUTES, twice)).body["message"]
+    twice["spec"]["parentRefs"] = [{"name": "web", "sectionName": name} for name in ("http", "https")]
+    assert (await api.post(ROUTES, twice)).code == 201
+
+
 async def test_all_that_a_course_teaches_is_taken(api) -> None:
     headers = {"set": [{"name": "X-Shop", "value": "1"}], "add": [{"name": "Via", "value": "k"}], "remove": ["Cookie"]}
     taken = route(
