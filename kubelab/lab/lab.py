@@ -173,6 +173,7 @@ class Lab:
         ``wait("deployment/web", "available")``  a rollout is done and no old pod is left to come
         ``wait("pod/web-1", "ready")``  or ``"deleted"``; ``wait("app=web", "ready")`` for all pods with these labels
         ``wait("service/web", "endpoints")``  at least one endpoint is ready; ``"answers"``: and requests to it arrive
+        ``wait("ingress/shop", "answers")``  it has an address, and its paths are answered by whom the objects name
         ``wait("anything/name", "exists")``, ``"deleted"``, or the type of one of its ``status.conditions``
         """
         look, wanted = self._condition(target, condition)
@@ -194,11 +195,13 @@ class Lab:
             look = looks[condition or "ready"]
             return lambda: look(self.pods(target)), condition or "ready"
         kind, name = self._named(target)
-        usual = {"Deployment": "available", "Pod": "ready", "Service": "endpoints"}.get(kind.kind, "exists")
+        usual = {"Deployment": "available", "Pod": "ready", "Service": "endpoints", "Ingress": "answers"}.get(
+            kind.kind, "exists"
+        )
         return lambda: self._look(kind, name, condition or usual), condition or usual
 
     def _look(self, kind: kinds.Kind, name: str, condition: str) -> waiting.Seen:
-        if condition in ("endpoints", "answers"):
+        if kind.kind != "Ingress" and condition in ("endpoints", "answers"):
             slices = self.objects.find(kinds.ENDPOINTSLICE, f"kubernetes.io/service-name={name}")
             seen = waiting.endpoints_ready(slices)
             return self._answers(name) if seen.holds and condition == "answers" else seen
@@ -210,6 +213,10 @@ class Lab:
             return waiting.Seen(condition == "deleted", f"there is no {kind.kind} {name!r}")
         if condition in ("exists", "deleted"):
             return waiting.Seen(condition == "exists", "it is there")
+        if kind.kind == "Ingress" and condition == "answers":
+            from kubelab.lab.requests.settling import answers
+
+            return answers(self, found)
         if kind is kinds.DEPLOYMENT and condition == "available":
             labels = (found["spec"]["selector"].get("matchLabels") or {}).items()
             return waiting.deployment_available(found, self.pods(",".join(f"{key}={value}" for key, value in labels)))
