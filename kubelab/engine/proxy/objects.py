@@ -111,6 +111,16 @@ def check_objects(given: Any) -> None:
         raise ObjectsError(f"it has an unknown key, {unknown[0]}; rules depend on {collections}")
     for collection, objects in given.items():
         _check(objects, [SHAPES[collection]], collection)
+        _check_names(objects, collection)
+
+
+def _check_names(objects: list[Object], collection: str) -> None:
+    known: dict[tuple[str, str], int] = {}
+    for number, metadata in enumerate(each.get("metadata") or {} for each in objects):
+        if name := metadata.get("name"):
+            first = known.setdefault((metadata.get("namespace") or "default", name), number)
+            if first != number:
+                raise ObjectsError(f"{collection}[{number}] has the name of {collection}[{first}], {name!r}")
 
 
 def _check(value: Any, shape: Shape, where: str) -> None:

@@ -61,6 +61,10 @@ def test_objects_are_read_by_collection():
             '{"endpointslices": [{"metadata": {"name": "a"}, "endpoints": [{"conditions": {"ready": "yes"}}]}]}',
             "endpointslices[0].endpoints[0].conditions.ready is the string 'yes', not true or false",
         ),
+        (
+            '{"services": [{"metadata": {"name": "a"}}, {"metadata": {"name": "a", "namespace": "default"}}]}',
+            "services[1] has the name of services[0], 'a'",
+        ),
         ('{"servicecidrs": [{"spec": {"cidrs": "10.96.0.0/16"}}]}', "servicecidrs[0].spec.cidrs is the string"),
     ],
 )
