@@ -1,7 +1,8 @@
 """The API over HTTPS, for a client outside the API server's process: a bearer token and a private CA.
 
-Written on the standard library's streams, because its user is the name server's pod, which should start in a blink and
-stay small; a general HTTP library costs it a tenth of a second and fourteen megabytes. One connection a request.
+Written on the standard library's streams, because its users are pods of the system, which should start in a blink and
+stay small; a general HTTP library costs a tenth of a second and fourteen megabytes. A connection is used again when
+its answer was read to the end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from kubelab.engine.client.transport import ApiRequest, ApiResponse, StreamRefus
 
 CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 30.0
+IDLE_SECONDS = 5.0
+MOST_IDLE = 4
+"""Connections that wait for a request, and for how long: servers let go of theirs later than that."""
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -24,6 +28,9 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class _Head(NamedTuple):
     status: int
     headers: dict[str, str]
+
+
+_Exchange = tuple[_Streams, _Head, AsyncGenerator[bytes, None]]
 
 
 class HttpsTransport:
@@ -38,15 +45,39 @@ class HttpsTransport:
             "host": url.netloc,
             "authorization": f"Bearer {token}",
             "user-agent": user_agent,
-            "connection": "close",
         }
+        self._idle: list[tuple[float, _Streams]] = []
+        """Since when (the loop's time), and the connection."""
 
     async def request(self, request: ApiRequest) -> ApiResponse:
-        async with asyncio.timeout(REQUEST_SECONDS), self._exchange(request) as (head, body):
-            return ApiResponse(head.status, b"".join([chunk async for chunk in body]), head.headers)
+        async with asyncio.timeout(REQUEST_SECONDS):
+            if (known := self._take_idle()) is not None:
+                try:
+                    return await self._ask(request, known)
+                except ConnectionError:  # hung up meanwhile: only what changes nothing may be asked a second time
+                    if request.method != "GET":
+                        raise
+            return await self._ask(request, None)
+
+    async def _ask(self, request: ApiRequest, streams: _Streams | None) -> ApiResponse:
+        async with self._exchange(request, streams) as (used, head, body):
+            response = ApiResponse(head.status, b"".join([chunk async for chunk in body]), head.headers)
+            if _is_delimited(head.headers):
+                self._idle.append((asyncio.get_running_loop().time(), used))
+        return response
+
+    def _take_idle(self) -> _Streams | None:
+        """The connection that was used last, if the server has not hung up; those that waited too long are closed."""
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        fresh = [(since, each) for since, each in self._idle if since > oldest and not each[0].at_eof()][-MOST_IDLE:]
+        for each in self._idle:
+            if each not in fresh:
+                each[1][1].close()
+        self._idle = fresh
+        return self._idle.pop()[1] if self._idle else None
 
     async def lines(self, request: ApiRequest) -> AsyncIterator[bytes]:
-        async with self._exchange(request) as (head, body):
+        async with self._exchange(request, None) as (_, head, body):
             if head.status != 200:
                 raise StreamRefused(ApiResponse(head.status, b"".join([chunk async for chunk in body]), head.headers))
             async with aclosing(split_lines(body)) as lines:
@@ -54,25 +85,30 @@ class HttpsTransport:
                     yield line
 
     async def close(self) -> None:
-        """Nothing to let go of: a connection lives as long as its request."""
+        """Hang up."""
+        for _, (_, writer) in self._idle:
+            writer.close()
+        self._idle.clear()
 
     async def _open(self) -> _Streams:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await asyncio.open_connection(self._host, self._port, ssl=self._tls)
 
     @asynccontextmanager
-    async def _exchange(self, request: ApiRequest) -> AsyncIterator[tuple[_Head, AsyncGenerator[bytes, None]]]:
-        """Send, and give the answer's head and its body as it comes."""
+    async def _exchange(self, request: ApiRequest, streams: _Streams | None) -> AsyncIterator[_Exchange]:
+        """Send, and give the answer's head and its body as it comes; then hang up, unless it was put among the idle."""
         try:
-            reader, writer = await self._open()
+            used = streams or await self._open()
+            reader, writer = used
             try:
                 writer.write(self._encode(request))
                 await writer.drain()
                 head = await _read_head(reader)
                 async with aclosing(_body(reader, head.headers)) as body:
-                    yield head, body
+                    yield used, head, body
             finally:
-                writer.close()
+                if all(each is not used for _, each in self._idle):
+                    writer.close()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise ConnectionError(f"{request.method} {self._server}{request.path}: the answer broke off") from error
         except OSError as error:
@@ -94,10 +130,18 @@ async def _read_head(reader: asyncio.StreamReader) -> _Head:
     return _Head(int(first.split()[1]), {name.lower(): value.strip() for name, _, value in fields})
 
 
+def _is_delimited(headers: dict[str, str]) -> bool:
+    """Whether the end of the answer is not the end of the connection."""
+    if "close" in headers.get("connection", ""):
+        return False
+    return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+
+
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncGenerator[bytes, None]:
     if "chunked" in headers.get("transfer-encoding", ""):
         while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
             yield (await reader.readexactly(size + 2))[:-2]
+        await reader.readuntil(b"\r\n")
     elif "content-length" in headers:
         yield await reader.readexactly(int(headers["content-length"]))
     else:

@@ -78,7 +78,8 @@ class Controller:
                 await asyncio.sleep((time.monotonic() - begin) * REST_AFTER_WORK)
 
     def _on_change(self, old: Object | None, new: Object | None) -> None:
-        self._changed.set()
+        if old is None or new is None or _what_counts(old) != _what_counts(new):
+            self._changed.set()
 
     async def _serve(self, default: KeyPair) -> None:
         table = self._table()
@@ -111,6 +112,12 @@ class Controller:
         given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         kinds = ("ip", "hostname")
         return [{kind: each[kind] for kind in kinds if each.get(kind)} for each in given]
+
+
+def _what_counts(obj: Object) -> tuple[object, ...]:
+    """Of an object with a generation not its status, which this controller writes itself."""
+    meta = obj["metadata"]
+    return meta.get("generation") or meta["resourceVersion"], meta.get("annotations")
 
 
 def port_of(entrance: Entrance) -> int:

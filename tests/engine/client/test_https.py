@@ -84,6 +84,41 @@ async def test_an_answer_that_breaks_off_is_a_lost_connection(monkeypatch, answe
             await names(client)
 
 
+class Patient:
+    """Answers as many requests on a connection as come; counts the connections."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.left = asyncio.Event()
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(chunked(b'{"items": []}') + b"0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        self.left.set()
+
+
+async def test_one_connection_after_the_other_serves_many_requests(monkeypatch):
+    server = Patient()
+    async with talking_to(server, monkeypatch) as client:
+        for _ in range(3):
+            assert await client.list(PODS) == {"items": []}
+        await client.close()
+        await server.left.wait()
+    assert server.connections == 1
+
+
+async def test_a_connection_that_the_server_has_given_up_is_not_used_again(monkeypatch):
+    server = Server(sized(b'{"items": []}'))
+    async with talking_to(server, monkeypatch) as client:
+        for _ in range(3):
+            assert await client.list(PODS) == {"items": []}
+    assert len(server.requests) == 3
+
+
 async def test_a_server_that_is_not_there_is_a_lost_connection(monkeypatch):
     async with talking_to(Server(b""), monkeypatch) as client:
         pass
