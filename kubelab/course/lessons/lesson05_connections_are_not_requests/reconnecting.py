@@ -81,6 +81,9 @@ def judge(shares: SharesOverTime, pods: int) -> Result:
             f"One connection is one pick: one of {pods} pods does all the work, before the client reconnects and after."
         )
         return Result("5.1", Outcome.CORRECT, reason, evidence, measured=measured)
+    if grew(shares, pods) and not single and any(phase.traffic.errors for phase in shares.phases):
+        reason = "A request failed, and its connection ended with it: this machine is too busy, or the server was."
+        return Result("5.1", Outcome.CANNOT_CHECK, reason, evidence, "Run the block once more.", measured)
     reason, advice = _verdict(shares, pods, single, reconnected)
     return Result("5.1", Outcome.INCORRECT, reason, evidence, advice, measured)
 

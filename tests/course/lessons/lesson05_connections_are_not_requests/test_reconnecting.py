@@ -1,8 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 
 from kubelab import check, predict
 from kubelab.course import start
+from kubelab.course.lessons.lesson05_connections_are_not_requests.reconnecting import judge
 from kubelab.grading import Outcome
+from kubelab.lab.traffic import Answer, Traffic
 
 
 @pytest.fixture
@@ -99,3 +103,21 @@ def test_somebody_elses_service_is_refused(lab, task, monkeypatch):
     record(lab, task, grow_and_reconnect(lab, task))
     monkeypatch.setenv("KUBELAB_SEED", "somebody else")
     assert "not your task's Service" in check("5.1").reason
+
+
+def test_a_connection_that_broke_by_itself_is_not_the_learners_fault():
+    def phase(name, pods, *answers):
+        return SimpleNamespace(
+            name=name, ready=[f"web-{n + 1}" for n in range(pods)], traffic=Traffic(answers), answering=1
+        )
+
+    def answer(port, error=""):
+        return Answer(0, 0.01, None if error else 200, error, pod="web-1", uid="u-1", peer="10.0.0.1", peer_port=port)
+
+    broken = (answer(1), answer(0, "timeout"), answer(2))
+    shares = SimpleNamespace(
+        phases=[phase("at first", 2, *broken), phase("scaled up", 6, answer(2)), phase("end", 6, answer(3))]
+    )
+    assert judge(shares, 6).outcome is Outcome.CANNOT_CHECK
+    shares.phases[0] = phase("at first", 2, answer(1), answer(2))
+    assert judge(shares, 6).outcome is Outcome.INCORRECT
