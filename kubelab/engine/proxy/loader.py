@@ -114,8 +114,16 @@ class Loader:
                 if len(lines) == 1:
                     raise
                 self._shorten(error, len(lines) // 2)
-                again = packed if len(packed) > 1 else [[line] for line in lines]
+                again = packed if len(packed) > 1 else await self._cut(table, lines)
                 waiting = _packed([*again, *(block for each in waiting for block in each)], self._lines)
+
+    async def _cut(self, table: str, block: Block) -> list[Block]:
+        """Line by line. A chain that has rules keeps them until the new ones stand behind them, and is never empty."""
+        chain = block[0].removeprefix(":").partition(" ")[0]
+        rules = (await self.saved(table)).splitlines() if block[0].startswith(":") else []
+        if held := sum(rule.startswith(f"-A {chain} ") for rule in rules):
+            block = [*block[1:], *[f"-D {chain} 1"] * held]
+        return [[line] for line in block]
 
     def _shorten(self, error: LoadError, lines: int) -> None:
         """Remember what did not fit. Raises the error when it is another one."""

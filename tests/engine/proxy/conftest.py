@@ -127,6 +127,8 @@ class Kernel:
         self.broken = ""
         """What every restore fails with."""
         self.flows = b""
+        self.watch = lambda text: None
+        """Called after every restore."""
         self.stirred = asyncio.Event()
         """Set by every restore."""
 
@@ -161,6 +163,7 @@ class Kernel:
             self.rules.restore(text)
         except RestoreError as error:
             return Done(error.code, b"", str(error).encode())
+        self.watch(text)
         return Done(0)
 
 

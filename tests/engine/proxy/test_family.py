@@ -168,6 +168,22 @@ async def test_what_does_not_fit_into_one_transaction_goes_in_by_several(kernel,
     assert await sync(services[:10], slices[:10]) == kernel.rules.save()
 
 
+async def test_a_shared_chain_too_long_for_one_transaction_is_never_empty(kernel, sync, proxy, make):
+    kernel.longest = 50
+    services = [make.service(f"svc{n}", f"10.96.1.{n}") for n in range(60)]
+    slices = [make.slice(f"svc{n}", f"10.0.0.{n}") for n in range(60)]
+    want = await sync(services, slices)
+    seen = []
+
+    def look(text: str) -> None:
+        seen.append("-A KUBE-SERVICES -d 10.96.1.59/32 " in kernel.rules.save("nat"))
+
+    kernel.watch = look
+    proxy.forget()
+    assert await sync(services, slices) == kernel.rules.save() == want
+    assert len(seen) > 3 and all(seen)
+
+
 def test_in_several_transactions_a_chain_is_there_before_it_is_jumped_to(make):
     services = [make.service(f"svc{n}", f"10.96.1.{n}", type="NodePort", node_port=30000 + n) for n in range(4)]
     slices = [make.slice(f"svc{n}", f"10.0.0.{n}", f"10.0.1.{n}") for n in range(4)]
