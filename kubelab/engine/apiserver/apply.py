@@ -130,11 +130,17 @@ def _child(shape: Shape, name: str) -> Shape | None:
 
 
 def _key_step(item: Object, shape: Shape) -> Step:
-    keys = {key: item.get(key, _KEY_DEFAULTS.get(key)) for key in shape.list_keys}
+    keys = {key: item.get(key, _key_default(shape, key)) for key in shape.list_keys}
     return "k:" + json.dumps({key: value for key, value in keys.items() if value is not None}, separators=(",", ":"))
 
 
 _KEY_DEFAULTS = {"protocol": "TCP"}
+"""That the published schemas do not say."""
+
+
+def _key_default(shape: Shape, key: str) -> Any:
+    field = shape.item.struct.fields.get(key) if shape.item and shape.item.struct else None
+    return field.default if field and field.default is not None else _KEY_DEFAULTS.get(key)
 
 
 def to_fields(owned: Iterable[Path]) -> Object:

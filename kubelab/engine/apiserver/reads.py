@@ -189,8 +189,8 @@ def shown(rtype: ResourceType, stored: Stored) -> Object:
 
 
 def list_body(rtype: ResourceType, items: Iterable[Stored], meta: Object) -> bytes:
-    """A List object; as upstream, its items do not repeat their type."""
-    cut = len(type_prefix(rtype.kind, rtype.api_version))
+    """A List object; as upstream, its items do not repeat their type, unless they are custom resources."""
+    cut = 1 if rtype.custom else len(type_prefix(rtype.kind, rtype.api_version))
     head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
         (rtype.list_kind or f"{rtype.kind}List").encode(),
         rtype.api_version.encode(),

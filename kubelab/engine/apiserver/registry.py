@@ -19,7 +19,14 @@ from kubelab.engine.apiserver.encoding import Object, encode_object
 from kubelab.engine.apiserver.kinds import kind_of
 from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.resources import ResourceType
-from kubelab.engine.apiserver.status import already_exists, bad_request, conflict, invalid, not_found
+from kubelab.engine.apiserver.status import (
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    method_not_allowed,
+    not_found,
+)
 from kubelab.engine.apiserver.storage import Key, Store, Stored
 from kubelab.engine.apiserver.validation.fields import FieldError, required
 from kubelab.engine.apiserver.validation.metadata import object_meta, object_meta_update
@@ -49,6 +56,8 @@ class Registry:
     def create(self, call: Call, obj: Object) -> Stored:
         """Store a new object, which belongs to the registry from now on."""
         rtype, kind = call.target.rtype, kind_of(call.target.rtype)
+        if rtype.custom and rtype.custom.terminating:
+            raise method_not_allowed(rtype, "create not allowed while custom resource definition is terminating")
         self._name_new(call, obj)
         meta = obj["metadata"]
         key = (meta.get("namespace", ""), meta.get("name", ""))

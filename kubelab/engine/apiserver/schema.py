@@ -76,6 +76,7 @@ class Shape:
     """For server-side apply: ``map``, ``set``, ``atomic`` or none."""
     list_keys: tuple[str, ...] = ()
     atomic: bool = False
+    default: Any = None
 
     @property
     def go_type(self) -> str:
@@ -104,6 +105,11 @@ class Shape:
         return "string"
 
 
+OPEN = Shape("map")
+"""An object of which nothing is known: its members are as open as itself."""
+object.__setattr__(OPEN, "item", OPEN)
+
+
 @cache
 def struct(name: str) -> Struct:
     """The compiled definition of that name."""
@@ -125,6 +131,7 @@ def _shape(schema: dict[str, Any], *, required: bool = False) -> Shape:
         "list_type": schema.get("x-kubernetes-list-type", ""),
         "list_keys": tuple(schema.get("x-kubernetes-list-map-keys", ())),
         "atomic": schema.get("x-kubernetes-map-type") == "atomic",
+        "default": schema.get("default"),
     }
     reference = schema.get("$ref")
     if reference:
@@ -137,6 +144,8 @@ def _shape(schema: dict[str, Any], *, required: bool = False) -> Shape:
             return Shape("struct", struct=Struct("", schema), **marks)
         if isinstance(schema.get("additionalProperties"), dict):
             return Shape("map", item=_shape(schema["additionalProperties"]), **marks)
+        if schema.get("x-kubernetes-preserve-unknown-fields"):
+            return OPEN
         return Shape("any", **marks)
     if declared == "string":
         return Shape("bytes" if schema.get("format") == "byte" else "string", **marks)

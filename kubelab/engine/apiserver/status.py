@@ -102,12 +102,12 @@ def invalid(kind: str, group: str, name: str, errors: Sequence[Any]) -> StatusEr
     return StatusError(422, "Invalid", f'{qualified} "{name}" is invalid: {text}', details)
 
 
-def method_not_allowed(rtype: ResourceType | None = None) -> StatusError:
-    """405: the resource has no such verb."""
-    details = _details(rtype, "") if rtype else {}
-    return StatusError(
-        405, "MethodNotAllowed", "the server does not allow this method on the requested resource", details
-    )
+_NO_SUCH_METHOD = "the server does not allow this method on the requested resource"
+
+
+def method_not_allowed(rtype: ResourceType | None = None, why: str = _NO_SUCH_METHOD) -> StatusError:
+    """405: the resource has no such verb, or not now."""
+    return StatusError(405, "MethodNotAllowed", why, _details(rtype, "") if rtype else {})
 
 
 def unknown_resource() -> StatusError:

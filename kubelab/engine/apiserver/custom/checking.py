@@ -29,6 +29,11 @@ def errors_of(obj: Any, schema: Any, old: Any = ABSENT) -> list[FieldError]:
     return list(_check(rest, {**schema, "properties": properties, "required": needed}, "", old))
 
 
+def value_errors(value: Any, schema: Any, path: str) -> list[FieldError]:
+    """What is wrong with a value anywhere in an object."""
+    return list(_check(value, schema, path))
+
+
 def type_name(value: Any) -> str:
     """The JSON type of a value."""
     if value is None:

@@ -1,4 +1,4 @@
-"""Defaults of a schema, filled in where a field is missing (or null and may not be)."""
+"""Defaults of a schema, filled in where a field is missing. Nulls of fields that may not be null count as missing."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from kubelab.engine.apiserver.encoding import copy
 def fill_defaults(value: Any, schema: Any) -> None:
     """Changes ``value`` in place."""
     if isinstance(value, dict):
-        properties = schema.get("properties") or {}
+        properties, others = schema.get("properties") or {}, schema.get("additionalProperties")
         for name, below in properties.items():
-            missing = name not in value or (value[name] is None and not below.get("nullable"))
-            if missing and "default" in below:
-                value[name] = copy(below["default"])
-            if isinstance(value.get(name), dict | list):
-                fill_defaults(value[name], below)
-        others = schema.get("additionalProperties")
+            _member(value, name, below)
         if isinstance(others, dict):
-            for name, item in value.items():
-                if name not in properties:
-                    if item is None and not others.get("nullable") and "default" in others:
-                        value[name] = copy(others["default"])
-                    fill_defaults(value[name], others)
+            for name in value.keys() - properties.keys():
+                _member(value, name, others, absent=False)
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-        for index, item in enumerate(value):
-            if item is None and not schema["items"].get("nullable") and "default" in schema["items"]:
-                value[index] = copy(schema["items"]["default"])
-            fill_defaults(value[index], schema["items"])
+        for item in value:
+            fill_defaults(item, schema["items"])
+
+
+def _member(holder: dict[str, Any], name: str, schema: Any, *, absent: bool = True) -> None:
+    """One field; ``absent``: whether one that is not there gets its default."""
+    if name in holder and holder[name] is None and not schema.get("nullable"):
+        del holder[name]
+        absent = True
+    if name not in holder and absent and "default" in schema:
+        holder[name] = copy(schema["default"])
+    if name in holder:
+        fill_defaults(holder[name], schema)

@@ -150,12 +150,7 @@ class Definitions:
         meta, status = obj["metadata"], obj["status"]
         finalizers = meta.get("finalizers") or []
         if FINALIZER in finalizers:
-            shelf = self._store.shelf(f"{obj['spec']['group']}/{obj['spec']['names']['plural']}")
-            served = self._served.get(meta["name"])
-            for stored in shelf.sorted() if served and served[1] else ():
-                if "deletionTimestamp" not in stored.obj["metadata"]:
-                    self._delete(served[1][0], stored)  # type: ignore[index]
-            if shelf.objects:
+            if self._instances_remain(obj):
                 words = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
                 self._condition(status, "Terminating", ("True", *words))
                 return False
@@ -166,6 +161,18 @@ class Definitions:
         if not finalizers:
             meta.pop("finalizers", None)
         return not finalizers
+
+    def _instances_remain(self, obj: Object) -> bool:
+        """Delete every instance; those with finalizers stay until these are gone."""
+        if not obj["status"].get("acceptedNames", {}).get("plural"):
+            return False
+        rtype = next(resource_types(obj, unserved=True))
+        shelf = self._store.shelf(rtype.storage_key)
+        self._follow(rtype.storage_key, obj["metadata"]["name"])
+        for stored in shelf.sorted():
+            if "deletionTimestamp" not in stored.obj["metadata"]:
+                self._delete(rtype, stored)
+        return bool(shelf.objects)
 
     # -- serving ---------------------------------------------------------------------------------
 

@@ -59,13 +59,13 @@ class CustomVersion:
         return {**self.schema, "properties": {**self.schema.get("properties", {}), **TYPE_AND_META}}
 
 
-def resource_types(definition: Object) -> Iterator[ResourceType]:
+def resource_types(definition: Object, *, unserved: bool = False) -> Iterator[ResourceType]:
     """The resource types of a CustomResourceDefinition whose names are accepted, one a served version."""
     spec, names = definition["spec"], definition["status"]["acceptedNames"]
     group = spec["group"]
     stored = next(version["name"] for version in spec["versions"] if version["storage"])
     for version in spec["versions"]:
-        if not version["served"]:
+        if not version["served"] and not unserved:
             continue
         below = version.get("subresources") or {}
         subresources = [STATUS] if "status" in below else []

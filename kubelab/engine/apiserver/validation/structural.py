@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from kubelab.engine.apiserver.custom.checking import value_errors
+from kubelab.engine.apiserver.custom.defaults import fill_defaults
 from kubelab.engine.apiserver.custom.patterns import compiled
+from kubelab.engine.apiserver.encoding import copy
 from kubelab.engine.apiserver.validation.fields import FieldError, forbidden, invalid, not_supported, required
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -49,7 +52,12 @@ def _schema(schema: Schema, at: str) -> list[FieldError]:
         errors += _typed(below, f"{at}.properties[{name}]", "must not be empty for specified object fields")
     if isinstance(others, dict):
         errors += _typed(others, f"{at}.additionalProperties", "must not be empty for specified object fields")
-    return errors + _list(schema, at) + _conditions(schema, at)
+    errors += _list(schema, at) + _conditions(schema, at)
+    if not errors and schema.get("default") is not None:
+        value = copy(schema["default"])
+        fill_defaults(value, schema)
+        errors += value_errors(value, schema, f"{at}.default")
+    return errors
 
 
 def _words(schema: Schema, at: str) -> list[FieldError]:
