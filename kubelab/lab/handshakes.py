@@ -46,6 +46,8 @@ REASONS = {
     66: "its key is too weak",
 }
 """What OpenSSL's verdicts mean (openssl-verification-options(1), "Diagnostics"); others are told in its own words."""
+LONG_DAYS = 183
+"""A day more or less is nothing to say of certificates that are valid for longer."""
 _DEFAULT = re.compile(r"\b(default|fake) cert", re.IGNORECASE)
 """How ingress controllers call their default certificates: kubelab's, Traefik's "TRAEFIK DEFAULT CERT", ingress-nginx's
 "Kubernetes Ingress Controller Fake Certificate"."""
@@ -222,7 +224,7 @@ def validity(certificate: x509.Certificate) -> str:
         return f"valid in {_days(begins)}"
     if certificate.not_valid_after_utc < now:
         return f"expired {_days(-ends)} ago"
-    return f"valid for another {_days(ends)}"
+    return f"valid for another {_days(ends)}" if ends <= LONG_DAYS else "valid for more than half a year"
 
 
 def handshake(

@@ -68,7 +68,7 @@ def phases_of(watch: TlsWatch) -> list[list[Shake]]:
     ends = [*(event.began for event in watch.events), float("inf")]
     shaken, phases, began = watch.handshakes, [], 0.0
     for end in ends:
-        phases.append([shake for shake in shaken if began <= shake.at < end][-_DRAWN:])
+        phases.append([shake for shake in shaken if began <= shake.at and shake.ended < end][-_DRAWN:])
         began = end
     return phases
 

@@ -40,6 +40,11 @@ class Shake:
     """Why a client is not content: no handshake, or not verified; empty when it is."""
 
     @property
+    def ended(self) -> float:
+        """When it was over."""
+        return self.at + self.seconds
+
+    @property
     def ok(self) -> bool:
         """Whether there was a handshake and the certificate was verified."""
         return not self.failure
@@ -155,10 +160,10 @@ class TlsWatch:
         return self._leaves[fingerprint]
 
     def owner(self, fingerprint: str) -> Owner:
-        """Whose it is; while the block runs it is asked anew, because Secrets change."""
-        if fingerprint in self._owners:
-            return self._owners[fingerprint]
-        return self._reader.owner(self._leaves[fingerprint])
+        """Whose it is: while the block runs as it was when first asked, afterwards as it was at the end."""
+        if fingerprint not in self._owners:
+            self._owners[fingerprint] = self._reader.owner(self._leaves[fingerprint])
+        return self._owners[fingerprint]
 
     def took(self, event: str = "") -> float:
         """Seconds from the end of an event (the last one) until no handshake got the certificate from before any more.
@@ -170,7 +175,7 @@ class TlsWatch:
             there = ", ".join(each.name for each in self.events) or "none"
             raise LabError(f"There is no event {event!r} in this record; there are: {there}.")
         shaken = [each for each in self.handshakes if each.fingerprint]
-        old = next((each.fingerprint for each in reversed(shaken) if each.at < found[-1].began), "")
+        old = next((each.fingerprint for each in reversed(shaken) if each.ended < found[-1].began), "")
         until = next((each.began for each in self.events if each.began > found[-1].ended), float("inf"))
         after = [each for each in shaken if found[-1].ended <= each.at < until]
         if not any(each.fingerprint != old for each in after):
