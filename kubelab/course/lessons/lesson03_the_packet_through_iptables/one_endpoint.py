@@ -59,6 +59,8 @@ def judge(seen: Trial, chain: str, endpoint: str) -> Result:
     if all(item.good for item in evidence):
         reason = "The chain is that pod's, and its counter rises by one for each new connection."
         return Result(TASK_ID, Outcome.CORRECT, reason, evidence, measured=measured)
+    if right:
+        return Result(TASK_ID, Outcome.CANNOT_CHECK, trial.DISTURBED, evidence, trial.UNDISTURB, measured)
     return Result(
         TASK_ID, Outcome.INCORRECT, wrong(seen, chain), evidence,
         "Look for the rule with -j DNAT: behind --to-destination stands whom a chain leads to.", measured,
@@ -73,8 +75,6 @@ def wrong(seen: Trial, chain: str) -> str:
         return f"{chain} is an endpoint of the Service, but another pod's."
     if chain == seen.decoy.service_chain or chain in seen.decoy.endpoints:
         return f"{chain} belongs to another Service."
-    if chain in seen.truth.probabilities:
-        return f"{chain} is this pod's, but its counter did not rise as it should; try once more."
     return f"No rule of this Service leads to a chain {chain} on {seen.node}."
 
 

@@ -13,8 +13,10 @@ from kubelab.lab.errors import ApiError
 from kubelab.lab.lab import Lab
 
 CONNECTIONS = 60
-ATTEMPTS = 3
 """New connections that a check sends. One of four endpoints stays without any once in thirty million times."""
+ATTEMPTS = 3
+DISTURBED = "What is named is right, but its counters did not rise by what was sent, in three trials."
+UNDISTURB = "Does somebody else ask the Service, or is this machine very busy? Stop that and check once more."
 DECOY_PODS = 2
 
 

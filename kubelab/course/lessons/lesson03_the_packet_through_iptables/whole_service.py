@@ -61,6 +61,8 @@ def judge(seen: Trial, found: Mapping[str, Any]) -> Result:
     if all(item.good for item in evidence):
         reason = "These chains carry the Service: each new connection was counted in one of them."
         return Result(TASK_ID, Outcome.CORRECT, reason, evidence, measured=measured)
+    if evidence[0].good and evidence[1].good and found["node"] == seen.node:
+        return Result(TASK_ID, Outcome.CANNOT_CHECK, trial.DISTURBED, evidence, trial.UNDISTURB, measured)
     reason, advice = wrong(seen, found, named)
     return Result(TASK_ID, Outcome.INCORRECT, reason, evidence, advice, measured)
 
@@ -93,12 +95,10 @@ def wrong(seen: Trial, found: Mapping[str, Any], named: Mapping[str, str]) -> tu
         return f"{count} missing.", "Compare with lab.endpoints(…): how many are there?"
     if named != dict(truth.endpoints):
         return "A chain leads elsewhere than you say.", "Read --to-destination of its DNAT rule: address:port."
-    if found["node"] != seen.node:
-        return (
-            f"On {found['node']} no counter rose: the client's packets do not ask that node's rules.",
-            "Every node has the same chains. Which node asks them, for this client?",
-        )
-    return "The counters did not rise as they should; was somebody else asking the Service?", "Check once more."
+    return (
+        f"On {found['node']} no counter rose: the client's packets do not ask that node's rules.",
+        "Every node has the same chains. Which node asks them, for this client?",
+    )
 
 
 TASK = Task(

@@ -129,3 +129,9 @@ def test_learners_have_services_clients_and_numbers_of_pods_of_their_own():
     assert {own.pods for own in drawn} == {3, 4}
     assert len({own.service for own in drawn}) > 30
     assert not any(own.service == own.decoy for own in drawn)
+
+
+def test_right_names_whose_counters_somebody_disturbed_are_not_called_wrong():
+    assert whole_service.judge(seen(quiet=3), whole()).outcome is Outcome.CANNOT_CHECK
+    assert one_endpoint.judge(seen(quiet=3), "KUBE-SEP-1", "10.244.1.1:8080").outcome is Outcome.CANNOT_CHECK
+    assert whole_service.judge(seen(quiet=3), whole(node="other")).outcome is Outcome.INCORRECT
