@@ -12,6 +12,8 @@ import click
 from kubelab.cli.options import name_option, running
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kubelab.engine.options import ProxyMode, Tier
 
 
@@ -44,6 +46,8 @@ def up(name: str, api_port: int | None, tier: str | None, idle_hours: float, mod
     click.echo(f"Cluster {name} {came}: Kubernetes {KUBERNETES_VERSION}, {len(facts['nodes'])} nodes.")
     click.echo(f"  nodes       {', '.join(facts['nodes'])}")
     click.echo(f"  packets     {TIERS[facts['tier']]}")
+    if doors := _doors(cluster.loopback):
+        click.echo(f"  ingress     {doors}")
     modes, details = cluster.proxy_modes(), cluster.proxy_mode_details()
     for said in sorted({f"{modes[node]} ({detail})" for node, detail in details.items() if detail}):
         click.echo(f"  kube-proxy  {said}")
@@ -71,8 +75,11 @@ def status(name: str) -> None:
     """Say how the cluster is (exit status 1: not up)."""
     from kubelab.clusters import find
 
-    how = find(name).status()
+    cluster = find(name)
+    how = cluster.status()
     click.echo(f"Cluster {name} is up: {how.detail}." if how.running else how.detail)
+    if how.running and (doors := _doors(cluster.loopback)):
+        click.echo(f"Its ingress is at {doors}.")
     sys.exit(0 if how.running else 1)
 
 
@@ -89,3 +96,9 @@ def reset(name: str) -> None:
 def kubeconfig(name: str) -> None:
     """Print the path of the kubeconfig, and nothing else."""
     click.echo(str(running(name).kubeconfig))
+
+
+def _doors(loopback: Mapping[int, int]) -> str:
+    """``http://127.0.0.1:40080 and https://127.0.0.1:40443``."""
+    schemes = {80: "http", 443: "https"}
+    return " and ".join(f"{schemes[port]}://127.0.0.1:{local}" for port, local in loopback.items() if port in schemes)

