@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from kubelab.engine.proxy.addresses import with_port
@@ -49,7 +50,7 @@ class VirtualServer:
     """Seconds for which a client keeps its endpoint; 0 without affinity."""
     real_servers: tuple[RealServer, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """What tells it from others."""
         return self.address, self.port, self.protocol
