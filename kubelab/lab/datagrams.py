@@ -206,7 +206,8 @@ class Datagrams:
             f"<td style='text-align: left'>{escape(self._short(kind))}</td></tr>"
             for kind in self.kinds
         )
-        return f"<table><thead><tr><th>client</th><th>what it got</th></tr></thead><tbody>{rows}</tbody></table>"
+        head = "".join(f"<th style='text-align: left'>{word}</th>" for word in ("client", "what it got"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _sent_since(self, kind: str, since: float) -> int:
         return sum(each.client == kind and each.at >= since for each in self._all)

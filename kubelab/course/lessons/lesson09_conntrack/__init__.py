@@ -5,8 +5,9 @@ from __future__ import annotations
 from kubelab.course.catalogue import Lesson, Question
 from kubelab.course.lessons.lesson09_conntrack import one_port, stuck
 from kubelab.course.lessons.lesson09_conntrack.memory import compared, entry, flows, fullness, seen_as, what_became
+from kubelab.course.lessons.lesson09_conntrack.one_port import await_answers
 
-__all__ = ["LESSON", "compared", "entry", "flows", "fullness", "seen_as", "what_became"]
+__all__ = ["LESSON", "await_answers", "compared", "entry", "flows", "fullness", "seen_as", "what_became"]
 
 LESSON = Lesson(
     number=9,
