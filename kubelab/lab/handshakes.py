@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from kubelab.lab.errors import LabError
 from kubelab.lab.survey import called, everywhere
 
 if TYPE_CHECKING:
+    from kubelab.lab.certificates import Certificate
     from kubelab.lab.lab import Lab
     from kubelab.lab.pods import Pod
 
@@ -52,6 +54,7 @@ _DEFAULT = re.compile(r"\b(default|fake) cert", re.IGNORECASE)
 """How ingress controllers call their default certificates: kubelab's, Traefik's "TRAEFIK DEFAULT CERT", ingress-nginx's
 "Kubernetes Ingress Controller Fake Certificate"."""
 _LIMIT_SECONDS = 30.0
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -228,12 +231,19 @@ def validity(certificate: x509.Certificate) -> str:
 
 
 def handshake(
-    lab: Lab, host: str, port: int, sni: str | None, source: str | Pod | None, address: str, via: str, timeout: float
-) -> Handshake:
+    lab: Lab, host: str, port: int, sni: str | None, source: str | Pod | None, address: str, via: str, timeout: float,
+    until: Certificate | None, patience: float,
+) -> Handshake:  # fmt: skip
     """What `Lab.tls` says."""
-    job = job_for(lab, host, port, sni, address, via, timeout)
-    results = list(start(lab, source, job).results(_LIMIT_SECONDS))
-    return Reader(lab, job).read(results[0])
+    deadline = time.monotonic() + patience
+    while True:
+        job = job_for(lab, host, port, sni, address, via, timeout)
+        results = list(start(lab, source, job).results(_LIMIT_SECONDS + timeout))
+        seen = Reader(lab, job).read(results[0])
+        as_wanted = until is None or (seen.served and seen.fingerprint == until.fingerprint)
+        if as_wanted or time.monotonic() > deadline:
+            return seen
+        time.sleep(_PAUSE_SECONDS)
 
 
 def job_for(

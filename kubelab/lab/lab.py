@@ -439,16 +439,19 @@ class Lab:
         address: str = "",
         via: str = "",
         timeout: float = 3,
+        until: Certificate | None = None,
+        patience: float = 60,
     ) -> Handshake:
         """Shake hands with who serves a host, as a client that trusts the course CA: what was served, verified or not.
 
         ``sni``: another name to say than the host's, None for none at all; the certificate is compared with the host.
         ``source``: a pod to shake from; None for the lab's own client pod. ``address``: where to connect to; left out,
         it is where Ingress traffic enters; ``via="gateway/edge"`` takes that object's. ``timeout``: seconds.
+        ``until``: shake again until this certificate is served, at most for ``patience`` seconds.
         """
         from kubelab.lab.handshakes import handshake
 
-        return handshake(self, host, port, sni, source, address, via, timeout)
+        return handshake(self, host, port, sni, source, address, via, timeout, until, patience)
 
     def watch_tls(
         self,

@@ -148,6 +148,16 @@ def test_nobody_there_and_nobody_answering_are_told_apart(lab):
         assert lab.tls("shop.test", port, address=HERE, timeout=0.1).error == "no answer in time"
 
 
+def test_a_certificate_is_waited_for_until_it_is_served(lab, tls_server):
+    old = lab.certificate("late.test")
+    other, new = tls_server({"": old.issued}), lab.certificate("late.test")
+    assert shake(lab, other, "late.test", until=new, patience=0.1).issue == 1
+    timer = threading.Timer(0.2, other.serve, [{"": new.issued}])
+    timer.start()
+    assert shake(lab, other, "late.test", until=new).sentence == "Secret late-tls, 2nd issue; verified"
+    timer.join()
+
+
 def test_its_html_has_words_and_nothing_that_changes(lab, server):
     html = shake(lab, server, "shop.test")._repr_html_()
     assert "valid for another 90 days" in html
