@@ -39,8 +39,9 @@ class Candidate(NamedTuple):
 
     @property
     def words(self) -> str:
-        """``Prefix /aaa for shop.example.test: matches too, but Prefix /aaa/bbb is longer``."""
-        return f"{reasons.rule(self.route)} for {reasons.host_words(self.host)}: {self.why}"
+        """``Prefix /aaa for shop.example.test: matches too, but Prefix /aaa/bbb is longer``, ``Exact /a is not /b``."""
+        rule = reasons.rule(self.route)
+        return self.why if self.why.startswith(rule) else f"{rule} for {reasons.host_words(self.host)}: {self.why}"
 
 
 class Share(NamedTuple):

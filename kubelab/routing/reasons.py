@@ -64,7 +64,7 @@ def other_path(match: PathMatch, path: str) -> str:
     if match.kind == "Exact":
         slash = ": the last slash counts" if path.rstrip("/") == match.value.rstrip("/") else ""
         return f"{said} is not {path}{slash}"
-    return f"{said}: {_element(paths.effective(match).split('/')[1:], path.split('/')[1:])}"
+    return f"{said}: {_element(_elements(paths.effective(match)), _elements(path.rstrip('/')))}"
 
 
 def _element(wanted: list[str], there: list[str]) -> str:
@@ -73,7 +73,11 @@ def _element(wanted: list[str], there: list[str]) -> str:
             return f"the element {other} is not {one}, case counts"
         if one != other:
             return f"the element {other or 'between two slashes'} is not {one}"
-    return f"the path has {_COUNTS.get(len(there), len(there))} of its {len(wanted)} elements"
+    return f"{'/' + '/'.join(there)} ends before the element {wanted[len(there)]}"
+
+
+def _elements(path: str) -> list[str]:
+    return path.split("/")[1:]
 
 
 def passed_over(route: Route, winner: Route) -> str:
