@@ -5,8 +5,17 @@ from __future__ import annotations
 from kubelab.widgets.certificate_view import CertificateView
 from kubelab.widgets.conntrack_view import ConntrackView
 from kubelab.widgets.packet_walk import PacketWalk
+from kubelab.widgets.request_matrix import RequestMatrix
 from kubelab.widgets.rotation_timeline import RotationTimeline
 from kubelab.widgets.rule_explorer import RuleExplorer
 from kubelab.widgets.traffic_probe import TrafficProbe
 
-__all__ = ["CertificateView", "ConntrackView", "PacketWalk", "RotationTimeline", "RuleExplorer", "TrafficProbe"]
+__all__ = [
+    "CertificateView",
+    "ConntrackView",
+    "PacketWalk",
+    "RequestMatrix",
+    "RotationTimeline",
+    "RuleExplorer",
+    "TrafficProbe",
+]
