@@ -23,6 +23,10 @@ _SPECIAL: dict[str, Kind] = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "time",
 }
 
+_JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_NARROWED = {f"{_JSON_SCHEMA}OrArray": _JSON_SCHEMA}
+"""Definitions that allow more than the API does: the items of a structural schema are of one kind."""
+
 
 @cache
 def definitions() -> dict[str, Any]:
@@ -155,6 +159,7 @@ def _shape(schema: dict[str, Any], *, required: bool = False) -> Shape:
 
 
 def _referred(name: str, marks: dict[str, Any]) -> Shape:
+    name = _NARROWED.get(name, name)
     if name in _SPECIAL:
         return Shape(_SPECIAL[name], **marks)
     definition = definitions()[name]

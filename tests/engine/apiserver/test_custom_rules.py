@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -126,6 +128,16 @@ def test_a_rule_that_cannot_be_read_is_named() -> None:
     assert warning.startswith("x: rule not evaluated, ") and warning.endswith("isGreaterThan(self.n)")
     assert unread_rules({}, whole) == []
     assert "syntax is not understood" in cel.problem("self.?x")
+
+
+def test_the_library_comes_without_its_command_line() -> None:
+    code = (
+        "import sys; from kubelab.engine.apiserver.custom import cel; before = 'cel' in sys.modules;"
+        "assert cel.problem('size(self)') == '' and cel.evaluate('size(self)', {'self': 'ab'}) == 2;"
+        "print(before, 'prompt_toolkit' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "False False\n"
 
 
 async def test_the_server_refuses_warns_and_waits_for_sound_objects(api, why) -> None:

@@ -45,13 +45,13 @@ class CustomKind(Kind):
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         apart = ("apiVersion", "metadata", "status") if self.has_status else ("apiVersion", "metadata")
-        return _without(new, apart) != _without(old, apart)
+        return _without(new, apart) != _without(self.to_view(old), apart)
 
     def validate(self, obj: Object) -> list[FieldError]:
         return self._errors(obj, ABSENT)
 
     def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
-        return self._errors(new, old)
+        return self._errors(new, self.to_view(old))
 
     def warnings(self, obj: Object) -> list[str]:
         return unread_rules(obj, self._version.schema) if self._version.has_unread_rules else []
