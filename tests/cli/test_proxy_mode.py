@@ -9,7 +9,8 @@ def test_the_mode_of_every_node_is_said_and_switched(kubelab):
 
 
 def test_a_cluster_may_be_brought_up_in_a_mode(kubelab):
-    assert kubelab("up", "--proxy-mode", "ipvs").returncode == 0
+    up = kubelab("up", "--proxy-mode", "ipvs")
+    assert "  kube-proxy  ipvs (evaluated: no IPVS)" in up.stdout.splitlines()
     assert kubelab("proxy-mode").stdout.splitlines()[1].split(maxsplit=1) == ["two", "ipvs (evaluated: no IPVS)"]
     assert kubelab("up").returncode == 0
     assert "ipvs" in kubelab("proxy-mode").stdout
