@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 from kubelab import lab as lab_module
@@ -17,3 +19,11 @@ def lab(monkeypatch):
     lab = fake_lab()
     monkeypatch.setattr(lab_module, "_current", lab)
     return lab
+
+
+@pytest.fixture
+def port():
+    """A port of this machine that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -23,13 +22,6 @@ def start(program, **environment):
             yield process
         finally:
             process.kill()
-
-
-@pytest.fixture
-def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @contextmanager
