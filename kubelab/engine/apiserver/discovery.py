@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from kubelab.engine.apiserver.catalogue import Catalogue
 from kubelab.engine.apiserver.encoding import Object
-from kubelab.engine.apiserver.resources import Catalogue, ResourceType
+from kubelab.engine.apiserver.resources import ResourceType
 
 AGGREGATED = "apidiscovery.k8s.io"
 _SCOPES = {True: "Namespaced", False: "Cluster"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kubelab.engine.apiserver import discovery, openapi
+from kubelab.engine.apiserver.catalogue import Catalogue
 from kubelab.engine.apiserver.content import JSON, Wanted, wanted
 from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
 from kubelab.engine.apiserver.reads import respond
-from kubelab.engine.apiserver.resources import Catalogue
 from kubelab.engine.apiserver.status import method_not_allowed, not_acceptable
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 from kubelab.engine.config import KUBERNETES_VERSION

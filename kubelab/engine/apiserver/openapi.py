@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from kubelab.engine.apiserver.catalogue import Catalogue
 from kubelab.engine.apiserver.custom.version import TYPE_AND_META
 from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
-from kubelab.engine.apiserver.resources import Catalogue, ResourceType
+from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.schema import definitions
 from kubelab.engine.config import KUBERNETES_VERSION
 

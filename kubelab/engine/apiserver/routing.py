@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from kubelab.engine.apiserver.resources import BUILT_IN, Catalogue, ResourceType
+from kubelab.engine.apiserver.catalogue import BUILT_IN, Catalogue
+from kubelab.engine.apiserver.resources import ResourceType
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.catalogue import BUILT_IN, Catalogue
 from kubelab.engine.apiserver.custom.version import resource_types
 from kubelab.engine.apiserver.encoding import Object, copy
 from kubelab.engine.apiserver.resources import CUSTOMRESOURCEDEFINITIONS as CRDS
-from kubelab.engine.apiserver.resources import Catalogue, ResourceType
+from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.storage import Event, Store, Stored
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -38,7 +38,7 @@ class Definitions:
         hang_up: Callable[[str], None],
         timestamp: Callable[[], str],
     ) -> None:
-        self.catalogue: Catalogue = r.BUILT_IN
+        self.catalogue: Catalogue = BUILT_IN
         self._store = store
         self._delete = delete
         self._hang_up = hang_up
@@ -63,7 +63,7 @@ class Definitions:
             self._dirty.discard(name)
         if changed:
             added = [rtype for _, rtypes in self._served.values() for rtype in rtypes]
-            self.catalogue = r.BUILT_IN.with_custom(added)
+            self.catalogue = BUILT_IN.with_custom(added)
 
     def _settle_one(self, name: str) -> None:
         """Bring the status of a definition up to date, or bring it to its end."""
