@@ -48,6 +48,7 @@ REASONS = {
     66: "its key is too weak",
 }
 """What OpenSSL's verdicts mean (openssl-verification-options(1), "Diagnostics"); others are told in its own words."""
+_HOST = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*")
 LONG_DAYS = 183
 """A day more or less is nothing to say of certificates that are valid for longer."""
 _DEFAULT = re.compile(r"\b(default|fake) cert", re.IGNORECASE)
@@ -249,7 +250,10 @@ def handshake(
 def job_for(
     lab: Lab, host: str, port: int, sni: str | None, address: str, via: str, timeout: float, rate: float | None = None
 ) -> dict[str, Any]:
-    """The job of ``tls_program``."""
+    """The job of ``tls_program``. Raises `LabError` for what is no host."""
+    for name in (host, sni or host):
+        if len(name) > 253 or not (_is_address(name) or _HOST.fullmatch(name)):
+            raise LabError(f"{name!r} is no host to shake hands with; write it like 'shop.example.test'.")
     where = address or (host if _is_address(host) else entrance(lab, host, via).address)
     return {
         "address": where, "port": port, "host": host, "sni": host if sni == SAME else sni, "ca": lab.authority.pem,

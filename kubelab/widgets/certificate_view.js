@@ -19,7 +19,7 @@ export default {
     root.append(make("h4", {}, "Certificates served"),
       make("div", { class: "kl-bar" }, again, name, button("Try this name too", {}, add, signal), status),
       alert, matrix, timeline,
-      make("p", { class: "kl-note" }, "Below: from when until when each is valid, in days from today."));
+      make("p", { class: "kl-note" }, "The bars: from when until when each is valid, in days from today."));
     const show = () => {
       root.setAttribute("aria-busy", String(model.get("reading")));
       again.disabled = model.get("reading");

@@ -166,6 +166,15 @@ def test_its_html_has_words_and_nothing_that_changes(lab, server):
     assert not re.search(r"[0-9A-Fa-f]{12}|\d{4}-\d\d|127\.", html)
 
 
+@pytest.mark.parametrize("asked", ["", "a b", "*.test", "https://shop.test", "-a.test", "a" * 64])
+def test_what_is_no_host_is_refused(lab, asked):
+    with pytest.raises(LabError, match="no host to shake hands with"):
+        lab.tls(asked, address=HERE)
+    if asked:
+        with pytest.raises(LabError, match="no host to shake hands with"):
+            lab.tls("shop.test", sni=asked, address=HERE)
+
+
 def test_where_nothing_can_run_outside_it_says_so():
     with pytest.raises(CannotRun, match="send from a pod"):
         fake_lab().tls("shop.test", address=HERE)
