@@ -96,7 +96,8 @@ class Controller:
 
     def _configuration(self, table: Table, default: KeyPair) -> Configuration:
         made = route_configurations(table)
-        names = {each: (str(self._settings.folder / _file(routes)), routes["name"]) for each, routes in made.items()}
+        folder = self._settings.folder
+        names = {each: (str(folder / _file(routes)), routes["name"]) for each, routes in made.items()}
         serving = listeners(table, names, self._certificates.good, default, port_of)
         routes = {_file(each): each for each in made.values()}
         return Configuration([ready_listener(), *serving], routes, clusters(table))

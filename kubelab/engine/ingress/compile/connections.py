@@ -96,7 +96,10 @@ def _manager(fields: Object) -> Object:
 def _access_log() -> Object:
     kind = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     form = {"json_format": _LOGGED, "json_format_options": {"sort_properties": False}, "omit_empty_values": True}
-    return {"name": "envoy.access_loggers.stdout", "typed_config": {"@type": kind, "log_format": form}}
+    return {
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": {"@type": kind, "log_format": form},
+    }
 
 
 def _reply(flag: str, why: str) -> Object:
