@@ -36,17 +36,23 @@ def first_answer(host: str, port: int) -> None:
             time.sleep(0.005)
 
 
-def compare(seconds: float, groups: list[list[tuple[str, int]]]) -> list[float]:
-    """Requests a second to each group (by the median), each over a connection of its own, its targets in turn."""
+def compare(seconds: float, groups: list[list[tuple[str, int]]]) -> dict[str, object]:
+    """Requests a second to each group, each over a connection of its own, its targets in turn; all by the median.
+
+    ``share`` is what the last group gets of the first one's, by pairs of requests that came right after each other, now
+    the one first and now the other.
+    """
     took: list[list[float]] = [[] for _ in groups]
-    turns = [itertools.cycle(group) for group in groups]
+    turns = [(times, itertools.cycle(group)) for times, group in zip(took, groups, strict=True)]
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for times, turn in zip(took, turns, strict=True):
+        for times, turn in turns:
             begin = time.perf_counter()
             get(*next(turn))
             times.append(time.perf_counter() - begin)
-    return [1 / statistics.median(times) for times in took]
+        turns.reverse()
+    share = statistics.median(first / last for first, last in zip(took[0], took[-1], strict=True))
+    return {"rates": [1 / statistics.median(times) for times in took], "share": share}
 
 
 def target(text: str) -> tuple[str, int]:
@@ -60,4 +66,4 @@ if seconds == 0:
     first_answer(*groups[0][0])
     print(json.dumps({"code": 200}))
 else:
-    print(json.dumps({"rates": compare(seconds, groups)}))
+    print(json.dumps(compare(seconds, groups)))
