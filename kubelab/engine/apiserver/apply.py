@@ -111,7 +111,7 @@ def paths(value: Any, shape: Shape | None, at: Path = ()) -> Iterable[Path]:
     if isinstance(value, dict) and shape is not None and shape.kind in ("struct", "map") and not shape.atomic and value:
         for name, item in value.items():
             yield from paths(item, _child(shape, name), (*at, f"f:{name}"))
-    elif isinstance(value, list) and shape is not None and shape.list_type == "map" and value:
+    elif isinstance(value, list) and shape is not None and _is_keyed(value, shape) and value:
         for item in value:
             here = (*at, _key_step(item, shape))
             yield here
@@ -127,6 +127,11 @@ def _child(shape: Shape, name: str) -> Shape | None:
     if shape.kind == "struct" and shape.struct is not None:
         return shape.struct.fields.get(name)
     return shape.item
+
+
+def _is_keyed(items: list[Any], shape: Shape) -> bool:
+    """Whether the items can be told by their keys; those of a custom resource may turn out to be no objects at all."""
+    return shape.list_type == "map" and all(isinstance(item, dict) for item in items)
 
 
 def _key_step(item: Object, shape: Shape) -> Step:
@@ -238,7 +243,7 @@ def merge(live: Any, config: Any, shape: Shape | None) -> Any:
     if isinstance(config, list) and isinstance(live, list) and shape is not None:
         if shape.list_type == "set":
             return [*live, *(item for item in config if item not in live)]
-        if shape.list_type == "map":
+        if _is_keyed(live, shape) and _is_keyed(config, shape):
             return _merge_keyed(live, config, shape)
     return config
 

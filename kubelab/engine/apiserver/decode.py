@@ -70,6 +70,8 @@ class Decoder:
         struct = shape.struct
         assert struct is not None
         if type(value) is not dict:
+            if shape.or_bool and type(value) is bool:
+                return value
             raise _mismatch(shape, value, path, owner)
         fields = struct.fields
         result: dict[str, Any] = {}

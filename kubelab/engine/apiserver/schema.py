@@ -24,7 +24,7 @@ _SPECIAL: dict[str, Kind] = {
 }
 
 _JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-_NARROWED = {f"{_JSON_SCHEMA}OrArray": _JSON_SCHEMA}
+_NARROWED = {f"{_JSON_SCHEMA}OrArray": _JSON_SCHEMA, f"{_JSON_SCHEMA}OrBool": _JSON_SCHEMA}
 """Definitions that allow more than the API does: the items of a structural schema are of one kind."""
 
 
@@ -80,6 +80,8 @@ class Shape:
     """For server-side apply: ``map``, ``set``, ``atomic`` or none."""
     list_keys: tuple[str, ...] = ()
     atomic: bool = False
+    or_bool: bool = False
+    """Whether true and false may stand for a struct."""
     default: Any = None
 
     @property
@@ -159,7 +161,9 @@ def _shape(schema: dict[str, Any], *, required: bool = False) -> Shape:
 
 
 def _referred(name: str, marks: dict[str, Any]) -> Shape:
-    name = _NARROWED.get(name, name)
+    if name in _NARROWED:
+        marks["or_bool"] = name.endswith("OrBool")
+        name = _NARROWED[name]
     if name in _SPECIAL:
         return Shape(_SPECIAL[name], **marks)
     definition = definitions()[name]

@@ -128,6 +128,15 @@ async def test_what_a_schema_does_not_know_is_refused_warned_of_or_dropped(api) 
     assert "warning" not in ignored.headers
 
 
+async def test_what_is_of_another_type_is_refused_and_never_fails(api, why) -> None:
+    await api.post(CRDS, definition())
+    assert (await api.post(WIDGETS, {**widget(), "metadata": 3})).code == 400
+    assert why(await api.post(WIDGETS, {**widget(), "spec": "big"})) == [("spec", "TypeInvalid")]
+    applied = {"apiVersion": "example.test/v1", "kind": "Widget", **widget(ports=[1])}
+    answer = await api.patch(f"{WIDGETS}/one?fieldManager=a", applied, "apply")
+    assert why(answer) == [("spec.ports[0]", "TypeInvalid")]
+
+
 async def test_nulls_stay_only_where_they_may(api) -> None:
     await api.post(CRDS, definition())
     made = (await api.post(WIDGETS, widget(note=None, color=None, ports=None))).body

@@ -120,8 +120,8 @@ class Definitions:
         for stored in self._shelf.objects.values():
             other = (stored.obj.get("status") or {}).get("acceptedNames") or {}
             if stored.key[1] != mine and stored.obj["spec"]["group"] == group and other.get("plural"):
-                taken |= {other["plural"], other["singular"], *(other.get("shortNames") or ())}
-                kinds |= {other["kind"], other["listKind"]}
+                taken |= {other["plural"], other.get("singular", ""), *(other.get("shortNames") or ())}
+                kinds |= {other["kind"], other.get("listKind", "")}
         for member, reason in (("plural", "PluralConflict"), ("singular", "SingularConflict")):
             if names[member] in taken:
                 return reason, f'"{names[member]}" is already in use'

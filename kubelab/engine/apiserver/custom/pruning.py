@@ -8,7 +8,7 @@ from kubelab.engine.apiserver.decode import Decoder, field_path
 
 _PRESERVE, _EMBEDDED = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-_TYPED = ("apiVersion", "kind", "metadata")
+_TYPED = ("apiVersion", "kind")
 
 
 def pruned(value: Any, schema: Any, unknown: list[str]) -> Any:
@@ -33,8 +33,11 @@ def _object(value: Any, schema: Any, path: Any, unknown: list[str], *, whole: bo
     keeps = schema.get(_PRESERVE) or others is True
     result: dict[str, Any] = {}
     for name, item in value.items():
-        if whole and name in _TYPED:
-            result[name] = _typed(name, item, path, unknown)
+        if whole and name == "metadata":
+            if item is not None:
+                result[name] = _metadata(item, path, unknown)
+        elif whole and name in _TYPED:
+            result[name] = item
         elif name in properties:
             result[name] = _walk(item, properties[name], (path, name), unknown)
         elif isinstance(others, dict):
@@ -46,9 +49,7 @@ def _object(value: Any, schema: Any, path: Any, unknown: list[str], *, whole: bo
     return result
 
 
-def _typed(name: str, value: Any, path: Any, unknown: list[str]) -> Any:
-    if name != "metadata" or not isinstance(value, dict):
-        return value
+def _metadata(value: Any, path: Any, unknown: list[str]) -> Any:
     decoder = Decoder()
     meta = decoder.object(_OBJECT_META, value)
     unknown += [field_path((path, f"metadata.{field}")) for field in decoder.unknown]

@@ -24,7 +24,7 @@ class DefinitionKind(Kind):
     def prepare_create(self, obj: Object) -> None:
         obj["metadata"]["generation"] = 1
         obj["status"] = {"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": [
-            version["name"] for version in obj["spec"].get("versions") or () if version.get("storage")
+            version.get("name", "") for version in obj["spec"].get("versions") or () if version.get("storage")
         ]}  # fmt: skip
 
     def prepare_status(self, new: Object, old: Object) -> None:
