@@ -21,22 +21,33 @@ from kubelab.clusters.base import Capability, Finished, Node, ProxyMode, Status
 from kubelab.lab.api import Object, Stream
 from kubelab.lab.errors import ApiError, CannotRun
 from kubelab.lab.lab import Lab
+from kubelab.routing.ingress import CONTROLLER
 
 if TYPE_CHECKING:
     from kubelab.lab.authority import Authority
+    from kubelab.lab.requests import Requests
 
 STREAM_SECONDS = 0.001
 """The beat of a stream's answers."""
+_CLASS: Object = {"metadata": {"name": "kubelab"}, "spec": {"controller": CONTROLLER}}
+_CLASS_PATH = "/apis/networking.k8s.io/v1/ingressclasses/kubelab"
 
 
 def fake_lab(namespace: str = "lesson") -> Lab:
     """A `Lab` on a cluster in memory; its API is ``lab.api``, a `FakeApi`."""
-    api = FakeApi()
-    return FakeLab(FakeCluster(), api, namespace)
+    return FakeLab(FakeCluster(), FakeApi(), namespace)
 
 
 class FakeLab(Lab):
-    """A lab that keeps nothing on disk."""
+    """A lab that keeps nothing on disk, and whose requests are answered as its objects ask for."""
+
+    api: FakeApi
+
+    def requests(self, *urls: str, n: int = 1, headers: Mapping[str, str] | None = None, **asked: Any) -> Requests:
+        from kubelab.lab.requests.sending import Asked
+        from kubelab.lab.requests.testing import answered
+
+        return answered(self, self.api, Asked(urls, n, headers=tuple((headers or {}).items()), **asked))
 
     @cached_property
     def authority(self) -> Authority:
@@ -90,7 +101,7 @@ class FakeApi:
     """Objects by path, with the least of the controllers."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, Object] = {}
+        self.objects: dict[str, Object] = {_CLASS_PATH: _CLASS}
         self.logs: dict[str, str] = {}
         """What `Lab.logs` shows, by pod name."""
         self.requests: list[tuple[str, str]] = []
@@ -136,6 +147,9 @@ class FakeApi:
             return self.objects[path]
         if path.endswith("/endpointslices") and query:
             return {"items": self._slices(path.split("/")[-2], query["labelSelector"].split("=")[1])}
+        if path == "/apis/discovery.k8s.io/v1/endpointslices":
+            services = [each["metadata"] for each in self._listed("/api/v1/services")]
+            return {"items": [piece for each in services for piece in self._slices(each["namespace"], each["name"])]}
         if not _is_collection(path):
             raise _not_found(path)
         selector = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
@@ -179,6 +193,8 @@ class FakeApi:
             body["status"] = _running(f"10.244.{number // 250}.{number % 250 + 2}")
         if "/services/" in path:
             body["spec"].setdefault("clusterIP", f"10.96.0.{number % 250 + 2}")
+        if "/ingresses/" in path and body["spec"].setdefault("ingressClassName", "kubelab") == "kubelab":
+            body["status"] = {"loadBalancer": {"ingress": [{"ip": "172.18.255.1"}]}}
         if "/deployments/" in path:
             if before and before["spec"]["template"] != body["spec"]["template"]:
                 for pod in [p for p, o in self.objects.items() if _owner(o) == metadata["name"]]:
@@ -209,9 +225,16 @@ class FakeApi:
 
     def _slices(self, namespace: str, service_name: str) -> list[Object]:
         service = self.objects.get(f"/api/v1/namespaces/{namespace}/services/{service_name}")
-        chosen = self._selected(namespace, service) if service else []
-        endpoints = [{"addresses": [pod["status"]["podIP"]], "conditions": {"ready": True}} for pod in chosen]
-        return [{"metadata": {"name": service_name}, "endpoints": endpoints}] if service else []
+        if service is None:
+            return []
+        endpoints = [_endpoint(pod) for pod in self._selected(namespace, service)]
+        ports = [
+            {"name": port.get("name", ""), "port": port.get("targetPort", port["port"])}
+            for port in service["spec"].get("ports") or ()
+        ]
+        labels = {"kubernetes.io/service-name": service_name}
+        metadata = {"name": service_name, "namespace": namespace, "labels": labels}
+        return [{"metadata": metadata, "ports": ports, "endpoints": endpoints}]
 
 
 class FakeStream:
@@ -260,6 +283,11 @@ class FakeStream:
 
     def close(self) -> None:
         self._stopped.set()
+
+
+def _endpoint(pod: Object) -> Object:
+    target = {"kind": "Pod", "name": pod["metadata"]["name"]}
+    return {"addresses": [pod["status"]["podIP"]], "conditions": {"ready": True}, "targetRef": target}
 
 
 def _running(ip: str) -> Object:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubelab.lab.requests import Reply, Requests
-from kubelab.lab.testing import FakeCluster, FakeLab, fake_lab
-from kubelab.routing.ingress import CONTROLLER
+from kubelab.lab.testing import FakeApi, FakeCluster, FakeLab
 
 INGRESS = """
 apiVersion: networking.k8s.io/v1
@@ -52,18 +51,14 @@ class AnsweringLab(FakeLab):
 
 
 def answering_lab():
-    lab = AnsweringLab(fake_lab().api)
-    lab.api.objects["/apis/networking.k8s.io/v1/ingressclasses/kubelab"] = {
-        "metadata": {"name": "kubelab"}, "spec": {"controller": CONTROLLER},
-    }  # fmt: skip
+    lab = AnsweringLab(FakeApi())
     for name in ("web", "api"):
-        spec = {"ports": [{"port": 80}], "selector": {"app": name}}
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "python:3.12"}]}}
+        deployment = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+        lab.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": deployment})
+        spec = {"ports": [{"port": 80}], "selector": labels}
         lab.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
-        lab.api.objects[f"/apis/discovery.k8s.io/v1/namespaces/lesson/endpointslices/{name}"] = {
-            "metadata": {"name": name, "namespace": "lesson", "labels": {"kubernetes.io/service-name": name}},
-            "ports": [{"name": "", "port": 8080}],
-            "endpoints": [{"addresses": ["10.244.1.2"], "conditions": {"ready": True}}],
-        }
     lab.apply(INGRESS)
     lab.said = {"http://shop.test/": "web", "http://shop.test/api": "api", "http://shop.test/x": "web"}
     return lab

@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from kubelab.clusters.base import Finished
-from kubelab.lab import kinds
+from kubelab.lab import Lab
 from kubelab.lab.errors import LabError
 from kubelab.lab.requests import Reply, Requests
-from kubelab.lab.testing import fake_lab
+from kubelab.lab.testing import FakeApi, FakeCluster, FakeLab
 
 HOST = "shop.example.test"
 HERE = "127.0.0.1"
@@ -75,21 +75,22 @@ def server():
     yield from serve()
 
 
+class SendingLab(FakeLab):
+    """Objects in memory, real requests."""
+
+    requests = Lab.requests
+
+
 @pytest.fixture(scope="module")
 def lab():
-    lab = fake_lab()
-    lab.cluster = type("Cluster", (type(lab.cluster),), {"outside": Here()})()
+    lab = SendingLab(type("Cluster", (FakeCluster,), {"outside": Here()})(), FakeApi(), "lesson")
     for name, replicas in (("web", 3), ("canary", 1)):
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "python:3.12"}]}}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         lab.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
-        for pod in lab.find("pods", f"app={name}"):
-            target = {"kind": "Pod", "name": pod["metadata"]["name"]}
-            lab.api.objects[kinds.ENDPOINTSLICE.path("lesson", f"{pod['metadata']['name']}")] = {
-                "metadata": {"name": name, "namespace": "lesson", "labels": {"kubernetes.io/service-name": name}},
-                "endpoints": [{"addresses": [pod["status"]["podIP"]], "targetRef": target}],
-            }
+        service = {"selector": labels, "ports": [{"port": 80}]}
+        lab.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": service})
     return lab
 
 
