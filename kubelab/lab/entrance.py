@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubelab.lab import kinds
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CONTROLLER_NAMESPACE = "kubelab-ingress"
 CONTROLLER = "kubelab-ingress-controller"
 _INGRESS = kinds.named("ingress")
+_ROUTE = kinds.Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 _GATEWAY = kinds.Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 
 
@@ -31,14 +32,15 @@ class Entrance(NamedTuple):
 def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
     """The address for requests to ``host``, or that of one object: ``via="ingress/shop"``, ``via="gateway/edge"``.
 
-    Without ``via`` it is the address of an Ingress that serves the host, else that of the ingress controller's own
-    Service. Raises `LabError` when nothing has an address.
+    Without ``via`` it is the address of an Ingress that serves the host, or of the Gateway of an HTTPRoute that does:
+    one of the lab's namespace first, then the one that names the host more exactly, then an Ingress. Where there is
+    none it is the address of the ingress controller's own Service. Raises `LabError` when nothing has an address.
     """
     if via:
         return _of_object(lab, via)
-    for ingress in _serving(lab, host):
-        for address in _load_balancers(ingress):
-            return Entrance(address, f"Ingress {called(ingress, lab.namespace)}")
+    ways = [*_by_ingress(lab, host), *_by_route(lab, host)]
+    if ways:
+        return min(ways, key=lambda way: way[0])[1]
     for address in _load_balancers(_controller(lab)):
         return Entrance(address, f"Service {CONTROLLER_NAMESPACE}/{CONTROLLER}")
     raise LabError(
@@ -61,24 +63,57 @@ def _of_object(lab: Lab, via: str) -> Entrance:
     )
 
 
-def _serving(lab: Lab, host: str) -> list[Object]:
-    """The Ingresses that serve a host: those of the lab's namespace first, then the more exact ones."""
-    found = [(_fit(ingress, host), ingress) for ingress in everywhere(lab, _INGRESS)]
-    fitting = [(fit, ingress) for fit, ingress in found if fit is not None]
-    fitting.sort(key=lambda pair: (pair[1]["metadata"]["namespace"] != lab.namespace, pair[0]))
-    return [ingress for _, ingress in fitting]
+_Way = tuple[tuple[bool, int], Entrance]
+"""A way in; the smaller the first part, the better: whether it is another namespace's, and how exactly it fits."""
 
 
-def _fit(ingress: Object, host: str) -> int | None:
-    """0: the host is named; 1: a wildcard stands for its first label; 2: any host; None: not served."""
-    spec = ingress.get("spec") or {}
-    names = [rule.get("host", "") for rule in spec.get("rules") or ()]
-    wildcard = f"*.{host.partition('.')[2]}"
-    if host in names:
-        return 0 if host else 2
-    if wildcard in names:
+def _by_ingress(lab: Lab, host: str) -> Iterator[_Way]:
+    for ingress in everywhere(lab, _INGRESS):
+        spec = ingress.get("spec") or {}
+        names = [rule.get("host", "") for rule in spec.get("rules") or ()] + [""] * ("defaultBackend" in spec)
+        fit = _fit(names, host, _parents(host)[:1])  # an Ingress's wildcard stands for one label
+        for address in _load_balancers(ingress) if fit is not None else ():
+            away = ingress["metadata"]["namespace"] != lab.namespace
+            yield (away, fit or 0), Entrance(address, f"Ingress {called(ingress, lab.namespace)}")
+
+
+def _by_route(lab: Lab, host: str) -> Iterator[_Way]:
+    try:
+        routes = everywhere(lab, _ROUTE)
+    except ApiError as error:
+        if error.status not in (403, 404):
+            raise
+        return  # a cluster without the Gateway API
+    gateways = {_key(gateway["metadata"]): gateway for gateway in everywhere(lab, _GATEWAY)} if routes else {}
+    for route in routes:
+        spec, namespace = route.get("spec") or {}, route["metadata"]["namespace"]
+        fit = _fit(spec.get("hostnames") or [""], host, _parents(host))
+        for reference in spec.get("parentRefs") or () if fit is not None else ():
+            gateway = gateways.get((reference.get("namespace", namespace), reference["name"]), {})
+            for address in _gateway_addresses(gateway):
+                yield (
+                    (namespace != lab.namespace, fit or 0),
+                    Entrance(address, f"Gateway {called(gateway, lab.namespace)}"),
+                )
+
+
+def _fit(names: Sequence[str], host: str, parents: Sequence[str]) -> int | None:
+    """0: the host is named; 1: a wildcard before one of these parents stands for it; 2: any host; None: not served."""
+    if host and host in names:
+        return 0
+    if any(f"*.{parent}" in names for parent in parents):
         return 1
-    return 2 if not host or "" in names or "defaultBackend" in spec else None
+    return 2 if not host or "" in names else None
+
+
+def _parents(host: str) -> list[str]:
+    """Those of ``a.shop.test`` are ``shop.test`` and ``test``: a Gateway's wildcard stands for one label or several."""
+    labels = host.split(".")
+    return [".".join(labels[at:]) for at in range(1, len(labels))]
+
+
+def _key(metadata: Object) -> tuple[str, str]:
+    return metadata["namespace"], metadata["name"]
 
 
 def _controller(lab: Lab) -> Object:

@@ -63,6 +63,47 @@ def test_a_named_object_has_the_last_word(lab):
     assert entrance(lab, via="ingress/shop").address == "192.0.2.1"
 
 
+def add_route(lab, gateway, *hostnames, namespace="lesson"):
+    lab.api.objects[f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/shop"] = {
+        "metadata": {"name": "shop", "namespace": namespace},
+        "spec": {"hostnames": list(hostnames), "parentRefs": [gateway]},
+    }
+
+
+def test_a_host_that_only_a_route_serves_enters_by_its_gateway(lab):
+    metadata = {"name": "edge", "namespace": "lesson"}
+    lab.api.objects[GATEWAY] = {"metadata": metadata, "status": {"addresses": [{"value": "192.0.2.7"}]}}
+    add_route(lab, {"name": "edge"}, "shop.test", "*.wild.test")
+    assert entrance(lab, "shop.test") == Entrance("192.0.2.7", "Gateway edge")
+    assert entrance(lab, "a.b.wild.test").named_by == "Gateway edge"
+    assert entrance(lab, "other.test").named_by.startswith("Service ")
+    add(lab, "any", "", ip="192.0.2.4")
+    assert entrance(lab, "shop.test").named_by == "Gateway edge"
+    add(lab, "shop", "shop.test", ip="192.0.2.1")
+    assert entrance(lab, "shop.test").named_by == "Ingress shop"
+
+
+def test_a_route_in_another_namespace_and_one_without_a_gateway(lab):
+    metadata = {"name": "edge", "namespace": "lesson"}
+    lab.api.objects[GATEWAY] = {"metadata": metadata, "status": {"addresses": [{"value": "192.0.2.7"}]}}
+    add_route(lab, {"name": "edge", "namespace": "lesson"}, "shop.test", namespace="theirs")
+    assert entrance(lab, "shop.test").named_by == "Gateway edge"
+    add_route(lab, {"name": "edge"}, "shop.test", namespace="theirs")
+    assert entrance(lab, "shop.test").named_by.startswith("Service ")
+
+
+def test_a_cluster_without_the_gateway_api_has_ingresses_only(lab, monkeypatch):
+    request = lab.api.request
+
+    def without(method, path, *rest):
+        if "gateway.networking.k8s.io" in path:
+            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        return request(method, path, *rest)
+
+    monkeypatch.setattr(lab.api, "request", without)
+    assert entrance(lab, "shop.test").named_by.startswith("Service ")
+
+
 def test_what_has_no_address_says_so(lab):
     add(lab, "shop", "shop.test")
     with pytest.raises(LabError, match="Ingress shop has no address"):
