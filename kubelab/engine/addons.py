@@ -6,7 +6,14 @@ from collections.abc import Iterable
 
 from kubelab.engine import gateway_api
 from kubelab.engine.client import ApiError, Client, Object, Resource, already_exists, is_not_found
-from kubelab.engine.client.resources import DEPLOYMENTS, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES
+from kubelab.engine.client.resources import (
+    DEPLOYMENTS,
+    GATEWAYCLASSES,
+    INGRESSCLASSES,
+    NAMESPACES,
+    SERVICEACCOUNTS,
+    SERVICES,
+)
 from kubelab.engine.dns import manifests as dns
 from kubelab.engine.ingress import envoy
 from kubelab.engine.ingress import manifests as ingress
@@ -20,9 +27,11 @@ _RBAC = "rbac.authorization.k8s.io"
 _RESOURCES: dict[str, Resource] = {
     each.kind: each
     for each in (
-        *(DEPLOYMENTS, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES),
+        *(DEPLOYMENTS, GATEWAYCLASSES, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES),
         Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
         Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
+        Resource(_RBAC, "v1", "roles", "Role"),
+        Resource(_RBAC, "v1", "rolebindings", "RoleBinding"),
     )
 }
 

@@ -12,7 +12,7 @@ from kubelab.lab.survey import everywhere
 from kubelab.routing.decide import Decision, decide
 from kubelab.routing.gateway import gateways
 from kubelab.routing.ingress import table
-from kubelab.routing.model import ObjectName, Table
+from kubelab.routing.model import ObjectName, Table, together
 from kubelab.routing.objects import Objects
 from kubelab.routing.request import Request
 
@@ -43,13 +43,7 @@ def objects(lab: Lab) -> Objects:
 def routing(lab: Lab) -> Table:
     """What `Lab.routing` says."""
     found = objects(lab)
-    ingresses, beside = table(found), gateways(found).table
-    return Table(
-        entrances=(*ingresses.entrances, *beside.entrances),
-        upstreams={**ingresses.upstreams, **beside.upstreams},
-        problems=(*ingresses.problems, *beside.problems),
-        served=(*ingresses.served, *beside.served),
-    )
+    return together(table(found), gateways(found).table)
 
 
 def decision(lab: Lab, url: str, method: str, headers: Mapping[str, str], via: str, at: Table | None) -> Decision:

@@ -213,3 +213,13 @@ class Table:
     problems: tuple[Problem, ...] = ()
     served: tuple[ObjectName, ...] = ()
     """The objects that this table was made from, of the kinds that get a status: Ingresses, Gateways, HTTPRoutes."""
+
+
+def together(*tables: Table) -> Table:
+    """One table of several that were made from the same objects."""
+    return Table(
+        entrances=tuple(each for table in tables for each in table.entrances),
+        upstreams={port: upstream for table in tables for port, upstream in table.upstreams.items()},
+        problems=tuple(each for table in tables for each in table.problems),
+        served=tuple(each for table in tables for each in table.served),
+    )

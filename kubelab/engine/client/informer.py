@@ -44,8 +44,18 @@ def version_of(obj: Object) -> int:
 class Informer:
     """Objects handed out are shared: read them, copy before changing them."""
 
-    def __init__(self, client: Client, resource: Resource, namespace: str | None = None, query: Query = ()) -> None:
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        namespace: str | None = None,
+        query: Query = (),
+        *,
+        keep: Callable[[Object], Object] | None = None,
+    ) -> None:
+        """``keep`` makes of an object what is remembered of it: its metadata, and as little else as is needed."""
         self._client = client
+        self._keep = keep
         self.resource = resource
         self._namespace = namespace
         self._query = query
@@ -132,6 +142,7 @@ class Informer:
             self._learn(obj)
 
     def _learn(self, new: Object) -> None:
+        new = self._keep(new) if self._keep else new
         namespace, name = key_of(new)
         old = self.get(namespace, name)
         if old is not None and version_of(old) >= version_of(new):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kubelab.engine.ingress.compile import KeyPair
 from kubelab.routing.model import Certificate, ObjectName, Origin, Problem, Table
+from kubelab.routing.objects import namespace_of
 
 Secrets = Mapping[tuple[str, str], dict[str, object]]
 
@@ -40,6 +42,12 @@ class Certificates:
         self._good = {secret: pair for secret, pair in self._good.items() if secret in names}
         self._judged = {secret: judged for secret, judged in self._judged.items() if secret in names}
         return list(problems.values())
+
+    def fault(self, secret: dict[str, Any]) -> str:
+        """Why a Secret's certificate cannot be served, after the Secret's name; empty when it can."""
+        name = ObjectName("Secret", namespace_of(secret), secret["metadata"]["name"])
+        wrong = self._look(name, secret.get("data") or {})
+        return f"cannot be served: {wrong}" if wrong else ""
 
     @property
     def good(self) -> Mapping[ObjectName, KeyPair]:

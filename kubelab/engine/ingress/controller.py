@@ -13,8 +13,10 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from kubelab.engine.client import Client, HttpsTransport, Informer, Object
 from kubelab.engine.client.resources import ENDPOINTSLICES, INGRESSCLASSES, INGRESSES, SECRETS, SERVICES
@@ -22,10 +24,12 @@ from kubelab.engine.ingress.certificates import Certificates
 from kubelab.engine.ingress.compile import KeyPair, clusters, listeners, route_configurations
 from kubelab.engine.ingress.compile.connections import ready_listener
 from kubelab.engine.ingress.files import Configuration, Files
+from kubelab.engine.ingress.gateway import GatewayApi
 from kubelab.engine.ingress.manifests import NAME, NAMESPACE, PORTS
 from kubelab.engine.ingress.reports import Address, Reports
 from kubelab.routing import ingress
-from kubelab.routing.model import Entrance, ObjectName, Table
+from kubelab.routing.gateway import gateways
+from kubelab.routing.model import Entrance, ObjectName, Table, together
 from kubelab.routing.objects import Objects, namespace_of
 
 log = logging.getLogger("kubelab.engine.ingress")
@@ -35,6 +39,8 @@ REST_AFTER_WORK = 1.0
 """How long to collect changes, as a share of what the last round took."""
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+GATEWAY_API_SECONDS = 10.0
 
 _FOLLOWED = (INGRESSES, INGRESSCLASSES, SERVICES, ENDPOINTSLICES, SECRETS)
 
@@ -57,6 +63,7 @@ class Controller:
         self._informers = {resource.kind: Informer(client, resource) for resource in _FOLLOWED}
         self._reports = Reports(client, self._informers)
         self._certificates = Certificates()
+        self._gateway_api = GatewayApi(client, self._informers["Service"], self._on_change)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -68,6 +75,8 @@ class Controller:
             for informer in self._informers.values():
                 await informer.synced()
                 informer.listen(self._on_change)
+            group.create_task(self._gateway_api.run())
+            await self._gateway_api_known()
             group.create_task(self._reports.run())
             while True:
                 await self._changed.wait()
@@ -81,24 +90,42 @@ class Controller:
         if old is None or new is None or _what_counts(old) != _what_counts(new):
             self._changed.set()
 
+    async def _gateway_api_known(self) -> None:
+        """Wait for it, so that a new controller serves at once what its predecessor did, but not for ever."""
+        try:
+            async with asyncio.timeout(GATEWAY_API_SECONDS):
+                await self._gateway_api.kinds.synced()
+        except TimeoutError:
+            log.error("the Gateway API's kinds cannot be read; Ingresses are served meanwhile")
+
     async def _serve(self, default: KeyPair) -> None:
-        table = self._table()
+        known = self._known()
+        ingresses, beside = ingress.table(known), gateways(known, usable=self._certificates.fault)
+        self._gateway_api.open(known, beside)
+        table = together(ingresses, self._with_ports(beside.table))
         problems = self._certificates.read(table, self._secrets(table))
         accepted = await self._files.serve(self._configuration(table, default))
         if accepted:
-            self._reports.update(table.served, (*table.problems, *problems), self._address())
+            self._reports.update(ingresses.served, (*table.problems, *problems), self._address())
+        self._gateway_api.tell(known, beside, accepted)
 
-    def _table(self) -> Table:
+    def _known(self) -> Objects:
         known = {kind: informer.all() for kind, informer in self._informers.items()}
-        return ingress.table(
-            Objects(known["Ingress"], known["IngressClass"], known["Service"], known["EndpointSlice"], known["Secret"])
-        )
+        kinds = ("Namespace", "GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant")
+        beside = [self._gateway_api.kinds.all(kind) for kind in kinds]
+        return Objects(*(known[each.kind] for each in _FOLLOWED), *beside)
+
+    def _with_ports(self, table: Table) -> Table:
+        return replace(table, entrances=tuple(each for each in table.entrances if self._gateway_api.port_of(each)))
+
+    def _port_of(self, entrance: Entrance) -> int:
+        return self._gateway_api.port_of(entrance) or port_of(entrance)
 
     def _configuration(self, table: Table, default: KeyPair) -> Configuration:
         made = route_configurations(table)
         folder = self._settings.folder
         names = {each: (str(folder / _file(routes)), routes["name"]) for each, routes in made.items()}
-        serving = listeners(table, names, self._certificates.good, default, port_of)
+        serving = listeners(table, names, self._certificates.good, default, self._port_of)
         routes = {_file(each): each for each in made.values()}
         return Configuration([ready_listener(), *serving], routes, clusters(table))
 
@@ -127,7 +154,7 @@ def port_of(entrance: Entrance) -> int:
 
 
 def _file(routes: Object) -> str:
-    return "routes-" + "".join(each if each.isalnum() else "-" for each in routes["name"]) + ".json"
+    return f"routes-{quote(routes['name'], safe='')}.json"
 
 
 async def default_certificate(folder: Path) -> KeyPair:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,7 @@ def _rds(configuration: Object) -> str:
 def _accepted(port: int, expected: Mapping[str, str]) -> bool:
     """Whether an Envoy has taken in these versions; one that is not there reads the files when it comes."""
     deadline, pause = time.monotonic() + ACCEPT_SECONDS, FIRST_LOOK_SECONDS
-    pattern = "(" + "|".join(each.replace(".", r"\.").replace(" ", ".") for each in expected) + r")\.version_text$"
+    pattern = "(" + "|".join(re.sub(r"[^\w-]", ".", each) for each in expected) + r")\.version_text$"
     while time.monotonic() < deadline:
         try:
             said = admin.stats(port, pattern)

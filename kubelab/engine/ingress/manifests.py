@@ -6,6 +6,7 @@ from typing import Any
 
 from kubelab import __version__
 from kubelab.engine.ingress.compile.connections import READY_PORT
+from kubelab.routing.gateway import CONTROLLER as GATEWAY_CONTROLLER
 from kubelab.routing.ingress import CONTROLLER
 
 Object = dict[str, Any]
@@ -19,20 +20,25 @@ PORTS = (("http", 80, 8080), ("https", 443, 8443))
 
 _LABELS = {"app.kubernetes.io/name": NAME}
 _READS = (
-    ("", ("services", "secrets")),
+    ("", ("services", "secrets", "namespaces")),
+    ("apiextensions.k8s.io", ("customresourcedefinitions",)),
+    ("gateway.networking.k8s.io", ("gatewayclasses", "gateways", "httproutes", "referencegrants")),
     ("discovery.k8s.io", ("endpointslices",)),
     ("networking.k8s.io", ("ingresses", "ingressclasses")),
 )
 
 
 def manifests() -> list[Object]:
-    """Namespace, account, its rights, IngressClass, Service, Deployment: in the order in which to create them."""
+    """Namespace, account, its rights, classes, Service, Deployment: in the order in which to create them."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": NAMESPACE}},
         _role(),
-        _binding(),
+        _binding("ClusterRole"),
+        _own_role(),
+        _binding("Role"),
         _class(),
+        _gateway_class(),
         _service(),
         _deployment(),
     ]
@@ -43,6 +49,8 @@ def _role() -> Object:
         {"apiGroups": [group], "resources": list(resources), "verbs": ["list", "watch"]} for group, resources in _READS
     ]
     rules.append({"apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["patch"]})
+    statuses = [f"{each}/status" for each in ("gatewayclasses", "gateways", "httproutes")]
+    rules.append({"apiGroups": ["gateway.networking.k8s.io"], "resources": statuses, "verbs": ["update"]})
     rules.append({"apiGroups": [""], "resources": ["events"], "verbs": ["create", "get", "patch"]})
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -52,12 +60,22 @@ def _role() -> Object:
     }
 
 
-def _binding() -> Object:
+def _own_role() -> Object:
+    """In its own namespace it makes the Services of Gateways."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": NAME},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+        "kind": "Role",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "rules": [{"apiGroups": [""], "resources": ["services"], "verbs": ["create", "update", "delete"]}],
+    }
+
+
+def _binding(role: str) -> Object:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": f"{role}Binding",
+        "metadata": {"name": NAME, **({"namespace": NAMESPACE} if role == "Role" else {})},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": NAME},
         "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
     }
 
@@ -68,6 +86,15 @@ def _class() -> Object:
         "kind": "IngressClass",
         "metadata": {"name": CLASS, "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
         "spec": {"controller": CONTROLLER},
+    }
+
+
+def _gateway_class() -> Object:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": CLASS},
+        "spec": {"controllerName": GATEWAY_CONTROLLER, "description": "Envoy in a pod, an address a Gateway"},
     }
 
 

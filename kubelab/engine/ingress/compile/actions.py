@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from kubelab.routing.model import Backend, Forward, HeaderChange, PathMatch, Redirect, Respond
+from kubelab.routing.request import DEFAULT_PORTS
 
 Object = dict[str, Any]
 
@@ -26,10 +27,11 @@ _RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 2,
 """Only where the backend cannot have seen the request: the pod that was picked is not there any more."""
 
 
-def action(wanted: Forward | Redirect | Respond, matched: PathMatch) -> Object:
-    """The fields of a route that say what to do; ``matched`` is the path that the route itself matches."""
+def action(wanted: Forward | Redirect | Respond, matched: PathMatch, port: int = 0) -> Object:
+    """The fields of a route that say what to do; ``matched`` is the path that the route itself matches, ``port`` that
+    of the entrance where it is not the usual one."""
     if isinstance(wanted, Redirect):
-        return {"redirect": _redirect(wanted, matched)}
+        return {"redirect": _redirect(wanted, matched, port)}
     if isinstance(wanted, Respond):
         return respond(wanted.status, wanted.why)
     return _forward(wanted, matched)
@@ -93,12 +95,15 @@ def _regex(pattern: str, substitution: str) -> Object:
     return {"pattern": {"regex": pattern}, "substitution": substitution.replace("\\", r"\\")}
 
 
-def _redirect(wanted: Redirect, matched: PathMatch) -> Object:
+def _redirect(wanted: Redirect, matched: PathMatch, port: int) -> Object:
+    # Envoy leaves out the port that a scheme implies, but not one that the Host header brings along.
+    usual = DEFAULT_PORTS.get(wanted.scheme, 0)
+    asked = wanted.port if wanted.port != usual else 0
     fields: Object = {
         "response_code": _REDIRECTS[wanted.status],
         "scheme_redirect": wanted.scheme,
         "host_redirect": wanted.host,
-        "port_redirect": wanted.port,
+        "port_redirect": asked or (port and (usual or port)),
     }
     path = _new_path(wanted.path, matched)
     if wanted.path is not None and wanted.path.kind == "Exact":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kubelab.engine.ingress.compile.connections import connection_manager
-from kubelab.routing.model import Certificate, Entrance, ObjectName, Table
+from kubelab.engine.ingress.compile.routes import Scope, scopes
+from kubelab.routing.model import Entrance, ObjectName, Table
 
 Object = dict[str, Any]
 
@@ -23,47 +24,60 @@ class KeyPair(NamedTuple):
 
 def listeners(
     table: Table,
-    routes: Mapping[Entrance, tuple[str, str]],
+    routes: Mapping[str, tuple[str, str]],
     certificates: Mapping[ObjectName, KeyPair],
     default: KeyPair,
     port_of: BindPort,
 ) -> list[Object]:
-    """Every entrance of the table. ``routes`` says for each the file with its route configuration, and that one's name.
+    """Every entrance of the table. ``routes`` says for each `Scope` the file with its route configuration, and that
+    one's name.
 
     A name whose Secret has no usable certificate gets the default one, as does a client that sends no name.
     """
     found = []
     for entrance in table.entrances:
-        manager = connection_manager(*routes[entrance])
+        managers = {scope: connection_manager(*routes[scope.name]) for scope in scopes(entrance)}
         if entrance.tls:
-            pairs = _by_names(entrance, certificates)
-            found.append(tls_listener(_name(entrance), port_of(entrance), manager, pairs, default))
+            chains = [each for scope, manager in managers.items() for each in _chains(scope, manager, certificates)]
+            rest = next(manager for scope, manager in managers.items() if not scope.hostname)
+            found.append(_tls_listener(_name(entrance), port_of(entrance), chains, Chain((), rest, (default,))))
         else:
-            found.append(_listener(_name(entrance), port_of(entrance), [{"filters": [manager]}]))
+            found.append(_listener(_name(entrance), port_of(entrance), [{"filters": list(managers.values())}]))
     return found
 
 
-def tls_listener(
-    name: str, port: int, manager: Object, pairs: Sequence[tuple[Sequence[str], KeyPair]], default: KeyPair
-) -> Object:
+class Chain(NamedTuple):
+    """How connections are served whose clients ask for one of these names; without names: for any other."""
+
+    names: tuple[str, ...]
+    manager: Object
+    pairs: tuple[KeyPair, ...]
+    """Of several Envoy takes the one that is for the name, else the first."""
+
+
+def _tls_listener(name: str, port: int, chains: Sequence[Chain], default: Chain) -> Object:
     """A listener that picks the certificate by the name that the client asks for (SNI)."""
-    chains = [
-        {
-            "name": names[0],
-            "filter_chain_match": {"server_names": list(names)},
-            "filters": [manager],
-            "transport_socket": _tls(pair),
-        }
-        for names, pair in pairs
+    named = [
+        {"name": each.names[0], "filter_chain_match": {"server_names": list(each.names)}, **_served(each)}
+        for each in chains
+        if each.names
     ]
-    last = {"name": "default", "filters": [manager], "transport_socket": _tls(default)}
+    last = next((each for each in chains if not each.names), default)
     inspector = {
         "name": "envoy.filters.listener.tls_inspector",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
         },
     }
-    return {**_listener(name, port, chains), "default_filter_chain": last, "listener_filters": [inspector]}
+    return {
+        **_listener(name, port, named),
+        "default_filter_chain": {"name": "default", **_served(last)},
+        "listener_filters": [inspector],
+    }
+
+
+def _served(chain: Chain) -> Object:
+    return {"filters": [chain.manager], "transport_socket": _tls(chain.pairs)}
 
 
 def _name(entrance: Entrance) -> str:
@@ -79,27 +93,27 @@ def _listener(name: str, port: int, chains: list[Object]) -> Object:
     }
 
 
-def _by_names(entrance: Entrance, known: Mapping[ObjectName, KeyPair]) -> list[tuple[list[str], KeyPair]]:
-    """A chain a certificate, each with the names that no earlier certificate has; one without names is for all."""
+def _chains(scope: Scope, manager: Object, known: Mapping[ObjectName, KeyPair]) -> Iterable[Chain]:
+    """A chain for each set of names that no earlier one has."""
+    pairs: dict[tuple[str, ...], list[KeyPair]] = {}
+    for listener in scope.listeners:
+        for certificate in listener.certificates:
+            if certificate.secret in known:
+                names = tuple(dict.fromkeys(map(str.lower, certificate.names)))
+                pairs.setdefault(names, []).append(known[certificate.secret])
     taken: set[str] = set()
-    found = []
-    for certificate in _certificates(entrance):
-        names = [name for name in dict.fromkeys(map(str.lower, certificate.names)) if name not in taken]
-        if certificate.secret in known and names:
-            taken.update(names)
-            found.append((names, known[certificate.secret]))
-    return found
+    for names, its in pairs.items():
+        fresh = tuple(name for name in names if name not in taken)
+        taken.update(fresh)
+        if fresh:
+            yield Chain(tuple(filter(None, fresh)), manager, tuple(its))
 
 
-def _certificates(entrance: Entrance) -> list[Certificate]:
-    return [each for listener in entrance.listeners for each in listener.certificates]
-
-
-def _tls(pair: KeyPair) -> Object:
-    certificate = {
-        "certificate_chain": {"inline_string": pair.certificate},
-        "private_key": {"inline_string": pair.key},
-    }
+def _tls(pairs: Sequence[KeyPair]) -> Object:
+    certificates = [
+        {"certificate_chain": {"inline_string": each.certificate}, "private_key": {"inline_string": each.key}}
+        for each in pairs
+    ]
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
@@ -107,7 +121,7 @@ def _tls(pair: KeyPair) -> Object:
             "common_tls_context": {
                 "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
                 "alpn_protocols": ["h2", "http/1.1"],
-                "tls_certificates": [certificate],
+                "tls_certificates": certificates,
             },
         },
     }

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kubelab.engine.ingress.compile.actions import action, respond
+from kubelab.routing.gateway.hostnames import covers
 from kubelab.routing.model import Entrance, Listener, Match, Route, Table, ValueMatch, VirtualHost
 from kubelab.routing.paths import effective
+from kubelab.routing.request import DEFAULT_PORTS
 
 Object = dict[str, Any]
 
@@ -27,31 +29,68 @@ _EVERY_HEADER = [
 ``X-Forwarded-Proto`` and ``X-Request-Id``."""
 
 
-def route_configurations(table: Table) -> dict[Entrance, Object]:
-    """Entrance → its route configuration; those whose hosts are the same share one."""
-    by_hosts: dict[tuple[Listener, ...], Object] = {}
+class Scope(NamedTuple):
+    """Listeners of an entrance among which a request's host decides."""
+
+    entrance: Entrance
+    listeners: tuple[Listener, ...]
+
+    @property
+    def name(self) -> str:
+        """``Gateway default/edge:443 *.example.test``: that of the route configuration."""
+        name = f"{self.entrance.owner or 'ingress'}:{self.entrance.port}"
+        return name if self.listeners == self.entrance.listeners else f"{name} {self.hostname or 'others'}"
+
+    @property
+    def hostname(self) -> str:
+        """Of a listener that is alone; empty for all other hosts."""
+        return self.listeners[0].hostname if len(self.listeners) == 1 else ""
+
+
+def scopes(entrance: Entrance) -> tuple[Scope, ...]:
+    """All listeners together; with TLS each alone, as the name in the handshake has chosen it already (or none)."""
+    if not entrance.tls:
+        return (Scope(entrance, entrance.listeners),)
+    alone = tuple(Scope(entrance, (each,)) for each in entrance.listeners)
+    return alone if any(not each.hostname for each in alone) else (*alone, Scope(entrance, ()))
+
+
+def route_configurations(table: Table) -> dict[str, Object]:
+    """Name of a `Scope` → its route configuration; those of one owner whose hosts are the same share one."""
+    by_hosts: dict[tuple[object, ...], Object] = {}
     found = {}
     for entrance in table.entrances:
-        hosts = tuple(_without_certificates(each) for each in entrance.listeners)
-        found[entrance] = by_hosts.setdefault(hosts, _configuration(entrance))
+        for scope in scopes(entrance):
+            hosts = entrance.owner, tuple(_routes_of(each) for each in scope.listeners), unusual_port(entrance)
+            if hosts not in by_hosts:
+                by_hosts[hosts] = _configuration(scope)
+            found[scope.name] = by_hosts[hosts]
     return found
 
 
-def _without_certificates(listener: Listener) -> Listener:
-    return Listener(listener.hostname, listener.hosts, wildcard=listener.wildcard)
+def _routes_of(listener: Listener) -> tuple[object, ...]:
+    """All of it but what has nothing to do with routing."""
+    return listener.hostname, listener.wildcard, listener.hosts
 
 
-def _configuration(entrance: Entrance) -> Object:
-    hosts = {each.domain: each for each in reversed(list(_hosts(entrance)))}
+def unusual_port(entrance: Entrance) -> int:
+    """The entrance's port where the scheme does not say it already, so that it stands in Host headers; else 0."""
+    return 0 if entrance.port == DEFAULT_PORTS["https" if entrance.tls else "http"] else entrance.port
+
+
+def _configuration(scope: Scope) -> Object:
+    hosts = {each.domain: each for each in reversed(list(_hosts(scope)))}
     return {
-        "name": f"{entrance.owner or 'ingress'}:{entrance.port}",
+        "name": scope.name,
         "ignore_port_in_host_matching": True,
         "max_direct_response_body_size_bytes": 65536,
         "request_headers_to_add": [
             {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for name, value in _EVERY_HEADER
         ],
-        "virtual_hosts": [_virtual_host(hosts[domain], hosts) for domain in sorted(hosts)],
+        "virtual_hosts": [
+            _virtual_host(hosts[domain], hosts, unusual_port(scope.entrance)) for domain in sorted(hosts)
+        ],
     }
 
 
@@ -62,10 +101,13 @@ class _Host(NamedTuple):
     routes: tuple[Route, ...]
 
 
-def _hosts(entrance: Entrance) -> Iterable[_Host]:
-    for listener in entrance.listeners:
+def _hosts(scope: Scope) -> Iterable[_Host]:
+    """The narrowest listener comes first, and what it covers is its own."""
+    for number, listener in enumerate(scope.listeners):
+        narrower = [each.hostname for each in scope.listeners[:number] if each.hostname]
         for host in listener.hosts:
-            yield _host(host, listener)
+            if not any(covers(each, host.host or listener.hostname) for each in narrower):
+                yield _host(host, listener)
         if listener.hostname:  # what its hosts leave over is nobody's, not the next listener's
             yield _host(VirtualHost("", ()), listener)
 
@@ -75,13 +117,13 @@ def _host(host: VirtualHost, listener: Listener) -> _Host:
     return _Host(name.lower() or "*", name.startswith("*.") and wildcard == "one label", host.routes)
 
 
-def _virtual_host(host: _Host, others: dict[str, _Host]) -> Object:
+def _virtual_host(host: _Host, others: dict[str, _Host], port: int) -> Object:
     guard = _one_label(host.domain) if host.one_label else None
-    routes = [made for route in host.routes if (made := _route(route, guard)) is not None]
+    routes = [made for route in host.routes if (made := _route(route, guard, port)) is not None]
     if guard is not None:
         routes.append({"match": {"prefix": "/", "headers": [guard]}, **respond(404, NO_RULE)})
         next_best = _next_best(host.domain, others)
-        routes += [made for route in next_best if (made := _route(route, None)) is not None]
+        routes += [made for route in next_best if (made := _route(route, None, port)) is not None]
     return {"name": host.domain, "domains": [host.domain], "routes": routes}
 
 
@@ -100,14 +142,14 @@ def _one_label(domain: str) -> Object:
     return {"name": ":authority", "string_match": {"safe_regex": {"regex": f"(?i){pattern}"}}}
 
 
-def _route(route: Route, guard: Object | None) -> Object | None:
+def _route(route: Route, guard: Object | None, port: int) -> Object | None:
     """None for a route that no request can match: a path has no ``?``."""
     match = _match(route.match)
     if match is None:
         return None
     if guard is not None:
         match["headers"] = [*match.get("headers", ()), guard]
-    return {"name": str(route.origin), "match": match, **action(route.action, route.match.path)}
+    return {"name": str(route.origin), "match": match, **action(route.action, route.match.path, port)}
 
 
 def _match(match: Match) -> Object | None:
