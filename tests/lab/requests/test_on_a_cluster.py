@@ -80,6 +80,9 @@ def cluster(tmp_path_factory):
                 lab.apply(server(name))
             for name in SERVICES:
                 lab.wait(f"deployment/{name}")
+            lab.apply(ingress("first", [], default="rest"))
+            lab.wait("ingress/first")  # the controller is there
+            lab.delete("ingress/first")
             yield lab
         finally:
             cluster.down()
