@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,13 +81,23 @@ def _json(body: bytes, duplicates: Duplicates | None) -> Any:
         if nesting(body) > DEEPEST_BODY:
             raise bad_request(f"the body nests deeper than {DEEPEST_BODY} levels")
         text = body.decode()
-        return json.loads(text, object_pairs_hook=noting if duplicates is not None else None, parse_constant=_refuse)
+        hook = noting if duplicates is not None else None
+        return json.loads(text, object_pairs_hook=hook, parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError:
         raise bad_request("the body is not valid UTF-8") from None
     except RecursionError:
         raise bad_request("the body nests too deeply") from None
     except json.JSONDecodeError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
+    except ValueError:  # Python's limit for the digits of an integer
+        raise bad_request("couldn't get version/kind; json parse error: a number has too many digits") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise bad_request(f"couldn't get version/kind; json parse error: the number {text} is out of range")
+    return number
 
 
 def _refuse(constant: str) -> Any:

@@ -132,6 +132,9 @@ async def test_what_is_of_another_type_is_refused_and_never_fails(api, why) -> N
     await api.post(CRDS, definition())
     assert (await api.post(WIDGETS, {**widget(), "metadata": 3})).code == 400
     assert why(await api.post(WIDGETS, {**widget(), "spec": "big"})) == [("spec", "TypeInvalid")]
+    for number in (b"9" * 5000, b"1e999"):
+        assert (await api.post(WIDGETS, b'{"metadata": {"name": "a"}, "spec": {"size": %s}}' % number)).code == 400
+    assert why(await api.post(WIDGETS, widget(size=10**30))) == [("spec.size", "TypeInvalid")]
     applied = {"apiVersion": "example.test/v1", "kind": "Widget", **widget(ports=[1])}
     answer = await api.patch(f"{WIDGETS}/one?fieldManager=a", applied, "apply")
     assert why(answer) == [("spec.ports[0]", "TypeInvalid")]

@@ -111,6 +111,10 @@ def test_a_broken_rule_speaks_as_it_was_told_to() -> None:
     ]
 
 
+def test_a_number_beyond_64_bits_is_compared_as_a_float() -> None:
+    assert ruled({"a": 10**30, "b": 10**400}, "self.a > 1 && self.b > self.a") == []
+
+
 def test_rules_about_a_change_need_something_that_changes() -> None:
     immutable = {"schema": {"type": "string"}, "message": "Value is immutable"}
     assert ruled("b", "self == oldSelf", **immutable) == []

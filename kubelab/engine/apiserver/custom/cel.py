@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -82,9 +83,8 @@ def uses_old(expression: str) -> bool:
 
 def evaluate(expression: str, variables: dict[str, Any]) -> Any:
     """The value of the expression. Raises `EvaluationError`."""
-    context = _library().Context(variables, _functions())
     try:
-        return _program(expression).execute(context)
+        return _program(expression).execute(_library().Context(variables, _functions()))
     except KeyError as error:
         raise EvaluationError(f"no such key: {error.args[0]}") from None
     except ZeroDivisionError:
@@ -113,11 +113,18 @@ def value(data: Any, schema: Any) -> Any:
     if isinstance(data, list):
         items = schema.get("items") or {}
         return [value(item, items) for item in data]
-    if schema.get("type") == "number" and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+    if isinstance(data, int) and not isinstance(data, bool):
+        return _float(data) if schema.get("type") == "number" or not -(2**63) <= data < 2**63 else data
     if isinstance(data, str) and schema.get("format") in _FORMATS:
         return _FORMATS[schema["format"]](data)
     return data
+
+
+def _float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 @lru_cache(maxsize=1024)

@@ -40,10 +40,8 @@ def type_name(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
+    if isinstance(value, int | float):
+        return "integer" if value == int(value) and -(2**63) <= value < 2**63 else "number"
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
