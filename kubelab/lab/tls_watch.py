@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from kubelab.lab.errors import LabError, TimedOut
-from kubelab.lab.handshakes import Owner, Reader
+from kubelab.lab.handshakes import Reader
+from kubelab.lab.served import Owner
 from kubelab.lab.shell import Client
 
 if TYPE_CHECKING:

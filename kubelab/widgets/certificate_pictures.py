@@ -13,7 +13,7 @@ from cryptography import x509
 
 from kubelab.lab import palette
 from kubelab.lab.authority import names_in
-from kubelab.lab.handshakes import Handshake, validity
+from kubelab.lab.served import Handshake, validity
 
 WIDTH, ROW, HEAD, FOOT = 760, 46, 12, 34
 _LEFT_COLUMN, _RIGHT_MARGIN = 270, 30

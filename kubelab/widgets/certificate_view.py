@@ -11,8 +11,8 @@ import traitlets
 from kubelab.clusters.base import ClusterError
 from kubelab.lab import kinds
 from kubelab.lab.errors import LabError
-from kubelab.lab.handshakes import Handshake
 from kubelab.lab.lab import Lab
+from kubelab.lab.served import Handshake
 from kubelab.widgets import certificate_pictures as pictures
 from kubelab.widgets.assets import joined
 

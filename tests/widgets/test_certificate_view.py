@@ -3,7 +3,7 @@ import re
 import pytest
 
 from kubelab.lab.errors import CannotRun, LabError
-from kubelab.lab.handshakes import Handshake, Owner
+from kubelab.lab.served import Handshake, Owner
 from kubelab.widgets import CertificateView
 
 VERDICTS = {"expired": (10, "expired"), "self-signed": (18, "self-signed")}
