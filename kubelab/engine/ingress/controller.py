@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from kubelab.routing import ingress
 from kubelab.routing.gateway import gateways
 from kubelab.routing.model import Entrance, ObjectName, Table, together
 from kubelab.routing.objects import Objects, namespace_of
+from kubelab.routing.upstreams import SERVICE_NAME
 
 log = logging.getLogger("kubelab.engine.ingress")
 
@@ -135,11 +137,21 @@ class Controller:
                 for each in secrets}  # fmt: skip
 
     def _address(self) -> list[Address]:
-        """What the Ingresses' status is to say: the load balancer's own words."""
+        """What the Ingresses' status is to say: the load balancer's own words, as soon as a pod of ours is ready."""
+        if not any(map(_has_ready, self._slices_of(*self._settings.service))):
+            return []
         service = self._informers["Service"].get(*self._settings.service) or {}
         given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         kinds = ("ip", "hostname")
         return [{kind: each[kind] for kind in kinds if each.get(kind)} for each in given]
+
+    def _slices_of(self, namespace: str, service: str) -> Iterable[Object]:
+        slices = self._informers["EndpointSlice"].all(namespace)
+        return (each for each in slices if (each["metadata"].get("labels") or {}).get(SERVICE_NAME) == service)
+
+
+def _has_ready(slice_: Object) -> bool:
+    return any((each.get("conditions") or {}).get("ready") is not False for each in slice_.get("endpoints") or ())
 
 
 def _what_counts(obj: Object) -> tuple[object, ...]:

@@ -83,6 +83,7 @@ def _configuration(scope: Scope) -> Object:
     return {
         "name": scope.name,
         "ignore_port_in_host_matching": True,
+        "request_headers_to_remove": ["x-envoy-external-address"],
         "max_direct_response_body_size_bytes": 65536,
         "request_headers_to_add": [
             {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
