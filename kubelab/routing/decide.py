@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import NamedTuple
 
 from kubelab.routing import hosts, paths, reasons
@@ -25,6 +26,8 @@ from kubelab.routing.rewriting import location
 
 NOT_FOUND = 404
 NO_ENDPOINTS = 503
+MOST_SHOWN = 20
+"""How many of the rules that were not chosen a notebook shows."""
 
 
 class Candidate(NamedTuple):
@@ -114,6 +117,13 @@ class Decision:
 
     def __repr__(self) -> str:
         return f"Decision({self.sentence})"
+
+    def _repr_html_(self) -> str:
+        """The sentence, and why no other rule was taken."""
+        listed = "".join(f"<li>{escape(other.words)}</li>" for other in self.others[:MOST_SHOWN])
+        more = len(self.others) - MOST_SHOWN
+        listed += f"<li>{more} more rules</li>" if more > 0 else ""
+        return f"<div><b>{escape(self.sentence)}</b><ul style='margin: 0'>{listed}</ul></div>"
 
 
 def decide(table: Table, request: Request) -> Decision:

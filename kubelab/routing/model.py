@@ -51,6 +51,9 @@ class Problem(NamedTuple):
     reason: str
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.message}"
+
 
 class PathMatch(NamedTuple):
     kind: PathKind = "Prefix"

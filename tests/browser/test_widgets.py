@@ -5,12 +5,13 @@ import pytest
 
 CELLS = (
     "import kubelab\n"
-    "from kubelab.widgets import ConntrackView, PacketWalk, RuleExplorer\n"
+    "from kubelab.widgets import ConntrackView, PacketWalk, RequestMatrix, RuleExplorer\n"
     "lab = kubelab.connect('kube-system')\n"
     "worker = lab.cluster.nodes()[1].name",
     "walk = PacketWalk(lab, worker, 'kube-dns:dns', protocol='udp')\nwalk",
     "RuleExplorer(lab, 'kube-dns', node=worker)",
     "ConntrackView(lab, lab.cluster.nodes()[0].name)",
+    "RequestMatrix(lab, ['one.test', 'two.test'], ['/', '/x'], predicted={'/': 404, '/x': 'web'})",
 )
 CHANGE_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 LIGHT = "() => document.body.dataset.jpThemeLight"
@@ -37,6 +38,7 @@ def test_the_widgets_are_used_by_keyboard_in_both_themes(page_with_widgets, tmp_
         page.screenshot(path=tmp_path / f"walk-{light}.png")
     jump_from_chain_to_chain(page)
     read_the_connection_table(page)
+    ask_why_in_the_request_matrix(page)
 
 
 def step_through_a_walk(page):
@@ -102,3 +104,23 @@ def read_the_connection_table(page):
     expect(view.get_by_text("as it came: src=").first).to_be_visible()
     view.get_by_role("button", name="Stop").click()
     expect(view.get_by_role("status")).to_contain_text("Stopped.")
+
+
+def ask_why_in_the_request_matrix(page):
+    from playwright.sync_api import expect
+
+    matrix = page.get_by_role("group", name="Request matrix")
+    matrix.scroll_into_view_if_needed()
+    expect(matrix.get_by_role("status")).to_have_text("4 requests: 2 of 4 as predicted.")
+    matrix.get_by_role("button", name="/, one.test, 404, as predicted").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(matrix.get_by_role("button", name="/x, two.test, 404, predicted web")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    why = matrix.locator(".kl-why")
+    expect(why).to_contain_text("http://two.test/x")
+    expect(why).to_contain_text("no rule is for host two.test, and there is no default backend")
+    matrix.get_by_role("button", name="Ask again").click()
+    expect(matrix.get_by_role("status")).to_have_text("4 requests: 2 of 4 as predicted.")

@@ -213,6 +213,7 @@ class TestReasons:
     def test_a_sentence_is_its_repr(self, make):
         decision = decide(one_host(make, PathMatch("Prefix", "/")), Request.of(f"http://{HOST}/x?y"))
         assert repr(decision) == f"Decision(prefix-slash: Prefix / for {HOST}, the only rule that matches)"
+        assert f"Prefix / for {HOST}, the only rule that matches</b>" in decision._repr_html_()
 
     def test_a_port_without_entrance_is_an_error(self, make):
         with pytest.raises(LookupError, match="no entrance at port 8443"):
