@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -90,6 +90,7 @@ class TlsWatch:
         self._thread.start()
         try:
             self.hear()
+            self._find_owners()
         except BaseException:
             self.stop()
             raise
@@ -116,6 +117,7 @@ class TlsWatch:
         self.events.append(Event(name, began, self.now))
         self._wait(lambda: self._last() not in ("", before), timeout)
         self.hear()
+        self._find_owners()
 
     @property
     def now(self) -> float:
@@ -234,7 +236,15 @@ class TlsWatch:
         self._thread.join(30)
         if self._failure is not None:
             raise self._failure
-        self._owners = {each: self._reader.owner(leaf) for each, leaf in self._leaves.items()}
+        for each, leaf in self._leaves.items():
+            before, now = self.owner(each), self._reader.owner(leaf)
+            # Of a certificate that is not the course's nobody knows any more where it was, once it is replaced.
+            self._owners[each] = replace(before, now=False) if before.secret and not now.secret else now
+
+    def _find_owners(self) -> None:
+        """While the certificates are still where they are served from."""
+        for each in self.certificates:
+            self.owner(each)
 
     def _last(self) -> str:
         return next((each.fingerprint for each in reversed(self._all) if each.fingerprint), "")
@@ -272,5 +282,7 @@ class TlsWatch:
 
 
 def _shorter(before: Owner, owner: Owner) -> str:
-    """Of the same Secret only the number."""
+    """Of the same Secret only the number, if it has one."""
+    if before.name == owner.name:
+        return f"another certificate in {owner.name}" if owner.secret else f"another: {owner.name}"
     return owner.name.removeprefix(f"Secret {owner.secret}, ") if before.secret == owner.secret else owner.name

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from base64 import b64encode
 
 import pytest
 
@@ -44,6 +45,24 @@ def test_a_rotation_is_seen_as_two_certificates_and_no_failure(lab, server):
     assert [{shake.fingerprint for shake in phase} for phase in phases_of(record)] == [{old}, {new}]
     with pytest.raises(LabError, match="there are: rotated"):
         record.took("rolled out")
+
+
+def test_a_certificate_that_somebody_else_has_made_is_known_by_the_secret_that_it_was_in(lab, tls_server):
+    def put(issued):
+        data = {"tls.crt": b64encode(issued.pem.encode()).decode(), "tls.key": b64encode(issued.key.encode()).decode()}
+        metadata = {"name": "own"}
+        lab.apply(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "data": data}
+        )
+
+    old, new = lab.authority.issue("shop.test"), lab.authority.issue("shop.test")
+    put(old)
+    server = tls_server({"": old})
+    with watch(lab, server) as record, record.event("rotated"):
+        put(new)
+        server.serve({"": new})
+    assert [str(record.owner(each)) for each in record.certificates] == ["Secret own (no longer in it)", "Secret own"]
+    assert record.sentence == "Secret own, then another certificate in Secret own, within 5 s; no handshake failed"
 
 
 def test_a_certificate_that_is_not_verified_fails_and_says_why(lab, server):
