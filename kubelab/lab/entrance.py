@@ -17,7 +17,7 @@ CONTROLLER_NAMESPACE = "kubelab-ingress"
 CONTROLLER = "kubelab-ingress-controller"
 _INGRESS = kinds.named("ingress")
 _ROUTE = kinds.Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
-_GATEWAY = kinds.Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+GATEWAY = kinds.Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 
 
 class Entrance(NamedTuple):
@@ -52,11 +52,11 @@ def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
 
 def _of_object(lab: Lab, via: str) -> Entrance:
     word, _, name = via.partition("/")
-    kind = {"ingress": _INGRESS, "ing": _INGRESS, "gateway": _GATEWAY, "gtw": _GATEWAY}.get(word.lower())
+    kind = {"ingress": _INGRESS, "ing": _INGRESS, "gateway": GATEWAY, "gtw": GATEWAY}.get(word.lower())
     if kind is None or not name:
         raise LabError(f"{via!r} is no way in; write 'ingress/NAME' or 'gateway/NAME'.")
     found = lab.objects.get(kind, name)
-    for address in _gateway_addresses(found) if kind is _GATEWAY else _load_balancers(found):
+    for address in _gateway_addresses(found) if kind is GATEWAY else _load_balancers(found):
         return Entrance(address, f"{kind.kind} {name}")
     raise LabError(
         f"{kind.kind} {name} has no address: no controller has taken it up (yet); `kubectl describe {via}` says more."
@@ -84,7 +84,7 @@ def _by_route(lab: Lab, host: str) -> Iterator[_Way]:
         if error.status not in (403, 404):
             raise
         return  # a cluster without the Gateway API
-    gateways = {_key(gateway["metadata"]): gateway for gateway in everywhere(lab, _GATEWAY)} if routes else {}
+    gateways = {_key(gateway["metadata"]): gateway for gateway in everywhere(lab, GATEWAY)} if routes else {}
     for route in routes:
         spec, namespace = route.get("spec") or {}, route["metadata"]["namespace"]
         fit = _fit(spec.get("hostnames") or [""], host, _parents(host))

@@ -50,14 +50,25 @@ KNOWN = (
 """Kinds that need no discovery."""
 
 
-def named(word: str) -> Kind:
-    """The kind that kubectl takes a word for: ``deployment``, ``deployments``, ``deploy``. Raises `LabError`."""
+def named(word: str, api: Api | None = None) -> Kind:
+    """The kind that kubectl takes a word for: ``deployment``, ``deployments``, ``deploy``.
+
+    One that is not a common one is asked of the API, when there is one. Raises `LabError`.
+    """
     wanted = word.lower()
     for kind in KNOWN:
         if wanted in (kind.kind.lower(), kind.plural, kind.short):
             return kind
-    names = [kind.kind.lower() for kind in KNOWN]
-    raise LabError(f"kubelab does not know the kind {word!r}{_did_you_mean(wanted, names)}")
+    others: list[Kind] = []
+    for version in _versions(api) if api else ():
+        for kind, words in _served_by(api, version) if api else ():
+            if wanted in words:
+                return kind
+            others.append(kind)
+    names = [kind.kind.lower() for kind in (*KNOWN, *others)]
+    raise LabError(
+        f"{'This cluster' if api else 'kubelab'} does not know the kind {word!r}{_did_you_mean(wanted, names)}"
+    )
 
 
 def of_manifest(api: Api, api_version: str, kind: str) -> Kind:
@@ -77,6 +88,11 @@ def of_manifest(api: Api, api_version: str, kind: str) -> Kind:
 
 
 def _served(api: Api, api_version: str) -> list[Kind]:
+    return [kind for kind, _ in _served_by(api, api_version)]
+
+
+def _served_by(api: Api, api_version: str) -> list[tuple[Kind, set[str]]]:
+    """Each kind of a group and version, and the words for it."""
     root = "/apis/" if "/" in api_version else "/api/"
     try:
         answer = api.request("GET", root + api_version)
@@ -84,11 +100,24 @@ def _served(api: Api, api_version: str) -> list[Kind]:
         if error.status != 404:
             raise
         return []
-    return [
-        Kind(api_version, entry["kind"], entry["name"], entry.get("namespaced", True))
-        for entry in answer.get("resources", [])
-        if "/" not in entry["name"]
-    ]
+    found = []
+    for entry in answer.get("resources", []):
+        if "/" not in entry["name"]:
+            short = entry.get("shortNames") or []
+            kind = Kind(api_version, entry["kind"], entry["name"], entry.get("namespaced", True), *short[:1])
+            found.append((kind, {kind.kind.lower(), kind.plural, entry.get("singularName") or "", *short}))
+    return found
+
+
+def _versions(api: Api) -> list[str]:
+    """The preferred version of every group."""
+    try:
+        answer = api.request("GET", "/apis")
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return []
+    return [group["preferredVersion"]["groupVersion"] for group in answer.get("groups", [])]
 
 
 def _did_you_mean(word: str, names: list[str]) -> str:

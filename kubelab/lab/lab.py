@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kubelab.clusters.base import Cluster, ProxyMode
     from kubelab.lab.authority import Authority, Mistake
     from kubelab.lab.certificates import Certificate
+    from kubelab.lab.conditions import Conditions
     from kubelab.lab.connections import Connections
     from kubelab.lab.datagrams import Datagrams
     from kubelab.lab.endpoints import Endpoints
@@ -40,6 +41,17 @@ if TYPE_CHECKING:
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation that `kubectl rollout restart` sets on the pod template."""
+
+
+_USUAL = {
+    "Deployment": "available",
+    "Gateway": "Programmed",
+    "HTTPRoute": "answers",
+    "Ingress": "answers",
+    "Pod": "ready",
+    "Service": "endpoints",
+}
+"""What `Lab.wait` waits for when nothing is said."""
 
 
 class Lab:
@@ -80,7 +92,16 @@ class Lab:
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
         """The objects of a kind, narrowed by labels: ``lab.find("pods", "app=web")``."""
-        return self.objects.find(kinds.named(kind), selector)
+        return self.objects.find(kinds.named(kind, self.api), selector)
+
+    def conditions(self, what: str) -> Conditions:
+        """What is said of an object in its conditions, those of a Gateway's listeners and a route's parents too.
+
+        ``lab.conditions("httproute/shop")``. Raises `ApiError` (404).
+        """
+        from kubelab.lab.conditions import conditions
+
+        return conditions(what, self.get(what))
 
     def delete(self, what: str | Pod | Pods, grace_seconds: int | None = None) -> Deleted:
         """Delete one object (``"service/web"``), pods, or all pods with some labels (``"app=web"``). Does not wait."""
@@ -174,6 +195,7 @@ class Lab:
         ``wait("pod/web-1", "ready")``  or ``"deleted"``; ``wait("app=web", "ready")`` for all pods with these labels
         ``wait("service/web", "endpoints")``  at least one endpoint is ready; ``"answers"``: and requests to it arrive
         ``wait("ingress/shop", "answers")``  it has an address, and its paths are answered by whom the objects name
+        ``wait("gateway/edge", "Programmed")``, ``wait("httproute/shop", "Accepted")``, also ``"answers"``
         ``wait("anything/name", "exists")``, ``"deleted"``, or the type of one of its ``status.conditions``
         """
         look, wanted = self._condition(target, condition)
@@ -195,13 +217,11 @@ class Lab:
             look = looks[condition or "ready"]
             return lambda: look(self.pods(target)), condition or "ready"
         kind, name = self._named(target)
-        usual = {"Deployment": "available", "Pod": "ready", "Service": "endpoints", "Ingress": "answers"}.get(
-            kind.kind, "exists"
-        )
+        usual = _USUAL.get(kind.kind, "exists")
         return lambda: self._look(kind, name, condition or usual), condition or usual
 
     def _look(self, kind: kinds.Kind, name: str, condition: str) -> waiting.Seen:
-        if kind.kind != "Ingress" and condition in ("endpoints", "answers"):
+        if kind is kinds.SERVICE and condition in ("endpoints", "answers"):
             slices = self.objects.find(kinds.ENDPOINTSLICE, f"kubernetes.io/service-name={name}")
             seen = waiting.endpoints_ready(slices)
             return self._answers(name) if seen.holds and condition == "answers" else seen
@@ -213,7 +233,7 @@ class Lab:
             return waiting.Seen(condition == "deleted", f"there is no {kind.kind} {name!r}")
         if condition in ("exists", "deleted"):
             return waiting.Seen(condition == "exists", "it is there")
-        if kind.kind == "Ingress" and condition == "answers":
+        if condition == "answers":
             from kubelab.lab.requests.settling import answers
 
             return answers(self, found)
@@ -586,6 +606,6 @@ class Lab:
         match = re.fullmatch(r"([A-Za-z]+)/([a-z0-9][-a-z0-9.]*)", what)
         if match is None:
             raise LabError(f"{what!r} names no object; write it as kind/name, for example 'deployment/web'.")
-        kind, name = kinds.named(match[1]), match[2]
+        kind, name = kinds.named(match[1], self.api), match[2]
         pod = self.find_pod(name) if kind is kinds.POD else None
         return kind, pod.name if pod else name

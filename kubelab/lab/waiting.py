@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kubelab.lab.api import Object
+from kubelab.lab.conditions import conditions
 from kubelab.lab.errors import TimedOut
 from kubelab.lab.pods import Pods
 
@@ -71,14 +72,18 @@ def endpoints_ready(slices: Sequence[Object]) -> Seen:
 
 
 def condition(object_: Object, name: str) -> Seen:
-    """Whether ``status.conditions`` holds a condition of this type (in any case) with status True."""
-    found = (object_.get("status") or {}).get("conditions") or ()
-    for entry in found:
-        if entry["type"].lower() == name.lower():
-            message = entry.get("message") or entry.get("reason") or "no message"
-            return Seen(entry["status"] == "True", f"{entry['type']}={entry['status']} ({message})")
-    listed = ", ".join(entry["type"] for entry in found) or "no conditions at all"
-    return Seen(False, f"no condition {name!r}, but {listed}")
+    """Whether a condition of this type (in any case) is True, and of the object as it is now (observedGeneration).
+
+    Of a route, whose conditions stand with its parents: whether it is True at each of them.
+    """
+    listed = conditions("it", object_)
+    own = listed.of_type(name, "it") or tuple(each for each in listed.of_type(name) if each.of.startswith("parent "))
+    if own:
+        worst = next((each for each in own if not each.holds), own[0])
+        return Seen(all(each.holds for each in own), worst.words.removeprefix("it: "))
+    return Seen(
+        False, f"no condition {name!r}, but {', '.join(each.type for each in listed) or 'no conditions at all'}"
+    )
 
 
 def pods_in_words(pods: Pods, wanted: int | None = None) -> str:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kubelab.lab.api import Object
+from kubelab.lab.entrance import GATEWAY
 from kubelab.lab.errors import LabError
 from kubelab.lab.requests.replies import Reply
+from kubelab.lab.survey import everywhere
 from kubelab.lab.waiting import Seen
-from kubelab.routing.decide import Decision, Share
+from kubelab.routing.decide import Decision, Share, decide
+from kubelab.routing.gateway.attachment import refers_to
+from kubelab.routing.gateway.hostnames import common
+from kubelab.routing.model import ObjectName, Table
+from kubelab.routing.objects import name_of
+from kubelab.routing.request import Request
 
 if TYPE_CHECKING:
     from kubelab.lab.lab import Lab
@@ -34,23 +41,45 @@ def _is(share: Share, reply: Reply, namespace: str) -> bool:
     return reply.code is not None and reply.code not in _OF_A_PROXY
 
 
-def answers(lab: Lab, ingress: Object) -> Seen:
-    """Whether an Ingress has an address and each of its paths is answered as the objects ask for, by plain HTTP."""
-    name = ingress["metadata"]["name"]
-    balancer = (ingress.get("status") or {}).get("loadBalancer") or {}
-    if not balancer.get("ingress"):
+def answers(lab: Lab, obj: Object) -> Seen:
+    """Whether an Ingress or HTTPRoute has an address and each of its paths is answered as the objects ask for."""
+    ways = list(_route_ways(lab, obj) if obj["kind"] == "HTTPRoute" else _ingress_ways(obj))
+    if not ways:
         return Seen(False, "it has no address: no controller has taken it up")
-    urls = list(dict.fromkeys(_urls(ingress)))
     table = lab.routing()
+    for way in ways:
+        seen = _way_answers(lab, way, table)
+        if not seen.holds:
+            return seen
+    return Seen(True, "every path is answered")
+
+
+class _Way(NamedTuple):
+    """An address, and what to ask for there."""
+
+    urls: tuple[str, ...]
+    via: str = ""
+    address: str = ""
+    owner: ObjectName | None = None
+
+
+def _way_answers(lab: Lab, way: _Way, table: Table) -> Seen:
     try:
-        replies = lab.requests(*urls, via=f"ingress/{name}", timeout=1)
-    except LabError as error:
+        replies = lab.requests(*way.urls, via=way.via, address=way.address, verify=False, timeout=1)
+        decisions = [decide(table, Request.of(url, owner=way.owner)) for url in way.urls]
+    except (LabError, LookupError) as error:
         return Seen(False, str(error).rstrip("."))
-    for url, reply in zip(urls, replies, strict=True):
-        decision = lab.decide(url, at=table)
+    for url, reply, decision in zip(way.urls, replies, decisions, strict=True):
         if not agrees(decision, reply, lab.namespace):
             return Seen(False, f"{url} is answered by {reply.words}, not by {decision.words(lab.namespace)}")
     return Seen(True, "every path is answered")
+
+
+def _ingress_ways(ingress: Object) -> Iterator[_Way]:
+    """By plain HTTP."""
+    balancer = (ingress.get("status") or {}).get("loadBalancer") or {}
+    if balancer.get("ingress"):
+        yield _Way(tuple(dict.fromkeys(_urls(ingress))), via=f"ingress/{ingress['metadata']['name']}")
 
 
 def _urls(ingress: Object) -> Iterator[str]:
@@ -61,3 +90,29 @@ def _urls(ingress: Object) -> Iterator[str]:
             yield f"http://{host}{path.get('path') or '/'}"
     if spec.get("defaultBackend") and not spec.get("rules"):
         yield f"http://{NOBODY}/"
+
+
+def _route_ways(lab: Lab, route: Object) -> Iterator[_Way]:
+    """Each of its Gateways that has an address; its matches by method, header and query are asked for as they are."""
+    gateways = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in everywhere(lab, GATEWAY)}
+    for ref in route["spec"].get("parentRefs") or ():
+        gateway = gateways.get(refers_to(ref, route) or ("", ""))
+        addresses = (gateway.get("status") or {}).get("addresses") if gateway else ()
+        if gateway and addresses:
+            urls = tuple(dict.fromkeys(_route_urls(route, ref, gateway)))
+            yield _Way(urls, address=addresses[0]["value"], owner=name_of("Gateway", gateway))
+
+
+def _route_urls(route: Object, ref: Object, gateway: Object) -> Iterator[str]:
+    rules = route["spec"].get("rules") or [{}]
+    paths = [(match.get("path") or {}).get("value") or "/" for rule in rules for match in rule.get("matches") or [{}]]
+    for listener in gateway["spec"]["listeners"]:
+        named = ref.get("sectionName") in (None, listener["name"]) and ref.get("port") in (None, listener["port"])
+        scheme = {"HTTP": "http", "HTTPS": "https"}.get(listener["protocol"])
+        if not named or not scheme:
+            continue
+        for wanted in route["spec"].get("hostnames") or [""]:
+            host = common(listener.get("hostname") or "", wanted)
+            if host is not None:
+                name = host.replace("*", "any") or NOBODY
+                yield from (f"{scheme}://{name}:{listener['port']}{path}" for path in paths)
