@@ -13,18 +13,35 @@ import pytest
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
 
-KILL_ONE_ENVOY = """
+CHILDREN = """
 import os
-pids = [int(each) for each in os.listdir("/proc") if each.isdigit()]
-envoys = [pid for pid in pids if os.readlink(f"/proc/{pid}/exe").endswith("/envoy")]
-os.kill(max(envoys), 9)
+
+def field(pid, name):
+    [line] = [line for line in open(f"/proc/{pid}/status") if line.startswith(name)]
+    return line.split()[1]
+
+def children():
+    first = field(1, "Pid:")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if field(pid, "PPid:") == first:
+                yield int(pid), open(f"/proc/{pid}/cmdline", "rb").read()
+        except OSError:
+            continue
 """
-KILL_THE_CONTROLLER = """
-import os
-pids = [int(each) for each in os.listdir("/proc") if each.isdigit()]
-[pid] = [pid for pid in pids if b"\\0controller\\0" in open(f"/proc/{pid}/cmdline", "rb").read()]
+KILL_ONE_ENVOY = (
+    CHILDREN
+    + """
+os.kill(max(pid for pid, command in children() if b"bootstrap" in command), 9)
+"""
+)
+KILL_THE_CONTROLLER = (
+    CHILDREN
+    + """
+[pid] = [pid for pid, command in children() if b"\\0controller\\0" in command]
 os.kill(pid, 9)
 """
+)
 
 
 @contextmanager
