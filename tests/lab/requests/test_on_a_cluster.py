@@ -4,44 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
-from pathlib import Path
 
 import pytest
 
-from kubelab.clusters.embedded import EmbeddedCluster
-from kubelab.lab import Lab
-from kubelab.lab.api import KubeconfigApi
 from kubelab.lab.requests import listed, measure
 from kubelab.routing.specification import HOST_ROWS, PATH_ROWS
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
 
-SERVER = Path(__file__).parents[3] / "kubelab" / "course" / "programs" / "server.py"
 SERVICES = ("one", "two", "three", "rest")
 SEED = 20261123
-
-
-def server(name):
-    environment = {"POD_NAME": "metadata.name", "POD_UID": "metadata.uid"}
-    container = {
-        "name": "server", "image": "python:3.12", "command": ["python3", "/app/server.py"],
-        "env": [{"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in environment.items()],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "program", "mountPath": "/app"}],
-    }  # fmt: skip
-    volumes = [{"name": "program", "configMap": {"name": "server"}}]
-    pod = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], "volumes": volumes}}
-    selector = {"app": name}
-    return [
-        {
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-            "spec": {"replicas": 2, "selector": {"matchLabels": selector}, "template": pod},
-        },
-        {
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-            "spec": {"selector": selector, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
-        },
-    ]  # fmt: skip
 
 
 def ingress(name, rules, default=None):
@@ -63,36 +35,11 @@ def backend(name):
     return {"service": {"name": name, "port": {"name": "http"}}}
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """A cluster of our own with four servers and no Ingress."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KUBELAB_HOME", str(tmp_path_factory.mktemp("home")))
-        cluster = EmbeddedCluster("requests")
-        try:
-            cluster.up()
-            if not cluster.facts()["ingress"]:
-                pytest.skip("there is no Envoy on this platform")
-            lab = Lab(cluster, KubeconfigApi(cluster.kubeconfig), "requests")
-            program = {"server.py": SERVER.read_text()}
-            lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "server"}, "data": program})
-            for name in SERVICES:
-                lab.apply(server(name))
-            for name in SERVICES:
-                lab.wait(f"deployment/{name}")
-            lab.apply(ingress("first", [], default="rest"))
-            lab.wait("ingress/first")  # the controller is there
-            lab.delete("ingress/first")
-            yield lab
-        finally:
-            cluster.down()
-
-
 @pytest.fixture
-def lab(cluster):
-    yield cluster
-    for each in cluster.find("ingresses"):
-        cluster.delete(f"ingress/{each['metadata']['name']}")
+def lab(cluster_with_servers):
+    yield cluster_with_servers
+    for each in cluster_with_servers.find("ingresses"):
+        cluster_with_servers.delete(f"ingress/{each['metadata']['name']}")
 
 
 def answered(lab, urls, via=""):
