@@ -1,0 +1,105 @@
+"""The apps that the lesson's Ingresses lead to: for each a Deployment of the lessons' server, and a Service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from kubelab.course import files
+from kubelab.lab.api import Object
+from kubelab.lab.errors import ApiError
+from kubelab.lab.lab import Lab
+
+PACKAGE = "lesson11_ingress_hosts_and_paths"
+START_SECONDS = 180
+CLASS = "kubelab"
+"""The IngressClass of the controller that every kubelab cluster has."""
+
+
+class App(NamedTuple):
+    """A Deployment and the Service of the same name."""
+
+    app: str
+    port: int = 80
+    port_name: str = "http"
+    replicas: int = 1
+
+    @property
+    def objects(self) -> list[Object]:
+        """Both."""
+        return files.manifest(PACKAGE, "app", **self._asdict())
+
+
+def set_up(lab: Lab, *names: str) -> None:
+    """Start an app of one pod under each of these names, port 80, and wait until all are ready."""
+    start(lab, [App(name) for name in names])
+
+
+def start(lab: Lab, apps: Iterable[App]) -> None:
+    """Start these apps and wait until they are ready."""
+    listed = list(apps)
+    lab.apply(files.manifest(PACKAGE, "server"))
+    lab.apply([each for app in listed for each in app.objects])
+    for app in listed:
+        lab.wait(f"deployment/{app.app}", "available", timeout=START_SECONDS)
+        if app.replicas:
+            lab.wait(f"service/{app.app}", "endpoints")
+
+
+def missing(lab: Lab, apps: Iterable[App]) -> bool:
+    """Whether the start state is not there: a Deployment is gone."""
+    there = {each["metadata"]["name"] for each in lab.find("deployments")}
+    return not {app.app for app in apps} <= there
+
+
+def changed(lab: Lab, apps: Iterable[App]) -> list[str]:
+    """The Deployments and Services that are no longer what they were at the start: ``Service cart``."""
+    wanted = [each for app in apps for each in app.objects]
+    return [f"{each['kind']} {each['metadata']['name']}" for each in wanted if not _as_it_was(lab, each)]
+
+
+def find(lab: Lab, what: str) -> Object | None:
+    """An object, or None when it is not there."""
+    try:
+        return lab.get(what)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+
+
+def ingress(name: str, rules: Iterable[Mapping[str, Any]] = (), **spec: Any) -> Object:
+    """An Ingress of the lesson's class; what is in ``spec`` has the last word."""
+    listed = list(rules)
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name},
+        "spec": {"ingressClassName": CLASS, **({"rules": listed} if listed else {}), **spec},
+    }
+
+
+def path(kind: str, value: str, service: str, port: int | str = 80) -> dict[str, Any]:
+    """A path of a rule; the port by its number or its name."""
+    by = "name" if isinstance(port, str) else "number"
+    return {"path": value, "pathType": kind, "backend": {"service": {"name": service, "port": {by: port}}}}
+
+
+def rule(host: str, paths: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A rule for a host, or without one."""
+    return {**({"host": host} if host else {}), "http": {"paths": list(paths)}}
+
+
+def _as_it_was(lab: Lab, wanted: Object) -> bool:
+    live = find(lab, f"{wanted['kind'].lower()}/{wanted['metadata']['name']}")
+    return live is not None and _within(wanted["spec"], live["spec"])
+
+
+def _within(wanted: Any, live: Any) -> bool:
+    """Whether everything that was wanted is there; the API server adds its defaults."""
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(_within(value, live.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        same_length = isinstance(live, list) and len(live) == len(wanted)
+        return same_length and all(_within(*pair) for pair in zip(wanted, live, strict=True))
+    return bool(wanted == live)
