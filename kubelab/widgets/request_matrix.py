@@ -100,7 +100,7 @@ class RequestMatrix(anywidget.AnyWidget):
         why, others = forms.reasons(cell)
         return {
             "url": cell.url,
-            "words": forms.came(cell),
+            "words": cell.came,
             "sign": forms.sign(cell),
             "right": cell.right,
             "beside": forms.beside(cell),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 3.0
 """So long a request is sent again that is not answered as the objects ask for: what was just applied is on its way."""
 _POLL_SECONDS = 0.1
+_OR = " or "
 
 
 class Place(NamedTuple):
@@ -46,8 +47,12 @@ class Cell:
 
     @property
     def right(self) -> bool | None:
-        """Whether it was answered as predicted; None when nothing was."""
-        return came_true(self.predicted, self.reply) if self.predicted else None
+        """Whether it was answered as predicted; None when nothing was. Of several by weight: if all were predicted."""
+        if not self.predicted:
+            return None
+        if self._weighted:
+            return set(self.predicted.split(_OR)) == set(self.came.split(_OR))
+        return came_true(self.predicted, self.reply)
 
     @property
     def as_asked(self) -> bool:
@@ -55,6 +60,20 @@ class Cell:
         if self.decision is None:
             return self.reply.code is None
         return agrees(self.decision, self.reply, self.namespace)
+
+    @property
+    def came(self) -> str:
+        """``web``, ``404``, ``web (not trusted)``; ``canary or web`` where weights decide: which it was is chance."""
+        if self._weighted:
+            return _OR.join(self._weighted)
+        return f"{self.reply.words} (not trusted)" if self.reply.why_not and not self.reply.error else self.reply.words
+
+    @property
+    def _weighted(self) -> list[str]:
+        """Who may answer, when it is more than one and one of them did."""
+        if self.decision is None or len(self.decision.shares) < 2 or not self.as_asked:
+            return []
+        return sorted(share.words(self.namespace) for share in self.decision.shares)
 
     @property
     def computed(self) -> str:

@@ -17,11 +17,6 @@ def sign(cell: Cell) -> str:
     return {True: RIGHT, False: WRONG, None: ""}[cell.right]
 
 
-def came(cell: Cell) -> str:
-    """``web``, ``404``, ``web (not trusted)`` where the certificate was not and the request was sent all the same."""
-    return f"{cell.reply.words} (not trusted)" if cell.reply.why_not and not cell.reply.error else cell.reply.words
-
-
 def beside(cell: Cell) -> str:
     """``predicted web``; empty when that is what came, or nothing was predicted."""
     return f"predicted {cell.predicted}" if cell.right is False else ""
@@ -79,7 +74,7 @@ _CELL = "style='text-align: left; vertical-align: top; padding: 2px 14px 2px 0'"
 def _words(cell: Cell | None) -> str:
     if cell is None:
         return ""
-    return " ".join(filter(None, (sign(cell), came(cell), f"({beside(cell)})" if beside(cell) else "")))
+    return " ".join(filter(None, (sign(cell), cell.came, f"({beside(cell)})" if beside(cell) else "")))
 
 
 def _html_cell(cell: Cell | None) -> str:
@@ -88,7 +83,7 @@ def _html_cell(cell: Cell | None) -> str:
     why, others = reasons(cell)
     colour = palette.GOOD if cell.right else palette.BAD
     mark = f"<b style='color: {colour}'>{sign(cell)}</b> " if sign(cell) else ""
-    said = f"{mark}{escape(came(cell))}" + (f" <small>({escape(beside(cell))})</small>" if beside(cell) else "")
+    said = f"{mark}{escape(cell.came)}" + (f" <small>({escape(beside(cell))})</small>" if beside(cell) else "")
     odd = "" if cell.as_asked else f"<div>The objects ask for {escape(cell.computed)}.</div>"
     listed = "".join(f"<li>{escape(other)}</li>" for other in others)
     more = f"<ul style='margin: 0'>{listed}</ul>" if listed else ""

@@ -7,10 +7,13 @@ import re
 import pytest
 
 from kubelab.lab.errors import LabError
-from kubelab.lab.requests import Reply, grid, listed, measure, predictions
+from kubelab.lab.requests import Cell, Reply, grid, listed, measure, predictions
 from kubelab.lab.requests import matrix as module
 from kubelab.lab.requests.matrix import came_true
 from kubelab.lab.requests.matrix_forms import html, reasons, text
+from kubelab.routing.decide import Decision, Share
+from kubelab.routing.model import ServicePort
+from kubelab.routing.request import Request
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +75,15 @@ def test_each_cell_says_why(shop):
         ["Prefix / for shop.test: matches too, but Exact /api is longer"],
     )
     assert reasons(second) == ("Prefix / for shop.test, the only rule that matches", ["Exact /api is not /x"])
+
+
+def test_where_weights_decide_it_does_not_matter_who_it_was(shop):
+    shares = (Share(ServicePort("lesson", "web", 80), 0.9), Share(ServicePort("lesson", "api", 80), 0.1))
+    decision = Decision(Request.of("http://a.test/"), shares, "")
+    for service, predicted, right in (("web", "web or api", True), ("api", "api or web", True), ("web", "web", False)):
+        reply = Reply("http://a.test/", code=200, pod=f"{service}-1", services=(service,))
+        cell = Cell("http://a.test/", predicted, decision, reply, "lesson")
+        assert (cell.came, cell.right) == ("api or web", right)
 
 
 def test_a_port_that_nobody_listens_at_is_no_error(shop):
