@@ -19,7 +19,14 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 
 _STRICT = {"fieldValidation": "Strict", "fieldManager": "kubelab"}
 _ATTEMPTS = 5
-_RESET_KINDS = [kind for kind in kinds.KNOWN if kind.kind not in ("Namespace", "Node", "Event", "Endpoints")]
+_GATEWAY_API = [
+    kinds.Kind("gateway.networking.k8s.io/v1", kind, f"{kind.lower()}s")
+    for kind in ("ReferenceGrant", "Gateway", "HTTPRoute")
+]
+_RESET_KINDS = [
+    *(kind for kind in kinds.KNOWN if kind.kind not in ("Namespace", "Node", "Event", "Endpoints")),
+    *_GATEWAY_API,
+]
 
 
 @dataclass(frozen=True)
