@@ -6,14 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from kubelab.course import files
+from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import ApiError, LabError
 from kubelab.lab.lab import Lab
+from kubelab.lab.survey import everywhere
+from kubelab.routing.classes import class_name
 
 PACKAGE = "lesson11_ingress_hosts_and_paths"
 START_SECONDS = 180
 CLASS = "kubelab"
 """The IngressClass of the controller that every kubelab cluster has."""
+_INGRESS = kinds.named("ingress")
 
 
 class App(NamedTuple):
@@ -36,7 +40,8 @@ def set_up(lab: Lab, *names: str) -> None:
 
 
 def start(lab: Lab, apps: Iterable[App]) -> None:
-    """Start these apps and wait until they are ready."""
+    """Start these apps and wait until they are ready. Raises `LabError` where others catch all requests."""
+    undisturbed(lab)
     listed = list(apps)
     lab.apply(files.manifest(PACKAGE, "server"))
     lab.apply([each for app in listed for each in app.objects])
@@ -44,6 +49,22 @@ def start(lab: Lab, apps: Iterable[App]) -> None:
         lab.wait(f"deployment/{app.app}", "available", timeout=START_SECONDS)
         if app.replicas:
             lab.wait(f"service/{app.app}", "endpoints")
+
+
+def undisturbed(lab: Lab) -> None:
+    """Raises `LabError` when an Ingress elsewhere takes requests for hosts that nobody names: they are asked for here.
+
+    That of the lesson's own neighbours is meant to (a namespace whose name begins as the lab's does, or the reverse).
+    """
+    for each in everywhere(lab, _INGRESS):
+        spec, name, namespace = each["spec"], each["metadata"]["name"], each["metadata"]["namespace"]
+        related = namespace.startswith(lab.namespace) or lab.namespace.startswith(namespace)
+        catches_all = "defaultBackend" in spec or any(not rule.get("host") for rule in spec.get("rules") or ())
+        if catches_all and not related and class_name(each) == CLASS:
+            raise LabError(
+                f"The Ingress {name} in the namespace {namespace} takes the requests for all hosts that nobody names, "
+                f"and this lesson sends such requests; `kubectl delete ingress {name} -n {namespace}` takes it away."
+            )
 
 
 def missing(lab: Lab, apps: Iterable[App]) -> bool:

@@ -37,20 +37,25 @@ class Faults(NamedTuple):
 class Own(NamedTuple):
     """One learner's names."""
 
-    host: str
+    domain: str
     cart: str
     search: str
     port_name: str
     faults: Faults
 
     @property
+    def host(self) -> str:
+        """The shop's host."""
+        return f"www.{self.domain}"
+
+    @property
     def help_host(self) -> str:
         """The other host."""
-        return f"help.{self.host}"
+        return f"help.{self.domain}"
 
     @property
     def wanted(self) -> Wanted:
-        """What is to be answered by whom; the last is a host that nobody has rules for."""
+        """What is to be answered by whom; the last is a host without rules of its own."""
         shop = f"http://{self.host}"
         return Wanted(
             {
@@ -61,7 +66,7 @@ class Own(NamedTuple):
                 f"{shop}/{self.search}/shoes?page=2": "search",
                 f"http://{self.help_host}/": "help",
                 f"http://{self.help_host}/faq": "help",
-                f"http://w.{self.host}/": LANDING,
+                f"http://w.{self.domain}/": LANDING,
             }
         )
 
@@ -81,7 +86,7 @@ class Own(NamedTuple):
             misspelt(self.port_name) if wrong.search == PORT else self.port_name,
         )
         front = path("Prefix", "/", "front", self.port_name)
-        host = f"help.{misspelt(self.host)}" if wrong.help == HOST else self.help_host
+        host = misspelt(self.help_host) if wrong.help == HOST else self.help_host
         classes: dict[str, Any] = {"ingressClassName": NOBODYS_CLASS} if wrong.help == CLASS else {}
         return [
             stage.ingress(SHOP, [rule(self.host, [front, cart, search])]),
@@ -90,14 +95,14 @@ class Own(NamedTuple):
 
     @property
     def landing(self) -> Object:
-        """The catch-all: no host."""
-        return stage.ingress(LANDING, [rule("", [path("Prefix", "/", LANDING, self.port_name)])])
+        """The catch-all: every host of the domain that has no rules of its own."""
+        return stage.ingress(LANDING, [rule(f"*.{self.domain}", [path("Prefix", "/", LANDING, self.port_name)])])
 
 
 def own(seed: Seed) -> Own:
     """The names and the faults that the seed gives."""
     return Own(
-        host=f"{seed.name('11.2/host')}.example.test",
+        domain=f"{seed.name('11.2/domain')}.example.test",
         cart=seed.choice("11.2/cart", ("cart", "basket", "trolley")),
         search=seed.choice("11.2/search", ("search", "find", "query")),
         port_name=seed.choice("11.2/port-name", _PORT_NAMES),
@@ -129,7 +134,7 @@ def apps(seed: Seed) -> list[App]:
 def facts(seed: Seed) -> Mapping[str, object]:
     """The learner's own hosts."""
     names = own(seed)
-    return {"host": names.host, "help_host": names.help_host, "port_name": names.port_name}
+    return {"domain": names.domain, "host": names.host, "help_host": names.help_host, "port_name": names.port_name}
 
 
 def secrets(seed: Seed) -> Mapping[str, object]:
@@ -168,6 +173,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     if changed:
         reason = f"{changed[0]} is not what it was; the Ingresses are what is to be repaired."
         return Result("11.2", Outcome.INCORRECT, reason, advice='start("11.2") sets everything up again.')
+    stage.undisturbed(lab)
     landing = stage.find(lab, f"ingress/{LANDING}")
     if landing is None or landing["spec"] != names.landing["spec"]:
         reason = f"The Ingress {LANDING} is not what it was: without it, whoever mistypes a host sees a bare 404."

@@ -113,6 +113,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     changed = stage.changed(lab, apps(seed))
     if changed:
         return Result("11.1", Outcome.INCORRECT, f"{changed[0]} is not what it was; only Ingresses are yours to write.")
+    stage.undisturbed(lab)
     found = ask(lab, own(seed).wanted)
     if all_good(found):
         ingresses = lab.find("ingresses")  # an address comes a moment after the first answer
