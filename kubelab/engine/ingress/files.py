@@ -74,19 +74,18 @@ class Files:
         self._ports = admin_ports
         self._texts: dict[str, str] = {}
         self._clusters: dict[str, Object] = {}
-        self._rejected: set[str] = set()
 
     async def serve(self, wanted: Configuration) -> bool:
         """Have this configuration served by every Envoy that runs; whether all of it was accepted."""
         new = {each["name"]: each for each in wanted.clusters}
         both = {**self._clusters, **new}
-        accepted = await self._put({envoy.CLUSTERS: (_CDS, document(_CLUSTER, list(both.values())))})
+        accepted = await self._put({envoy.CLUSTERS: (_CDS, _sorted(both))})
         known = {name for name in wanted.routes if name in self._texts}
         routes = {name: (_rds(each), document(_ROUTES, [each])) for name, each in wanted.routes.items()}
         accepted &= await self._put(routes, wait_for=known)
         accepted &= await self._put({envoy.LISTENERS: (_LDS, document(_LISTENER, wanted.listeners))})
         if both.keys() != new.keys():
-            accepted &= await self._put({envoy.CLUSTERS: (_CDS, document(_CLUSTER, list(new.values())))})
+            accepted &= await self._put({envoy.CLUSTERS: (_CDS, _sorted(new))})
         self._clusters = new
         for name in self._texts.keys() - {envoy.CLUSTERS, envoy.LISTENERS} - wanted.routes.keys():
             (self._folder / name).unlink(missing_ok=True)
@@ -107,6 +106,10 @@ class Files:
             return True
         said = await asyncio.gather(*(asyncio.to_thread(_accepted, port, expected) for port in self._ports))
         return all(said)
+
+
+def _sorted(clusters: Mapping[str, Object]) -> str:
+    return document(_CLUSTER, [clusters[name] for name in sorted(clusters)])
 
 
 def _rds(configuration: Object) -> str:
