@@ -72,8 +72,11 @@ class TlsWatch:
         start: Callable[[], Client],
         reader: Reader,
         clock: Callable[[], float] = time.monotonic,
+        asked_rate: float = 0.0,
     ) -> None:
         self.host = host
+        self.asked_rate = asked_rate
+        """Handshakes a second, as they were asked for; `rate` has what came of it."""
         self.events: list[Event] = []
         self._start, self._reader, self._clock = start, reader, clock
         self._zero = clock()

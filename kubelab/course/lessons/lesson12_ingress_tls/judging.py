@@ -1,0 +1,65 @@
+"""What the checks have in common: handshakes that get their moment, and words for what a client got instead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kubelab.grading import Evidence
+from kubelab.lab.handshakes import Handshake
+from kubelab.lab.lab import Lab
+
+SETTLED_SECONDS = 6.0
+"""How long what was applied a moment ago may take until it is served."""
+WEEK = 7
+"""Days for which a certificate has to be good from now on."""
+_ADVICE = {
+    "expired": "Whoever waits for the next release to renew it has customers who cannot wait.",
+    "not yet valid": "From when on is it valid?",
+    "self-signed": "Everybody can vouch for himself. Whose word do the clients take?",
+    "unknown issuer": "Whose word do the clients take?",
+    "hostname mismatch": "For which names is it? A client compares them with the one that it wanted, label by label.",
+    "the intermediate certificate is missing": "A client knows the root only. Who tells it of what stands between?",
+}
+
+
+def shake(lab: Lab, host: str, good: Callable[[Handshake], bool], seconds: float = SETTLED_SECONDS) -> Handshake:
+    """Shake hands until it is good or the time is up: what was applied is served a moment later."""
+    deadline = time.monotonic() + seconds
+    while True:
+        shaken = lab.tls(host)
+        if good(shaken) or time.monotonic() > deadline:
+            return shaken
+        time.sleep(0.2)
+
+
+def lasting(shaken: Handshake) -> bool:
+    """Whether the certificate is good for a week from now."""
+    return shaken.served and shaken.days_left > WEEK
+
+
+def seen(shaken: Handshake) -> str:
+    """What a client got, in one clause."""
+    return f"a client got {shaken.owner}, {_verdict(shaken)}" if shaken.served else f"no handshake: {shaken.error}"
+
+
+def told(shaken: Handshake, wanted: str, good: bool) -> Evidence:
+    """One line: what was served for a name, and what should have been."""
+    more = "" if good else f"; wanted is {wanted}"
+    return Evidence(f"{shaken.host}: {shaken.sentence}{more}", good)
+
+
+def advice(shaken: Handshake) -> str:
+    """Where to look, never what to write."""
+    if not shaken.served:
+        return "Does anything listen at port 443, and is the ingress controller well?"
+    if shaken.owner.default:
+        return (
+            "The ingress had nothing for this name. Which names does the Ingress list, which Secret does it ask for, "
+            "and in which namespace is that? complaints(lab) shows what the controller says."
+        )
+    return _ADVICE.get(shaken.why_not, "CertificateView(lab, HOST) shows what is served.")
+
+
+def _verdict(shaken: Handshake) -> str:
+    return "verified" if shaken.verified else f"not verified: {shaken.why_not}"
