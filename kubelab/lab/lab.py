@@ -493,7 +493,9 @@ class Lab:
         from kubelab.lab.tls_watch import TlsWatch
 
         job = handshakes.job_for(self, host, port, sni, address, via, timeout, rate)
-        self.last_tls_watch = TlsWatch(host, lambda: handshakes.start(self, source, job), handshakes.Reader(self, job))
+        self.last_tls_watch = TlsWatch(
+            host, lambda: handshakes.start(self, source, job), handshakes.Reader(self, job), asked_rate=rate
+        )
         return self.last_tls_watch
 
     # Packets
