@@ -16,7 +16,7 @@ from kubelab.engine.ingress.supervisor import Child, readable
 
 SECONDS = 20
 
-PROGRAM = """
+PROGRAM = r"""
 import sys
 from pathlib import Path
 from kubelab.engine.ingress.supervisor import Child, Supervisor
