@@ -49,9 +49,10 @@ class Found(NamedTuple):
         return Evidence(f"{self.url.removeprefix('http://')}: {self.got}{more}", self.good)
 
 
-def ask(lab: Lab, wanted: Mapping[str, str]) -> list[Found]:
-    """Send every request; what was applied a moment ago gets its moment. Raises `LabError`."""
-    cells = {cell.url: cell for cell in measure(lab, listed(list(wanted)), {}).cells.values()}
+def ask(lab: Lab, wanted: Mapping[str, str], *, via: str = "", timeout: float = 3.0) -> list[Found]:
+    """Send every request; what was applied a moment ago gets its moment. ``via``: another way in. Raises `LabError`."""
+    measured = measure(lab, listed(list(wanted)), {}, via=via, timeout=timeout)
+    cells = {cell.url: cell for cell in measured.cells.values()}
     return [Found(url, who, _got(cells[url]), _why(cells[url])) for url, who in wanted.items()]
 
 
