@@ -200,7 +200,7 @@ def judge(found: Sequence[Found]) -> Result:
     bad = [each for each in found if not each.good]
     reason = f"{len(bad)} of {len(found)} requests are not answered as wanted."
     silent = [each for each in bad if each.got[:1].isdigit()]
-    advice = f"{bad[0].url} met {bad[0].why}."
+    advice = f"{bad[0].url}: {bad[0].why}."
     if not silent:
         advice += " Nobody sees an error here: 200 says that an app has answered, not that it was the right one."
     return Result("11.2", Outcome.INCORRECT, reason, evidence, advice, measured)

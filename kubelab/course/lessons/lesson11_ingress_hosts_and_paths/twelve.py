@@ -139,7 +139,7 @@ def judge(
     bad = [each for each in found if not each.good]
     if bad:
         reason = f"{len(found) - len(bad)} of {len(found)} requests are answered as wanted."
-        advice = f"{bad[0].url} met {bad[0].why}. {_advice(bad[0], manifests)}"
+        advice = f"{bad[0].url}: {bad[0].why}. {_advice(bad[0], manifests)}"
     elif not explicit:
         reason = "All requests are answered as wanted, but not every Ingress says whose it is."
         advice = "It is served because this cluster has a default class. What happens on a cluster without one?"
