@@ -56,7 +56,7 @@ class Reports:
         ingress = self._object(name)
         return ingress is not None and (
             self._wanted_status(name, ingress) is not None
-            or (name in self._served and _served_mark(ingress) not in self._told.get(name, ()))
+            or (name in self._served and self._address != [] and _served_mark(ingress) not in self._told.get(name, ()))
         )
 
     def _object(self, name: ObjectName) -> Object | None:
@@ -84,10 +84,13 @@ class Reports:
                 raise
             self._informers["Ingress"].wrote(changed)
         mark = _served_mark(ingress)
-        if name in self._served and mark not in self._told[name]:
+        if name in self._served and self._address and mark not in self._told[name]:
+            # What a predecessor has told already is not said again.
+            is_news = wanted is not None or bool(self._told[name])
             self._told[name].add(mark)
-            where = ", ".join(value for each in self._address for value in each.values())
-            await self._events.record(ingress, "Sync", f"Served{f' at {where}' if where else ''}")
+            if is_news:
+                where = ", ".join(value for each in self._address for value in each.values())
+                await self._events.record(ingress, "Sync", f"Served at {where}")
 
     def _wanted_status(self, name: ObjectName, ingress: Object) -> list[Address] | None:
         """What is to be written; None when the status is right, or somebody else's."""

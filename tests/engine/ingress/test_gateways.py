@@ -203,9 +203,7 @@ def test_filters_redirect_rewrite_and_change_headers(edge):
         )
     )
     at = "http://f.example.test:8080"
-    assert edge.reply(f"{at}/secure/a?b=c").location in (
-        "https://f.example.test/secure/a?b=c", "https://f.example.test:443/secure/a?b=c",
-    )  # fmt: skip
+    assert edge.reply(f"{at}/secure/a?b=c").location == "https://f.example.test/secure/a?b=c"
     moved = edge.reply(f"{at}/old/a?b=c")
     assert (moved.code, moved.location) == (302, "http://www.example.test:8080/new/a?b=c")
     saw = edge.reply(f"{at}/prefix/a?b=c").saw
@@ -277,7 +275,8 @@ def test_a_certificate_of_another_namespace_needs_a_grant(edge, door):
     assert not edge.lab.conditions("gateway/borrower").holds("Programmed")
     edge.team.apply(grant("gateways", "Gateway", "Secret"))
     edge.lab.wait("gateway/borrower", "Programmed")
-    assert edge.lab.tls("far.test", via="gateway/borrower", patience=20).verified
+    edge.lab.wait("gateway/borrower", "answers")
+    assert edge.lab.tls("far.test", via="gateway/borrower").verified
     edge.lab.certificate("far.test", secret="far", namespace="team", mistake="garbled")
     door.eventually(lambda: reason() == "InvalidCertificateRef")
     edge.lab.delete("gateway/borrower")
