@@ -45,7 +45,7 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 _USUAL = {
     "Deployment": "available",
-    "Gateway": "Programmed",
+    "Gateway": "answers",
     "HTTPRoute": "answers",
     "Ingress": "answers",
     "Pod": "ready",
@@ -101,7 +101,8 @@ class Lab:
         """
         from kubelab.lab.conditions import conditions
 
-        return conditions(what, self.get(what))
+        found = self.get(what)
+        return conditions(f"{found['kind'].lower()}/{found['metadata']['name']}", found)
 
     def delete(self, what: str | Pod | Pods, grace_seconds: int | None = None) -> Deleted:
         """Delete one object (``"service/web"``), pods, or all pods with some labels (``"app=web"``). Does not wait."""
@@ -195,7 +196,7 @@ class Lab:
         ``wait("pod/web-1", "ready")``  or ``"deleted"``; ``wait("app=web", "ready")`` for all pods with these labels
         ``wait("service/web", "endpoints")``  at least one endpoint is ready; ``"answers"``: and requests to it arrive
         ``wait("ingress/shop", "answers")``  it has an address, and its paths are answered by whom the objects name
-        ``wait("gateway/edge", "Programmed")``, ``wait("httproute/shop", "Accepted")``, also ``"answers"``
+        ``wait("gateway/edge", "answers")``  requests to its listeners arrive; ``wait("httproute/shop", "answers")``
         ``wait("anything/name", "exists")``, ``"deleted"``, or the type of one of its ``status.conditions``
         """
         look, wanted = self._condition(target, condition)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubelab.lab.api import Object
@@ -23,14 +25,20 @@ if TYPE_CHECKING:
 
 NOBODY = "nobody.invalid"
 """A host that no rule names (RFC 2606)."""
+_SCHEMES = {"HTTP": "http", "HTTPS": "https"}
 _OF_A_PROXY = (404, 500, 502, 503, 504)
 
 
 def agrees(decision: Decision, reply: Reply, namespace: str) -> bool:
     """Whether the answer is one that the decision allows. A program that does not say who it is, is taken for right."""
     if decision.location:
-        return reply.code == decision.status and reply.location == decision.location
+        return reply.code == decision.status and _plain(reply.location) == decision.location
     return any(_is(share, reply, namespace) for share in decision.shares)
+
+
+def _plain(location: str) -> str:
+    """Without a port that goes without saying."""
+    return re.sub(r"^(http(?=://[^/]*:80(?!\d))|https(?=://[^/]*:443(?!\d)))(://[^/:]*):\d+", r"\1\2", location)
 
 
 def _is(share: Share, reply: Reply, namespace: str) -> bool:
@@ -42,8 +50,11 @@ def _is(share: Share, reply: Reply, namespace: str) -> bool:
 
 
 def answers(lab: Lab, obj: Object) -> Seen:
-    """Whether an Ingress or HTTPRoute has an address and each of its paths is answered as the objects ask for."""
-    ways = list(_route_ways(lab, obj) if obj["kind"] == "HTTPRoute" else _ingress_ways(obj))
+    """Whether an Ingress or HTTPRoute has an address and each of its paths is answered as the objects ask for.
+
+    Of a Gateway: each of its listeners.
+    """
+    ways = list(_ways(lab, obj))
     if not ways:
         return Seen(False, "it has no address: no controller has taken it up")
     table = lab.routing()
@@ -61,6 +72,18 @@ class _Way(NamedTuple):
     via: str = ""
     address: str = ""
     owner: ObjectName | None = None
+
+
+def _ways(lab: Lab, obj: Object) -> Iterator[_Way]:
+    match obj["kind"]:
+        case "Gateway":
+            yield from _gateway_way(obj, lambda listener: _names(listener, [""]), ["/"])
+        case "HTTPRoute":
+            yield from _route_ways(lab, obj)
+        case "Ingress":
+            yield from _ingress_ways(obj)
+        case kind:
+            raise LabError(f"A {kind} does not answer requests; Services, Ingresses, Gateways and HTTPRoutes do.")
 
 
 def _way_answers(lab: Lab, way: _Way, table: Table) -> Seen:
@@ -93,26 +116,35 @@ def _urls(ingress: Object) -> Iterator[str]:
 
 
 def _route_ways(lab: Lab, route: Object) -> Iterator[_Way]:
-    """Each of its Gateways that has an address; its matches by method, header and query are asked for as they are."""
+    """At each of its Gateways. What its rules ask for besides paths is not asked for."""
     gateways = {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in everywhere(lab, GATEWAY)}
-    for ref in route["spec"].get("parentRefs") or ():
-        gateway = gateways.get(refers_to(ref, route) or ("", ""))
-        addresses = (gateway.get("status") or {}).get("addresses") if gateway else ()
-        if gateway and addresses:
-            urls = tuple(dict.fromkeys(_route_urls(route, ref, gateway)))
-            yield _Way(urls, address=addresses[0]["value"], owner=name_of("Gateway", gateway))
-
-
-def _route_urls(route: Object, ref: Object, gateway: Object) -> Iterator[str]:
+    hostnames = route["spec"].get("hostnames") or [""]
     rules = route["spec"].get("rules") or [{}]
     paths = [(match.get("path") or {}).get("value") or "/" for rule in rules for match in rule.get("matches") or [{}]]
-    for listener in gateway["spec"]["listeners"]:
-        named = ref.get("sectionName") in (None, listener["name"]) and ref.get("port") in (None, listener["port"])
-        scheme = {"HTTP": "http", "HTTPS": "https"}.get(listener["protocol"])
-        if not named or not scheme:
-            continue
-        for wanted in route["spec"].get("hostnames") or [""]:
-            host = common(listener.get("hostname") or "", wanted)
-            if host is not None:
-                name = host.replace("*", "any") or NOBODY
-                yield from (f"{scheme}://{name}:{listener['port']}{path}" for path in paths)
+    for ref in route["spec"].get("parentRefs") or ():
+        if gateway := gateways.get(refers_to(ref, route) or ("", "")):
+            yield from _gateway_way(gateway, partial(_names_by, ref, hostnames), paths)
+
+
+def _gateway_way(gateway: Object, names: Callable[[Object], Iterable[str]], paths: Iterable[str]) -> Iterator[_Way]:
+    """The hosts of each listener, with each path."""
+    addresses = (gateway.get("status") or {}).get("addresses")
+    urls = [
+        f"{_SCHEMES[listener['protocol']]}://{name}:{listener['port']}{path}"
+        for listener in gateway["spec"]["listeners"]
+        if listener["protocol"] in _SCHEMES
+        for name in names(listener)
+        for path in paths
+    ]
+    if addresses and urls:
+        yield _Way(tuple(dict.fromkeys(urls)), address=addresses[0]["value"], owner=name_of("Gateway", gateway))
+
+
+def _names_by(ref: Object, hostnames: Iterable[str], listener: Object) -> Iterable[str]:
+    named = ref.get("sectionName") in (None, listener["name"]) and ref.get("port") in (None, listener["port"])
+    return _names(listener, hostnames) if named else ()
+
+
+def _names(listener: Object, hostnames: Iterable[str]) -> Iterable[str]:
+    shared = (common(listener.get("hostname") or "", each) for each in hostnames)
+    return [each.replace("*", "any") or NOBODY for each in shared if each is not None]

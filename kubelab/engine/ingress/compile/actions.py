@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubelab.routing.model import Backend, Forward, HeaderChange, PathMatch, Redirect, Respond
 from kubelab.routing.request import DEFAULT_PORTS
@@ -27,11 +27,19 @@ _RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 2,
 """Only where the backend cannot have seen the request: the pod that was picked is not there any more."""
 
 
-def action(wanted: Forward | Redirect | Respond, matched: PathMatch, port: int = 0) -> Object:
-    """The fields of a route that say what to do; ``matched`` is the path that the route itself matches, ``port`` that
-    of the entrance where it is not the usual one."""
+class Asked(NamedTuple):
+    """What is known beforehand of the Host headers of a virtual host."""
+
+    host: str = ""
+    """Without port; empty: it may be one of several."""
+    port: int = 0
+    """0: the usual one, which they leave out."""
+
+
+def action(wanted: Forward | Redirect | Respond, matched: PathMatch, asked: Asked = Asked()) -> Object:  # noqa: B008
+    """The fields of a route that say what to do; ``matched`` is the path that the route itself matches."""
     if isinstance(wanted, Redirect):
-        return {"redirect": _redirect(wanted, matched, port)}
+        return {"redirect": _redirect(wanted, matched, asked)}
     if isinstance(wanted, Respond):
         return respond(wanted.status, wanted.why)
     return _forward(wanted, matched)
@@ -95,15 +103,16 @@ def _regex(pattern: str, substitution: str) -> Object:
     return {"pattern": {"regex": pattern}, "substitution": substitution.replace("\\", r"\\")}
 
 
-def _redirect(wanted: Redirect, matched: PathMatch, port: int) -> Object:
-    # Envoy leaves out the port that a scheme implies, but not one that the Host header brings along.
+def _redirect(wanted: Redirect, matched: PathMatch, asked: Asked) -> Object:
+    # Envoy keeps the port that a Host header brings along, unless it is told another host or port.
     usual = DEFAULT_PORTS.get(wanted.scheme, 0)
-    asked = wanted.port if wanted.port != usual else 0
+    host = wanted.host or (asked.host if asked.port and usual else "")
+    port = wanted.port or (asked.port and (usual or asked.port))
     fields: Object = {
         "response_code": _REDIRECTS[wanted.status],
         "scheme_redirect": wanted.scheme,
-        "host_redirect": wanted.host,
-        "port_redirect": asked or (port and (usual or port)),
+        "host_redirect": host,
+        "port_redirect": 0 if port == usual and (host or not asked.port) else port,
     }
     path = _new_path(wanted.path, matched)
     if wanted.path is not None and wanted.path.kind == "Exact":

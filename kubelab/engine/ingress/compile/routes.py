@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from kubelab.engine.ingress.compile.actions import action, respond
+from kubelab.engine.ingress.compile.actions import Asked, action, respond
 from kubelab.routing.gateway.hostnames import covers
 from kubelab.routing.model import Entrance, Listener, Match, Route, Table, ValueMatch, VirtualHost
 from kubelab.routing.paths import effective
@@ -120,11 +120,12 @@ def _host(host: VirtualHost, listener: Listener) -> _Host:
 
 def _virtual_host(host: _Host, others: dict[str, _Host], port: int) -> Object:
     guard = _one_label(host.domain) if host.one_label else None
-    routes = [made for route in host.routes if (made := _route(route, guard, port)) is not None]
+    asked = Asked("" if host.domain.startswith("*") else host.domain, port)
+    routes = [made for route in host.routes if (made := _route(route, guard, asked)) is not None]
     if guard is not None:
         routes.append({"match": {"prefix": "/", "headers": [guard]}, **respond(404, NO_RULE)})
         next_best = _next_best(host.domain, others)
-        routes += [made for route in next_best if (made := _route(route, None, port)) is not None]
+        routes += [made for route in next_best if (made := _route(route, None, asked)) is not None]
     return {"name": host.domain, "domains": [host.domain], "routes": routes}
 
 
@@ -143,14 +144,14 @@ def _one_label(domain: str) -> Object:
     return {"name": ":authority", "string_match": {"safe_regex": {"regex": f"(?i){pattern}"}}}
 
 
-def _route(route: Route, guard: Object | None, port: int) -> Object | None:
+def _route(route: Route, guard: Object | None, asked: Asked) -> Object | None:
     """None for a route that no request can match: a path has no ``?``."""
     match = _match(route.match)
     if match is None:
         return None
     if guard is not None:
         match["headers"] = [*match.get("headers", ()), guard]
-    return {"name": str(route.origin), "match": match, **action(route.action, route.match.path, port)}
+    return {"name": str(route.origin), "match": match, **action(route.action, route.match.path, asked)}
 
 
 def _match(match: Match) -> Object | None:

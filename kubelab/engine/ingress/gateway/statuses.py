@@ -136,7 +136,7 @@ def _programmed(
     elif not place.open:
         wrong = "Pending", "the proxy has not taken in all of it yet"
     else:
-        return Condition("Programmed", True, "Programmed", f"served at {', '.join(has)}")
+        return Condition("Programmed", True, "Programmed", "served at its address")
     return Condition("Programmed", False, *wrong)
 
 
