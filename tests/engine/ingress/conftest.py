@@ -134,9 +134,9 @@ def server() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory):
-    """A cluster whose Ingress ``shop`` is served."""
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A cluster with an ingress."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBELAB_HOME", str(tmp_path_factory.mktemp("home")))
         cluster = EmbeddedCluster("doors")
@@ -144,13 +144,20 @@ def door(tmp_path_factory):
             cluster.up()
             if "ingress" not in cluster.capabilities:
                 pytest.skip("there is no Envoy on this platform")
-            lab = Lab(cluster, KubeconfigApi(cluster.kubeconfig), "doors")
-            lab.apply(server())
-            lab.apply(ingress("shop"))
-            lab.wait("deployment/web")
-            door = Door(lab)
-            eventually(lambda: door.address("shop") != [])
-            eventually(door.is_open)
-            yield door
+            yield cluster
         finally:
             cluster.down()
+
+
+@pytest.fixture(scope="module")
+def door(cluster):
+    """An Ingress ``shop`` that is served, in a namespace that is empty otherwise."""
+    lab = Lab(cluster, KubeconfigApi(cluster.kubeconfig), "doors")
+    lab.reset()
+    lab.apply(server())
+    lab.apply(ingress("shop"))
+    lab.wait("deployment/web")
+    door = Door(lab)
+    eventually(lambda: door.address("shop") != [])
+    eventually(door.is_open)
+    return door
