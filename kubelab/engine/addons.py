@@ -42,12 +42,15 @@ def has_ingress() -> bool:
 
 
 async def install(client: Client) -> None:
-    """Create what is missing of the name server and the Gateway API's definitions.
+    """Create what is missing of the name server, the Gateway API's definitions and the ingress controller.
 
-    What is there, changed by the learner or not, stays as it is.
+    What is there, changed by the learner or not, stays as it is. Of the ingress controller everything but its pods: its
+    class has to be there before the learner's first Ingress.
     """
     await _install(client, dns.manifests())
     await gateway_api.install(client)
+    if has_ingress():
+        await _install(client, (each for each in ingress.manifests() if each["kind"] != "Deployment"))
 
 
 async def install_ingress(client: Client) -> None:

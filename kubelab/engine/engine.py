@@ -41,6 +41,9 @@ IDLE_CHECK_SECONDS = 60
 REBUILD_SECONDS = 1.0
 """Between two attempts when a part of the engine does not stay up."""
 
+INGRESS_AFTER_SECONDS = 1.5
+"""After a cluster is ready its owner's first pods come first: starting the ingress controller takes a second of CPU."""
+
 
 class EngineError(Exception):
     """The engine cannot start. The message is one sentence and says what to do next."""
@@ -62,9 +65,7 @@ class Engine:
         self._proxy_mode = KeptMode(self._state)
         self._server = ""
         self._reported = False
-        self._doorway = Doorway(
-            self._state, addons.INGRESS_PORTS, lambda: self._network, self._ingress_address
-        )
+        self._doorway = Doorway(self._state, addons.INGRESS_PORTS, lambda: self._network, self._ingress_address)
 
     def stop(self) -> None:
         """End ``run``; callable from a signal handler."""
@@ -151,6 +152,7 @@ class Engine:
             self._reported = True
             self._options.report()
         self._ready.set()
+        await asyncio.sleep(INGRESS_AFTER_SECONDS)
         await addons.install_ingress(self._client(ADMIN))
 
     async def _end_when_idle(self, last_request: Callable[[], float]) -> None:
