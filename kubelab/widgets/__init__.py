@@ -5,6 +5,7 @@ from __future__ import annotations
 from kubelab.widgets.certificate_view import CertificateView
 from kubelab.widgets.conntrack_view import ConntrackView
 from kubelab.widgets.packet_walk import PacketWalk
+from kubelab.widgets.prediction_form import PredictionForm
 from kubelab.widgets.request_matrix import RequestMatrix
 from kubelab.widgets.rotation_timeline import RotationTimeline
 from kubelab.widgets.rule_explorer import RuleExplorer
@@ -14,6 +15,7 @@ __all__ = [
     "CertificateView",
     "ConntrackView",
     "PacketWalk",
+    "PredictionForm",
     "RequestMatrix",
     "RotationTimeline",
     "RuleExplorer",
