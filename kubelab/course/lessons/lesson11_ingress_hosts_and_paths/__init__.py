@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kubelab.course.catalogue import Brief, Lesson, Question
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import stage, three_faults, twelve
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.accuracy import guess, measure_rows
+from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.accuracy import measure_rows
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.dry_runs import dry_run
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.neighbour import move_in, move_out
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import ROWS
+from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import form as all_rows
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.stage import set_up
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.views import (
     THE_CLIENT,
@@ -23,9 +24,9 @@ from kubelab.grading import Book
 __all__ = [
     "FORGED",
     "LESSON",
+    "all_rows",
     "arrived",
     "dry_run",
-    "guess",
     "measure_rows",
     "move_in",
     "move_out",

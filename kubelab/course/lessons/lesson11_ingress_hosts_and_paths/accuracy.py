@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import stage
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import HOSTS, NO, PATHS, ROWS, YES, Row, words_of
-from kubelab.course.predictions import Prediction, predict
-from kubelab.lab.errors import LabError
+from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import NO, ROWS, YES, Row, words_of
+from kubelab.course.predictions import predict
 from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Matrix, Reply, listed, measure
 from kubelab.routing.specification import HOST_ROWS, PATH_ROWS, PathRow
@@ -21,16 +20,6 @@ if TYPE_CHECKING:
 APPS = ("one", "two", "three")
 """Behind the first, the second and the third path of a row."""
 PATH_INGRESS, HOST_INGRESS = "path-rows", "host-rows"
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """What was written down."""
-
-    predictions: tuple[Prediction, ...]
-
-    def __repr__(self) -> str:
-        return f"Guesses({len(self.predictions)} of {len(ROWS)} rows are written down)"
 
 
 @dataclass(frozen=True)
@@ -84,16 +73,6 @@ class Accuracy:
         from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.accuracy_views import draw
 
         return draw(self)
-
-
-def guess(*, paths: Mapping[int, str] | None = None, hosts: Mapping[int, str] | None = None) -> Guesses:
-    """Write down who answers, one guess a row, by the row's number. Raises `LabError` for one that cannot be."""
-    for table, given, word in ((PATHS, paths or {}, "paths"), (HOSTS, hosts or {}, "hosts")):
-        unknown = next((number for number in given if number not in table), None)
-        if unknown is not None:
-            raise LabError(f"There is no row {unknown!r} about {word}; they are numbered from 1 to {len(table)}.")
-    written = [predict(PATHS[number].question, value) for number, value in (paths or {}).items()]
-    return Guesses((*written, *(predict(HOSTS[number].question, value) for number, value in (hosts or {}).items())))
 
 
 def measure_rows(lab: Lab) -> Accuracy:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from kubelab.grading import Book
 from kubelab.routing.model import PathMatch
 from kubelab.routing.specification import HOST_ROWS, PATH_ROWS, HostRow, PathRow
 
@@ -79,3 +81,17 @@ def _host_row(number: int, row: HostRow) -> Row:
 PATHS: Mapping[int, Row] = {row.number: _path_row(row) for row in PATH_ROWS}
 HOSTS: Mapping[int, Row] = {number: _host_row(number, row) for number, row in enumerate(HOST_ROWS, 1)}
 ROWS: tuple[Row, ...] = (*PATHS.values(), *HOSTS.values())
+
+HEADS = ("row", "rule", "request")
+_HASTY = {"path-3": NO, "path-17": NO, "host-5": NO}
+"""Whoever guessed first takes /foo and /foo/ for the same, a prefix for a prefix, and the first rule for the best."""
+
+
+def form() -> dict[str, Any]:
+    """What a `PredictionForm` asks: every row. Marked is what was predicted last, else what somebody said in haste."""
+    last = ((row, Book().last("prediction", row.question)) for row in ROWS)
+    return {
+        "rows": [(row.question, (row.id.replace("-", " "), row.rule, row.request), row.options) for row in ROWS],
+        "heads": HEADS,
+        "chosen": {row.question: said or _HASTY.get(row.id, row.options[0]) for row, said in last},
+    }

@@ -1,12 +1,11 @@
 """The rows as questions, and what is made of the answers."""
 
 import matplotlib
-import pytest
 
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import guess
+from kubelab import predict
+from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import all_rows
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.accuracy import Accuracy, Checked
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import ELSEWHERE, HOSTS, PATHS, ROWS
-from kubelab.lab.errors import LabError
 
 matplotlib.use("agg")
 
@@ -22,12 +21,12 @@ def test_what_is_specified_is_one_of_the_choices_of_every_row():
     ]
 
 
-def test_a_guess_that_cannot_be_is_refused_with_what_is_expected():
-    assert repr(guess(paths={1: "yes"}, hosts={2: "no"})) == "Guesses(2 of 23 rows are written down)"
-    with pytest.raises(LabError, match="no row 19 about paths"):
-        guess(paths={19: "yes"})
-    with pytest.raises(LabError, match="none of the choices"):
-        guess(paths={14: "yes"})
+def test_the_form_asks_all_rows_and_marks_what_was_predicted_last():
+    asked = all_rows()
+    assert [id_ for id_, *_ in asked["rows"]] == [row.question for row in ROWS]
+    assert (asked["chosen"]["11.path-4"], asked["chosen"]["11.path-3"]) == ("yes", "no")
+    predict("11.path-4", "no")
+    assert all_rows()["chosen"]["11.path-4"] == "no"
 
 
 def test_the_table_the_sentence_and_the_picture_tell_the_same():
