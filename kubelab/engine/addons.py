@@ -47,19 +47,20 @@ async def install(client: Client) -> None:
     What is there, changed by the learner or not, stays as it is. Of the ingress controller everything but its pods: its
     class has to be there before the learner's first Ingress.
     """
-    await _install(client, dns.manifests())
+    await create_missing(client, dns.manifests())
     await gateway_api.install(client)
     if has_ingress():
-        await _install(client, (each for each in ingress.manifests() if each["kind"] != "Deployment"))
+        await create_missing(client, (each for each in ingress.manifests() if each["kind"] != "Deployment"))
 
 
 async def install_ingress(client: Client) -> None:
     """Create what is missing of the ingress controller, where it can run."""
     if has_ingress():
-        await _install(client, ingress.manifests())
+        await create_missing(client, ingress.manifests())
 
 
-async def _install(client: Client, manifests: Iterable[Object]) -> None:
+async def create_missing(client: Client, manifests: Iterable[Object]) -> None:
+    """Create those that are not there, in this order, as far as the API serves their kinds."""
     served: dict[str, bool] = {}
     for manifest in manifests:
         version = manifest["apiVersion"]

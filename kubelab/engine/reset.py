@@ -30,18 +30,23 @@ RETRY_SECONDS = 0.05
 
 
 async def reset(client: Client) -> None:
+    """Delete what the learner made, wait until it is gone, and put back what is missing of the system."""
+    await empty(client)
+    await addons.install(client)
+    await addons.install_ingress(client)
+
+
+async def empty(client: Client, system_namespaces: frozenset[str] = SYSTEM_NAMESPACES) -> None:
     """Delete what the learner made, and wait until it is gone."""
     listed = await client.list(NAMESPACES)
     names = [obj["metadata"]["name"] for obj in listed["items"]]
     async with asyncio.TaskGroup() as group:
         for name in names:
-            if name not in SYSTEM_NAMESPACES:
+            if name not in system_namespaces:
                 group.create_task(_empty(client, name))
         group.create_task(_remove_classes(client))
         group.create_task(_remove_ingresses_of_the_system(client))
         group.create_task(_remove_custom_objects(client))
-    await addons.install(client)
-    await addons.install_ingress(client)
 
 
 async def _empty(client: Client, namespace: str) -> None:

@@ -77,6 +77,8 @@ class StateDir:
         self.token = root / "token"
         self.pki = root / "pki"
         self.store = root / "store.sqlite3"
+        self.provider = root / "provider"
+        """On what the cluster is, where that is not the embedded engine."""
         self.proxy_mode = root / "proxy-mode"
         self.loopback = root / "loopback.json"
         self.log = root / "engine.log"

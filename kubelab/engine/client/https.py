@@ -36,16 +36,19 @@ _Exchange = tuple[_Streams, _Head, AsyncGenerator[bytes, None]]
 class HttpsTransport:
     """See `kubelab.engine.client.transport.Transport`. Every failure of the connection is an OSError."""
 
-    def __init__(self, server: str, *, ca_file: str, token: str, user_agent: str = "kubelab") -> None:
+    def __init__(
+        self, server: str, *, ca_file: str, token: str = "", user_agent: str = "kubelab", certificate: str = ""
+    ) -> None:
+        """Whoever asks shows a token, or a certificate: the path of a PEM file that holds its key too."""
         url = urlsplit(server)
         self._host, self._port = url.hostname or "", url.port or 443
         self._server = server.rstrip("/")
         self._tls = ssl.create_default_context(cafile=ca_file)
-        self._headers = {
-            "host": url.netloc,
-            "authorization": f"Bearer {token}",
-            "user-agent": user_agent,
-        }
+        if certificate:
+            self._tls.load_cert_chain(certificate)
+        self._headers = {"host": url.netloc, "user-agent": user_agent}
+        if token:
+            self._headers["authorization"] = f"Bearer {token}"
         self._idle: list[tuple[float, _Streams]] = []
         """Since when (the loop's time), and the connection."""
 
