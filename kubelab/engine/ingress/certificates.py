@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubelab.engine.ingress.compile import KeyPair
+from kubelab.routing.gateway.listeners import Verdict
 from kubelab.routing.model import Certificate, ObjectName, Origin, Problem, Table
 from kubelab.routing.objects import namespace_of
 
@@ -35,19 +36,20 @@ class Certificates:
         wanted = list(_certificates(table))
         for each in wanted:
             if wrong := self._look(each.secret, data.get(each.secret, {})):
-                kept = "; the last good certificate stays in service" if each.secret in self._good else ""
-                message = f"Secret {each.secret.name} cannot be served: {wrong}{kept}"
+                message = f"Secret {each.secret.name} cannot be served: {wrong}{_kept(each.secret in self._good)}"
                 problems[each.origin] = Problem(each.origin, "SecretInvalid", message)
         names = {each.secret for each in wanted}
         self._good = {secret: pair for secret, pair in self._good.items() if secret in names}
         self._judged = {secret: judged for secret, judged in self._judged.items() if secret in names}
         return list(problems.values())
 
-    def fault(self, secret: dict[str, Any]) -> str:
-        """Why a Secret's certificate cannot be served, after the Secret's name; empty when it can."""
+    def usable(self, secret: dict[str, Any]) -> Verdict:
+        """Whether a Secret's certificate can be served, or the last good one of it."""
         name = ObjectName("Secret", namespace_of(secret), secret["metadata"]["name"])
         wrong = self._look(name, secret.get("data") or {})
-        return f"cannot be served: {wrong}" if wrong else ""
+        if not wrong:
+            return Verdict()
+        return Verdict(f"cannot be served: {wrong}{_kept(name in self._good)}", name in self._good)
 
     @property
     def good(self) -> Mapping[ObjectName, KeyPair]:
@@ -66,6 +68,10 @@ class Certificates:
             if not judged[1]:
                 self._good[secret] = pair
         return judged[1]
+
+
+def _kept(kept: bool) -> str:
+    return "; the last good certificate stays in service" if kept else ""
 
 
 def _certificates(table: Table) -> Iterable[Certificate]:

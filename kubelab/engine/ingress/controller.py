@@ -102,7 +102,7 @@ class Controller:
 
     async def _serve(self, default: KeyPair) -> None:
         known = self._known()
-        ingresses, beside = ingress.table(known), gateways(known, usable=self._certificates.fault)
+        ingresses, beside = ingress.table(known), gateways(known, usable=self._certificates.usable)
         self._gateway_api.open(known, beside)
         table = together(ingresses, self._with_ports(beside.table))
         problems = self._certificates.read(table, self._secrets(table))

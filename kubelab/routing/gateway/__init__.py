@@ -19,7 +19,7 @@ from kubelab.routing import hosts
 from kubelab.routing.gateway.attachment import attach, refers_to
 from kubelab.routing.gateway.conditions import Condition, GatewayStatus, ListenerStatus, ParentStatus, RouteStatus
 from kubelab.routing.gateway.hostnames import covers
-from kubelab.routing.gateway.listeners import JudgedListener, Usable, judge
+from kubelab.routing.gateway.listeners import JudgedListener, Usable, Verdict, judge
 from kubelab.routing.gateway.references import Grants
 from kubelab.routing.gateway.rules import RankedRoute, rules
 from kubelab.routing.model import Entrance, Listener, ObjectName, Origin, Table, VirtualHost
@@ -57,10 +57,10 @@ class _Attached:
         )
 
 
-def gateways(objects: Objects, controller: str = CONTROLLER, usable: Usable = lambda secret: "") -> Gateways:
+def gateways(objects: Objects, controller: str = CONTROLLER, usable: Usable = lambda secret: Verdict()) -> Gateways:
     """What the Gateways of a controller's classes, and the HTTPRoutes that refer to them, ask for.
 
-    ``usable`` says why a Secret's certificate cannot be served (empty: it can); who reads certificates knows.
+    ``usable`` says whether a Secret's certificate can be served; who reads certificates knows.
     """
     classes = [each for each in objects.gateway_classes if each["spec"]["controllerName"] == controller]
     names = {each["metadata"]["name"] for each in classes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubelab.routing.certificates import TLS_KEYS, TLS_TYPE
 from kubelab.routing.gateway.conditions import Condition, Fault, resolved_refs
@@ -17,8 +18,18 @@ PROTOCOLS = {"HTTP": False, "HTTPS": True}
 """The protocols that are served, and whether TLS is on top."""
 
 Secrets = Mapping[tuple[str, str], Object]
-Usable = Callable[[Object], str]
-"""Why a Secret's certificate cannot be served, in words; empty when it can."""
+
+
+class Verdict(NamedTuple):
+    """Whether a Secret's certificate can be served."""
+
+    wrong: str = ""
+    """Why it cannot, in words; empty when it can."""
+    kept: bool = False
+    """Whether the Secret's last good certificate is served instead."""
+
+
+Usable = Callable[[Object], Verdict]
 
 
 @dataclass(frozen=True)
@@ -89,11 +100,11 @@ def _judged(
     if tls:
         for place, ref in enumerate((listener.get("tls") or {}).get("certificateRefs") or ()):
             field = f"{origin.field}.tls.certificateRefs[{place}]"
-            found = _certificate(origin.object, ref, secrets, grants, usable)
-            if isinstance(found, Fault):
-                faults.append(found)
-            else:
-                certificates.append(Certificate(found, (hostname,), Origin(origin.object, field)))
+            secret, fault = _certificate(origin.object, ref, secrets, grants, usable)
+            if fault:
+                faults.append(fault)
+            if secret:
+                certificates.append(Certificate(secret, (hostname,), Origin(origin.object, field)))
         if not certificates and not faults:
             faults.append(Fault("InvalidCertificateRef", "the listener names no certificate"))
     return JudgedListener(
@@ -152,19 +163,19 @@ def _kinds(asked: tuple[Object, ...]) -> tuple[tuple[str, ...], list[Fault]]:
 
 def _certificate(
     gateway: ObjectName, ref: Object, secrets: Secrets, grants: Grants, usable: Usable
-) -> ObjectName | Fault:
+) -> tuple[ObjectName | None, Fault | None]:
+    """The Secret that is served, and what is wrong with it; both, when its last good certificate is."""
     namespace, name = ref.get("namespace") or gateway.namespace, ref["name"]
     kind = f"{ref.get('group') or 'core'}/{ref.get('kind', 'Secret')}"
     if kind != "core/Secret":
-        return Fault("InvalidCertificateRef", f"{kind} {name} is no Secret")
+        return None, Fault("InvalidCertificateRef", f"{kind} {name} is no Secret")
     if not grants.permit("Gateway", gateway.namespace, "Secret", namespace, name):
         message = f"no ReferenceGrant in namespace {namespace} lets Gateways of {gateway.namespace} use Secret {name}"
-        return Fault("RefNotPermitted", message)
+        return None, Fault("RefNotPermitted", message)
     secret = secrets.get((namespace, name))
-    wrong = _wrong(secret) if secret is None or not _complete(secret) else usable(secret)
-    if wrong:
-        return Fault("InvalidCertificateRef", f"Secret {namespace}/{name} {wrong}")
-    return ObjectName("Secret", namespace, name)
+    verdict = Verdict(_wrong(secret)) if secret is None or not _complete(secret) else usable(secret)
+    fault = Fault("InvalidCertificateRef", f"Secret {namespace}/{name} {verdict.wrong}") if verdict.wrong else None
+    return None if fault and not verdict.kept else ObjectName("Secret", namespace, name), fault
 
 
 def _complete(secret: Object) -> bool:

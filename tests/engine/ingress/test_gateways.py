@@ -279,6 +279,7 @@ def test_a_certificate_of_another_namespace_needs_a_grant(edge, door):
     assert edge.lab.tls("far.test", via="gateway/borrower").verified
     edge.lab.certificate("far.test", secret="far", namespace="team", mistake="garbled")
     door.eventually(lambda: reason() == "InvalidCertificateRef")
+    assert edge.lab.tls("far.test", via="gateway/borrower").verified, "the last good certificate stays"
     edge.lab.delete("gateway/borrower")
     edge.system.wait("service/gateway-gateways-borrower", "deleted")
 

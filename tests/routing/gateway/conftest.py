@@ -6,6 +6,7 @@ import pytest
 
 from kubelab.routing.decide import decide
 from kubelab.routing.gateway import CONTROLLER, gateways
+from kubelab.routing.gateway.listeners import Verdict
 from kubelab.routing.model import Forward, Redirect, Respond
 from kubelab.routing.objects import Objects
 from kubelab.routing.request import Request
@@ -61,7 +62,7 @@ def namespace(name, **labels):
     return {"metadata": metadata(name, labels=labels)}
 
 
-def build(gateways_, routes=(), services=None, usable=lambda secret: "", **more):
+def build(gateways_, routes=(), services=None, usable=lambda secret: Verdict(), **more):
     """The result for these objects; without ``services`` there are ``web``, ``new`` and ``api``, in ``infra``."""
     known = [service(name) for name in ("web", "new", "api")] if services is None else services
     classes = more.pop("gateway_classes", [gateway_class()])

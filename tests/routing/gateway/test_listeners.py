@@ -1,5 +1,7 @@
 import pytest
 
+from kubelab.routing.gateway.listeners import Verdict
+
 
 def conditions_of(built, number=0):
     return built.gateways[0].listeners[number].conditions
@@ -71,9 +73,17 @@ class TestCertificates:
         assert built.table.entrances == ()
 
     def test_who_reads_certificates_may_refuse_one(self, make):
-        built = self.https(make, secrets=[make.secret("cert")], usable=lambda secret: "has a key of another pair")
+        wrong = Verdict("has a key of another pair")
+        built = self.https(make, secrets=[make.secret("cert")], usable=lambda secret: wrong)
+        assert built.table.entrances == ()
         resolved = next(each for each in conditions_of(built) if each.type == "ResolvedRefs")
         assert resolved.message == "Secret infra/cert has a key of another pair"
+
+    def test_the_last_good_one_may_stay_in_its_place(self, make):
+        kept = Verdict("has a key of another pair", kept=True)
+        built = self.https(make, secrets=[make.secret("cert")], usable=lambda secret: kept)
+        assert make.condition(conditions_of(built), "ResolvedRefs") == "InvalidCertificateRef"
+        assert make.condition(conditions_of(built), "Programmed") is True
 
     def test_a_secret_of_another_namespace_needs_a_grant(self, make):
         ref, secrets = {"name": "cert", "namespace": "vault"}, [make.secret("cert", "vault")]

@@ -22,9 +22,7 @@ SUPPORTED_RELEASES = ("v1.5.", "v1.6.")
 FEATURES = (
     "Gateway",
     "GatewayHTTPListenerIsolation",
-    "GatewayInfrastructurePropagation",
     "GatewayPort8080",
-    "GatewayStaticAddresses",
     "HTTPRoute",
     "HTTPRoute303RedirectStatusCode",
     "HTTPRoute307RedirectStatusCode",
