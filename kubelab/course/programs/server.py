@@ -1,7 +1,8 @@
 """The lessons' server: says who it is. Runs in a pod from a ConfigMap, on any cluster, with any Python from 3.8 on.
 
 GET /        who answers and what it saw, as JSON: pod, uid, node, the request (method, path, proto, host, headers),
-             and the client's address and port; so does every path and method that is not named here
+             and the client's address and port; so does every path and method that is not named here; a browser
+             (Accept: text/html) gets the same as a page
 GET /ready   200 when it may get traffic
 GET /served  how many requests for / it has answered so far and over how many connections, for each client's address
 GET /crash   answers, then ends with exit code 1, as a program with a bug would
@@ -20,6 +21,8 @@ import signal
 import socketserver
 import threading
 import time
+import zlib
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ABOUT_ME = {
@@ -105,22 +108,29 @@ class Handler(BaseHTTPRequestHandler):
         peer, port = self.client_address[:2]
         SERVED.count(peer, self.fresh)
         self.fresh = False
+        headers = {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}
         request = {
             "method": self.command,
             "path": self.requestline.split()[1],  # self.path is tidied up: it begins with one slash
             "proto": self.request_version,
-            "host": self.headers.get("Host", ""),
-            "headers": {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers},
+            "host": headers.get("host", ""),
         }
-        self.answer({**ABOUT_ME, **request, "peer": peer, "peer_port": port})
+        if "text/html" in headers.get("accept", ""):
+            told = {name: value for name, value in headers.items() if name.startswith("x-forwarded")}
+            self.send(page(ABOUT_ME["pod"], {**request, "peer": peer, **told}).encode(), "text/html; charset=utf-8")
+        else:
+            self.answer({**ABOUT_ME, **request, "headers": headers, "peer": peer, "peer_port": port})
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = echo
 
     def answer(self, what: dict[str, object], code: int = 200) -> None:
         """Send JSON."""
-        body = json.dumps(what).encode() + b"\n"
+        self.send(json.dumps(what).encode() + b"\n", "application/json", code)
+
+    def send(self, body: bytes, kind: str, code: int = 200) -> None:
+        """Send a body."""
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection or ASKED_TO_STOP.is_set() or time.monotonic() - self.since > MAX_CONNECTION_SECONDS:
             self.send_header("Connection", "close")
@@ -130,6 +140,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of each request."""
+
+
+def page(pod: str, seen: dict[str, str]) -> str:
+    """An answer for people: each pod in a colour of its own, so that a reload that reaches another one shows."""
+    rows = "".join(f"<tr><th>{escape(name)}<td>{escape(value)}" for name, value in seen.items())
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(pod)}</title><style>"
+        "body{font:15px sans-serif;margin:1em}th{text-align:left;padding-right:1em;font-weight:normal;color:#555}"
+        f"h1{{font-size:20px;border-left:14px solid hsl({zlib.crc32(pod.encode()) % 360} 70% 45%);padding-left:.5em}}"
+        f"</style><h1>{escape(pod)} answers</h1><table>{rows}</table></html>\n"
+    )
 
 
 def main() -> None:

@@ -62,6 +62,17 @@ def test_it_says_what_arrived_whatever_the_method_and_the_path(server, port, met
     connection.close()
 
 
+def test_a_browser_gets_a_page_for_people(server, port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/<b>", headers={"Accept": "text/html,*/*;q=0.8", "X-Forwarded-For": "192.0.2.7"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    for said in ("web-abc-1 answers", "/&lt;b&gt;", "192.0.2.7"):
+        assert said in text
+
+
 def test_after_sigterm_it_goes_on_serving_for_a_while_and_ends_well(server, port):
     server.send_signal(signal.SIGTERM)
     assert server.stdout.readline().startswith("SIGTERM")
