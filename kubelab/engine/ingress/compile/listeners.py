@@ -36,13 +36,15 @@ def listeners(
     """
     found = []
     for entrance in table.entrances:
-        managers = {scope: connection_manager(*routes[scope.name]) for scope in scopes(entrance)}
+        managers = [(scope, connection_manager(*routes[scope.name])) for scope in scopes(entrance)]
         if entrance.tls:
-            chains = [each for scope, manager in managers.items() for each in _chains(scope, manager, certificates)]
-            rest = next(manager for scope, manager in managers.items() if not scope.hostname)
+            chains = [each for scope, manager in managers for each in _chains(scope, manager, certificates)]
+            rest = next(manager for scope, manager in managers if not scope.hostname)
             found.append(_tls_listener(_name(entrance), port_of(entrance), chains, Chain((), rest, (default,))))
         else:
-            found.append(_listener(_name(entrance), port_of(entrance), [{"filters": list(managers.values())}]))
+            found.append(
+                _listener(_name(entrance), port_of(entrance), [{"filters": [manager for _, manager in managers]}])
+            )
     return found
 
 
