@@ -33,6 +33,7 @@ ABOUT_ME = {
 PORT = int(os.environ.get("PORT", "8080"))
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "2"))
 MAX_CONNECTION_SECONDS = float(os.environ.get("MAX_CONNECTION_SECONDS", "inf"))
+FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 ASKED_TO_STOP = threading.Event()
 SICK = threading.Event()
 
@@ -116,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
             "host": headers.get("host", ""),
         }
         if "text/html" in headers.get("accept", ""):
-            told = {name: value for name, value in headers.items() if name.startswith("x-forwarded")}
+            told = {name: headers[name] for name in FORWARDED if name in headers}
             self.send(page(ABOUT_ME["pod"], {**request, "peer": peer, **told}).encode(), "text/html; charset=utf-8")
         else:
             self.answer({**ABOUT_ME, **request, "headers": headers, "peer": peer, "peer_port": port})
