@@ -90,6 +90,7 @@ def secrets(seed: Seed) -> Mapping[str, object]:
 def start(lab: Lab, seed: Seed) -> None:
     """Three hosts, and what was done to each."""
     answers.forget()
+    stage.claim(lab, (case.host for case in cases(seed)))
     stage.set_up(lab, APP)
     for case in cases(seed):
         _issue[case.fault](lab, case)
@@ -99,7 +100,7 @@ def start(lab: Lab, seed: Seed) -> None:
     )
     lab.wait(f"ingress/{INGRESS}", "answers")
     for case in three:
-        judging.shake(lab, case.host, lambda shaken, case=case: shaken.owner.default == _by_default(case))  # type: ignore[misc]
+        judging.shake(lab, case.host, _default if case.fault in OF_THE_WIRING else _not_default)
 
 
 def check(lab: Lab, seed: Seed) -> Result:
@@ -109,12 +110,12 @@ def check(lab: Lab, seed: Seed) -> Result:
     said = answers.given()
     if said is None:
         return Result("12.3", Outcome.NOT_ATTEMPTED, 'There is no answer yet; write answer("12.3", {…}) first.')
+    stage.claim(lab, (case.host for case in cases(seed)))
     return judge([_look(lab, case, said) for case in cases(seed)])
 
 
 def _look(lab: Lab, case: Case, said: Mapping[str, str]) -> Found:
-    shaken = judging.shake(lab, case.host, lambda shaken: shaken.verified, judging.SETTLED_SECONDS / 3)
-    return Found(case, said.get(case.host, ""), shaken)
+    return Found(case, said.get(case.host, ""), judging.shake(lab, case.host, lambda shaken: shaken.verified))
 
 
 def judge(found: Sequence[Found]) -> Result:
@@ -157,9 +158,12 @@ def _why(found: Sequence[Found]) -> tuple[str, str]:
     )
 
 
-def _by_default(case: Case) -> bool:
-    """Whether the default certificate is served at the start."""
-    return case.fault in OF_THE_WIRING
+def _default(shaken: Handshake) -> bool:
+    return shaken.owner.default
+
+
+def _not_default(shaken: Handshake) -> bool:
+    return not _default(shaken)
 
 
 def _expired(lab: Lab, case: Case) -> None:

@@ -68,6 +68,7 @@ def start(lab: Lab, seed: Seed) -> None:
     """Two hosts with a certificate each; one of them has five days to live."""
     own = facts(seed)
     host, other = str(own["host"]), str(own["other_host"])
+    stage.claim(lab, (host, other))
     stage.set_up(lab, APP)
     issued = {
         host: lab.certificate(host, secret=str(own["secret"]), days=OLD_DAYS),
@@ -88,6 +89,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     before = Book().last(_BEFORE, "12.2")
     if not before or set(before) != {host, other} or stage.find(lab, "ingress/shop") is None:
         return Result("12.2", Outcome.CANNOT_CHECK, 'The task is not set up here; run start("12.2").')
+    stage.claim(lab, (host, other))
     now, watch = lab.tls(host), lab.last_tls_watch
     if watch is None:
         if now.served and now.fingerprint == before[host]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kubelab.course import files
+from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import ApiError, LabError
 from kubelab.lab.lab import Lab
+from kubelab.lab.survey import everywhere
 
 PACKAGE = "lesson12_ingress_tls"
 START_SECONDS = 180
@@ -34,6 +36,19 @@ def ingress(name: str, rules: Mapping[str, str], tls: Mapping[str, str] | None =
             "rules": [_rule(host, app) for host, app in rules.items()],
         },
     }
+
+
+def claim(lab: Lab, hosts: Iterable[str]) -> None:
+    """Raises `LabError` when an Ingress of another namespace has one of these hosts: it was first, and it is served."""
+    wanted = set(hosts)
+    for each in everywhere(lab, kinds.named("ingress")):
+        space, name = each["metadata"]["namespace"], each["metadata"]["name"]
+        taken = wanted & {rule.get("host") for rule in (each.get("spec") or {}).get("rules") or ()}
+        if taken and space != lab.namespace:
+            raise LabError(
+                f"{min(taken)} belongs to Ingress {name} in namespace {space}; "
+                f"`kubectl delete ingress {name} -n {space}` gives it back."
+            )
 
 
 def tls_of(lab: Lab) -> list[Object]:

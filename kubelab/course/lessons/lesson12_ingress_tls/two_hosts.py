@@ -77,6 +77,7 @@ def rules(seed: Seed) -> dict[str, str]:
 
 def start(lab: Lab, seed: Seed) -> None:
     """Both apps, and the Ingress that leads to them without TLS."""
+    stage.claim(lab, rules(seed))
     stage.set_up(lab, *(each.app for each in wanted(seed)))
     name = str(facts(seed)["ingress"])
     lab.apply(stage.ingress(name, rules(seed)))
@@ -89,6 +90,7 @@ def check(lab: Lab, seed: Seed) -> Result:
         return Result("12.1", Outcome.CANNOT_CHECK, 'The task is not set up here; run start("12.1").')
     if not stage.tls_of(lab):
         return Result("12.1", Outcome.NOT_ATTEMPTED, "No Ingress has a tls section yet.")
+    stage.claim(lab, rules(seed))
     found = [_look(lab, each) for each in wanted(seed)]
     stranger = lab.tls(f"nobody-{facts(seed)['host']}")
     return judge(found, stranger)

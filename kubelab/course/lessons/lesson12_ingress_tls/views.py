@@ -35,10 +35,12 @@ def complaints(lab: Lab, *secrets: str) -> Table:
 
 
 def _warnings(lab: Lab) -> list[tuple[str, str, str]]:
+    """Events stay for an hour: those about Ingresses that are gone are left out."""
+    there = {each["metadata"]["uid"] for each in lab.find("ingresses")}
     found = {
         (each["involvedObject"]["name"], each["reason"], each["message"])
         for each in lab.find("events")
-        if each.get("type") == "Warning" and each["involvedObject"].get("kind") == "Ingress"
+        if each.get("type") == "Warning" and each["involvedObject"].get("uid") in there
     }
     return sorted(found)
 
