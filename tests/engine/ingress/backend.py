@@ -1,4 +1,7 @@
-"""A pod's server for the tests: says in JSON what came, echoes a WebSocket, and speaks HTTP/2 without TLS."""
+"""A pod's server for the tests: says in JSON what came, echoes a WebSocket, and speaks HTTP/2 without TLS.
+
+``/slow/SECONDS`` answers late, ``/big/BYTES`` with so many.
+"""
 
 import base64
 import hashlib
@@ -23,12 +26,23 @@ class Handler(socketserver.StreamRequestHandler):
                 headers[name.lower()] = value
             if headers.get("upgrade") == "websocket":
                 return self.websocket(headers)
-            self.answer(line.decode().split()[1], headers)
+            self.answer(line.decode().split()[1], headers, self.body(headers))
 
-    def answer(self, path, headers):
+    def body(self, headers):
+        """Its digest, so that it need not be kept."""
+        digest, left = hashlib.sha256(), int(headers.get("content-length", 0))
+        while left and (piece := self.rfile.read(min(left, 65536))):
+            digest.update(piece)
+            left -= len(piece)
+        return digest.hexdigest()
+
+    def answer(self, path, headers, digest):
         if path.startswith("/slow/"):
             time.sleep(float(path.removeprefix("/slow/")))
-        body = json.dumps({"pod": os.environ["HOSTNAME"], "path": path, "headers": headers}).encode()
+        said = {"pod": os.environ["HOSTNAME"], "peer": self.client_address, "path": path, "headers": headers}
+        body = json.dumps({**said, "sha256": digest}).encode()
+        if path.startswith("/big/"):
+            body = b"#" * int(path.removeprefix("/big/"))
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     def websocket(self, headers):
@@ -40,7 +54,7 @@ class Handler(socketserver.StreamRequestHandler):
             self.wfile.write(more)
 
     def http2(self):
-        """Answers every request with 200 and the word h2c."""
+        """Answers every request as gRPC does: 200, the word h2c, and what came of it at the end (trailers)."""
         self.frame(4, 0, 0, b"")
         while len(head := self.rfile.read(9)) == 9:
             length, kind, flags, stream = int.from_bytes(head[:3], "big"), head[3], head[4], head[5:]
@@ -52,7 +66,8 @@ class Handler(socketserver.StreamRequestHandler):
                 self.frame(6, 1, 0, b"\0" * 8)
             if kind == 1:
                 self.frame(1, 4, number, b"\x88")
-                self.frame(0, 1, number, b"h2c")
+                self.frame(0, 0, number, b"h2c")
+                self.frame(1, 5, number, b"\x00\x0bgrpc-status\x010")
 
     def frame(self, kind, flags, stream, payload):
         self.wfile.write(

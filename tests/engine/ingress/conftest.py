@@ -41,7 +41,7 @@ class Door:
     host = HOST
 
     def __init__(self, lab: Lab) -> None:
-        self.ingress, self.eventually = ingress, eventually
+        self.ingress, self.eventually, self.reply = ingress, eventually, Reply
         self.lab = lab
         self.system = Lab(lab.cluster, lab.api, "kubelab-ingress")
 
@@ -88,6 +88,11 @@ class Door:
             if (each["involvedObject"]["kind"], each["involvedObject"]["name"]) == ("Ingress", name)
         }
 
+    def complaints(self) -> str:
+        """What the engine says of connections that it could not carry on."""
+        log = self.lab.cluster.state.log.read_text()
+        return "\n".join(line for line in log.splitlines() if "doorway" in line or "balancer" in line)
+
     def in_controller(self, program: str) -> None:
         """Run a Python program in the ingress controller's pod."""
         pods = [each for each in self.system.pods() if each.ready]
@@ -120,12 +125,14 @@ def server() -> list[dict[str, Any]]:
         "image": "python:3.12",
         "command": ["python3", "-c", BACKEND],
         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
     }
     ports = [
         {"name": "http", "port": 80, "targetPort": 8080},
         {"name": "h2c", "port": 81, "targetPort": 8080, "appProtocol": "kubernetes.io/h2c"},
     ]
-    pod = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 4}
+    pod = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
     deployment = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": pod}
     return [
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": deployment},
