@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from kubelab.engine.balancer.health import is_healthy
 from kubelab.engine.client import Client, Informer, Object
 from kubelab.engine.client.resources import NODES, SERVICES
 from kubelab.engine.config import LOAD_BALANCER_CIDR
-from kubelab.engine.network.contract import OUTSIDE, Network, NetworkLost
+from kubelab.engine.network.contract import OUTSIDE, NetworkLost, Place
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ PROXY_HEALTH_PORT = 10256
 CHECK_SECONDS = 0.5
 """Between two health checks (clouds: 3 to 10 s): a learner should not have to wait."""
 
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 10.0
 """For how long an address that has no healthy node left goes on leading to those that were healthy last.
 
 Clouds take a node out after several failed checks. With ``externalTrafficPolicy: Local`` an only replica that is being
@@ -36,10 +38,22 @@ Check = tuple[str, int]
 """A node's address and the port of its health check."""
 
 
+class Outside(Protocol):
+    """Of `kubelab.engine.network.contract.Network` what a load balancer needs."""
+
+    async def connect(self, place: Place, ip: str, port: int, *, timeout_seconds: float = 5) -> socket.socket:
+        """See `Network.connect`."""
+        ...
+
+    async def balance(self, addresses: Mapping[str, Sequence[str]]) -> None:
+        """See `Network.balance`."""
+        ...
+
+
 class LoadBalancer:
     """Run it with ``await run()``, which ends by cancellation only. Without such Services it asks nobody anything."""
 
-    def __init__(self, client: Client, network: Network) -> None:
+    def __init__(self, client: Client, network: Outside) -> None:
         self._network = network
         self._services = Informer(client, SERVICES)
         self._nodes = Informer(client, NODES)

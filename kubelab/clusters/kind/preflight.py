@@ -1,0 +1,232 @@
+"""What a machine needs for kind, looked at before anything is made; each finding is a sentence and its remedy.
+
+The list is that of kind's known issues (https://kind.sigs.k8s.io/docs/user/known-issues/), with its pages on rootless
+engines and on WSL2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kubelab.clusters.base import ClusterError
+from kubelab.clusters.kind.configuration import free_ports
+from kubelab.clusters.kind.containers import Engine, Facts, find_engine
+from kubelab.clusters.kind.program import find_kind
+from kubelab.engine.doctor import Finding
+
+AREA = "kind"
+GIB = 1 << 30
+DISK_NEEDED, DISK_WANTED = 5 * GIB, 12 * GIB
+"""The node image, three nodes' writable layers and the lessons' images in each of them."""
+MEMORY_NEEDED, MEMORY_WANTED = 2 * GIB, 4 * GIB
+WATCHES, INSTANCES = 524_288, 512
+"""What kind recommends; Ubuntu's defaults are 8192 and 128."""
+PODMAN_PIDS = 65_536
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where to look."""
+
+    root: Path = Path("/")
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    user: int = field(default_factory=os.getuid)
+
+    def read(self, path: str) -> str:
+        """A file's text; empty when it cannot be read."""
+        try:
+            return (self.root / path).read_text(errors="replace").strip()
+        except OSError:
+            return ""
+
+    def number(self, path: str) -> int | None:
+        """The number in a file."""
+        text = self.read(path)
+        return int(text) if text.isdigit() else None
+
+
+def report() -> list[Finding]:
+    """All that ``kubelab doctor --on kind`` says. Never raises for what it finds."""
+    try:
+        engine = find_engine()
+    except ClusterError as error:
+        return [_finding("engine", "bad", str(error))]
+    findings = [_finding("engine", "good", f"{engine.title} {'.'.join(map(str, engine.facts.version))}")]
+    try:
+        kind = find_kind(engine, Path(os.devnull))
+        findings.append(_finding("kind", "good", kind.program))
+    except ClusterError as error:
+        findings.append(_finding("kind", "bad", str(error)))
+    return [*findings, *examine(engine)]
+
+
+def examine(engine: Engine, machine: Machine | None = None) -> list[Finding]:
+    """Look at what is around an engine that works. Raises `ClusterError` when it does not."""
+    facts, machine = engine.facts, machine or Machine()
+    local = not (facts.in_a_machine_of_its_own or _is_remote(machine))
+    found = [*_everywhere(engine, facts, machine), *_proxies(machine)]
+    if local:
+        found += [*_kernel(machine), *_disk(facts), *_docker_settings(engine, machine)]
+    if facts.rootless:
+        found += _rootless(engine, machine)
+    return found
+
+
+def refusal(findings: Iterable[Finding]) -> str:
+    """Why it would be no use to begin; empty when nothing forbids it."""
+    bad = [f"{finding.detail}: {finding.mend}" for finding in findings if finding.verdict == "bad"]
+    return " ".join(bad)
+
+
+def warnings(findings: Iterable[Finding]) -> list[str]:
+    """What may go wrong later, and what mends it."""
+    return [f"{finding.detail}: {finding.mend}" for finding in findings if finding.verdict == "limited"]
+
+
+def _everywhere(engine: Engine, facts: Facts, machine: Machine) -> Iterator[Finding]:
+    if facts.cgroup < 2:
+        yield _finding(
+            "cgroup", "bad", "The engine runs on cgroup v1, on which the kubelet of Kubernetes 1.35 or newer does not start",
+            "boot with systemd.unified_cgroup_hierarchy=1, or use a newer system (on WSL2: `wsl --update`, and "
+            "kernelCommandLine = cgroup_no_v1=all in .wslconfig).",
+        )  # fmt: skip
+    else:
+        yield _finding("cgroup", "good", "version 2")
+    if facts.memory:
+        verdict = "bad" if facts.memory < MEMORY_NEEDED else "limited" if facts.memory < MEMORY_WANTED else "good"
+        yield _finding(
+            "memory", verdict, f"{engine.title} has {facts.memory / GIB:.1f} GiB of memory for three nodes",
+            "" if verdict == "good" else "4 GiB are comfortable: give its virtual machine more, or use the embedded "
+            "cluster (`kubelab up`), which needs a tenth.",
+        )  # fmt: skip
+    if _is_remote(machine):
+        yield _finding(
+            "place", "limited", "The engine runs on another machine (DOCKER_HOST), where 127.0.0.1 is not yours",
+            "use an engine on this machine, or run kubelab over there.",
+        )  # fmt: skip
+    try:
+        free_ports()
+        yield _finding("ports", "good", "kind and the ingress take free ports of 127.0.0.1, above 1023")
+    except OSError as error:
+        yield _finding("ports", "bad", f"127.0.0.1 refuses to listen ({error.strerror})", "bring the loopback up.")
+    if facts.in_a_machine_of_its_own and not _is_remote(machine):
+        yield _finding("place", "good", f"{facts.system}: nodes are reached through containers and mapped ports only")
+
+
+def _kernel(machine: Machine) -> Iterator[Finding]:
+    few = []
+    for name, wanted in (("max_user_watches", WATCHES), ("max_user_instances", INSTANCES)):
+        found = machine.number(f"proc/sys/fs/inotify/{name}")
+        if found is not None and found < wanted:
+            few.append((name, found, wanted))
+    if few:
+        said = " and ".join(f"{name} is {found}" for name, found, _ in few)
+        cure = " ".join(f"fs.inotify.{name}={wanted}" for name, _, wanted in few)
+        yield _finding(
+            "inotify", "limited", f"inotify's {said}, so pods may end with 'too many open files'",
+            f"`sudo sysctl {cure}`, and the same in /etc/sysctl.d/ to keep it.",
+        )  # fmt: skip
+    else:
+        yield _finding("inotify", "good", "its limits are wide enough")
+    if "microsoft" in machine.read("proc/version").lower() and not (machine.root / "proc/net/xt_recent").exists():
+        yield _finding(
+            "WSL2", "limited", "This kernel of WSL2 shows no xt_recent, by which kube-proxy in mode iptables remembers "
+            "clients (sessionAffinity: ClientIP)",
+            "`sudo modprobe xt_recent`; where there is no such module, `kubelab proxy-mode nftables` does without it.",
+        )  # fmt: skip
+
+
+def _disk(facts: Facts) -> Iterator[Finding]:
+    try:
+        free = shutil.disk_usage(facts.root).free
+    except OSError:
+        return  # a plain user may not look there
+    verdict = "bad" if free < DISK_NEEDED else "limited" if free < DISK_WANTED else "good"
+    yield _finding(
+        "disk", verdict, f"{free / GIB:.0f} GiB are free below {facts.root}",
+        "" if verdict == "good" else "a full disk makes the kubelet throw pods out; `docker system prune` makes room.",
+    )  # fmt: skip
+
+
+def _proxies(machine: Machine) -> Iterator[Finding]:
+    environment = {name.upper(): value for name, value in machine.environment.items() if value}
+    used = [name for name in PROXIES if name in environment]
+    if not used:
+        return
+    exempt = environment.get("NO_PROXY", "")
+    missing = [each for each in ("127.0.0.1", "localhost") if each not in exempt]
+    advice = f"`export NO_PROXY={','.join(filter(None, [exempt, *missing]))}`" if missing else ""
+    yield _finding(
+        "proxy", "limited" if missing else "good",
+        f"{' and '.join(used)} is set, which kind hands to the nodes"
+        + (", and requests to this machine would go through it" if missing else ""),
+        f"{advice}, so that the API and the ingress are reached directly." if missing else "",
+    )  # fmt: skip
+
+
+def _docker_settings(engine: Engine, machine: Machine) -> Iterator[Finding]:
+    if engine.name != "docker":
+        return
+    try:
+        settings = json.loads(machine.read("etc/docker/daemon.json") or "{}")
+    except ValueError:
+        settings = {}
+    if settings.get("init"):
+        yield _finding(
+            "init", "limited", "/etc/docker/daemon.json says init: true, which has stopped nodes' systemd ('telinit')",
+            "take that line out and restart Docker if nodes do not start.",
+        )  # fmt: skip
+    if os.path.realpath(engine.program).startswith("/snap/") or "/snap/" in engine.program:
+        temporary = machine.environment.get("TMPDIR", "")
+        home = machine.environment.get("HOME", "/home")
+        if not temporary.startswith(home):
+            yield _finding(
+                "snap", "limited", "Docker from snap cannot read /tmp, where kind and kubelab hand it files",
+                f"`mkdir -p {home}/tmp && export TMPDIR={home}/tmp`.",
+            )  # fmt: skip
+
+
+def _rootless(engine: Engine, machine: Machine) -> Iterator[Finding]:
+    slice_ = f"sys/fs/cgroup/user.slice/user-{machine.user}.slice/user@{machine.user}.service/cgroup.controllers"
+    controllers = machine.read(slice_).split()
+    if controllers and "cpu" not in controllers:
+        yield _finding(
+            "rootless", "bad", "Without root the engine may not limit CPU (no cpu among the delegated controllers)",
+            "write [Service] and Delegate=yes into /etc/systemd/system/user@.service.d/delegate.conf, "
+            "`sudo systemctl daemon-reload`, and log in again.",
+        )  # fmt: skip
+    loaded = machine.read("proc/modules")
+    modules = [each for each in ("ip_tables", "iptable_nat") if loaded and not _loaded(each, loaded)]
+    if modules:
+        yield _finding(
+            "rootless", "limited", f"Without root nodes load no kernel modules, and {' and '.join(modules)} are not there",
+            f"`sudo modprobe -a {' '.join(modules)} ip6_tables ip6table_nat`, and the same in /etc/modules-load.d/.",
+        )  # fmt: skip
+    if engine.name == "podman" and "pids_limit" not in _podman_settings(machine):
+        yield _finding(
+            "podman", "limited", "Podman lets a node have 2048 threads (4096 as root), which lessons may use up",
+            f"pids_limit = {PODMAN_PIDS} below [containers] in ~/.config/containers/containers.conf.",
+        )  # fmt: skip
+
+
+def _podman_settings(machine: Machine) -> str:
+    home = machine.environment.get("HOME", "").lstrip("/")
+    return machine.read(f"{home}/.config/containers/containers.conf") + machine.read("etc/containers/containers.conf")
+
+
+def _loaded(module: str, modules: str) -> bool:
+    return any(line.split(" ", 1)[0] == module for line in modules.splitlines())
+
+
+def _is_remote(machine: Machine) -> bool:
+    return machine.environment.get("DOCKER_HOST", "").startswith(("tcp://", "ssh://"))
+
+
+def _finding(name: str, verdict: str, detail: str, mend: str = "") -> Finding:
+    return Finding(AREA, name, verdict, detail, mend)  # type: ignore[arg-type]

@@ -1,0 +1,39 @@
+"""What is remembered of a kind cluster between commands, so that no other is ever taken for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kubelab.engine.state import StateDir
+
+FILE = "kind.json"
+
+
+@dataclass
+class Record:
+    """One cluster that kubelab made, or is about to make."""
+
+    engine: str
+    """``docker``, ``podman`` or ``nerdctl``."""
+    control_plane: str = ""
+    """The id of its control plane's container, which no other cluster of the same name has; empty: being created."""
+    ports: dict[int, int] = field(default_factory=dict)
+    """Port of the ingress → the port of 127.0.0.1 that was drawn for it."""
+    lacks: dict[str, str] = field(default_factory=dict)
+    """What could not be brought up (``the outside``, ``ingress``) → why."""
+
+    def write(self, state: StateDir) -> None:
+        """Keep it. Raises `StateError`."""
+        state.write(state.root / FILE, json.dumps(asdict(self), indent=2))
+        state.write(state.provider, "kind\n")
+
+
+def read(state: StateDir) -> Record | None:
+    """What was kept; None when there is no cluster on kind here."""
+    try:
+        kept: dict[str, Any] = json.loads((state.root / FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return Record(**kept | {"ports": {int(port): local for port, local in kept.get("ports", {}).items()}})
