@@ -22,7 +22,7 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 """Before a program that dies as soon as it is started is started again."""
 
-LEAST_DRAIN_SECONDS = 5.0
+LEAST_DRAIN_SECONDS = 8.0
 """Between SIGTERM and the end: kube-proxy and load balancers need a moment to look elsewhere, and where there is only
 one replica, its successor needs one to get ready. Requests are served all the while."""
 

@@ -211,7 +211,7 @@ def test_an_only_replica_that_is_replaced_loses_no_request(door):
         door.eventually(more_than(came, 50))
         door.eventually(lambda: door.system.find_pod(old.name) is None)
         door.eventually(more_than(came, 50))
-    assert set(came) == {"200"}
+    assert set(came) == {"200"}, door.complaints()
 
 
 def test_reset_leaves_the_ingress_and_takes_the_learners_objects(door):
