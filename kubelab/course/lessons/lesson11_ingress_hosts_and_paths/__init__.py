@@ -6,10 +6,9 @@ from kubelab.course.catalogue import Brief, Lesson, Question
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import stage, three_faults, twelve
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.accuracy import measure_rows
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.dry_runs import dry_run
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.neighbour import move_in, move_out
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import ROWS
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import form as all_rows
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.stage import set_up
+from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.stage import move_in, move_out, set_up
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.views import (
     THE_CLIENT,
     THE_PROXY,
@@ -70,9 +69,6 @@ LESSON = Lesson(
             options=_GETS,
         ),
         *(Question(row.question, row.text, options=row.options) for row in ROWS),
-        Question(
-            "11.empty", "The Service is there, but none of its pods is ready: what does a client get?", options=_GETS
-        ),
         Question("11.gone", "There is no such Service: what does a client get from this controller?", options=_GETS),
         Question(
             "11.status",

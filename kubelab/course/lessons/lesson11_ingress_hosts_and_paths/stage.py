@@ -1,4 +1,4 @@
-"""The apps that the lesson's Ingresses lead to: for each a Deployment of the lessons' server, and a Service."""
+"""The apps that the lesson's Ingresses lead to, a Deployment of the lessons' server and a Service each; neighbours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from kubelab.course import files
-from kubelab.lab import kinds
+from kubelab.lab import kinds, waiting
 from kubelab.lab.api import Object
 from kubelab.lab.errors import ApiError, LabError
 from kubelab.lab.lab import Lab
@@ -17,6 +17,8 @@ PACKAGE = "lesson11_ingress_hosts_and_paths"
 START_SECONDS = 180
 CLASS = "kubelab"
 """The IngressClass of the controller that every kubelab cluster has."""
+NEXT_DOOR = "next-door"
+MOVED_OUT_SECONDS = 60
 _INGRESS = kinds.named("ingress")
 
 
@@ -35,7 +37,11 @@ class App(NamedTuple):
 
 
 def set_up(lab: Lab, *names: str) -> None:
-    """Start an app of one pod under each of these names, port 80, and wait until all are ready."""
+    """Start an app of one pod under each of these names, port 80, and wait until all are ready.
+
+    Neighbours who are there from an earlier run move out first.
+    """
+    move_out(lab)
     start(lab, [App(name) for name in names])
 
 
@@ -54,17 +60,40 @@ def start(lab: Lab, apps: Iterable[App]) -> None:
 def undisturbed(lab: Lab) -> None:
     """Raises `LabError` when an Ingress elsewhere takes requests for hosts that nobody names: they are asked for here.
 
-    That of the lesson's own neighbours is meant to (a namespace whose name begins as the lab's does, or the reverse).
+    The lesson's own is meant to, where its neighbours look.
     """
     for each in everywhere(lab, _INGRESS):
         spec, name, namespace = each["spec"], each["metadata"]["name"], each["metadata"]["namespace"]
-        related = namespace.startswith(lab.namespace) or lab.namespace.startswith(namespace)
+        related = lab.namespace.startswith(namespace)
         catches_all = "defaultBackend" in spec or any(not rule.get("host") for rule in spec.get("rules") or ())
         if catches_all and not related and class_name(each) == CLASS:
             raise LabError(
                 f"The Ingress {name} in the namespace {namespace} takes the requests for all hosts that nobody names, "
                 f"and this lesson sends such requests; `kubectl delete ingress {name} -n {namespace}` takes it away."
             )
+
+
+def move_in(lab: Lab) -> Lab:
+    """The team next door: a lab in a namespace of its own, with one app in it."""
+    neighbours = Lab(lab.cluster, lab.api, f"{lab.namespace}-{NEXT_DOOR}")
+    start(neighbours, [App(NEXT_DOOR)])
+    return neighbours
+
+
+def move_out(lab: Lab) -> None:
+    """Take the neighbours' namespace away with all that is in it, and wait until its Ingresses are gone."""
+    neighbours = Lab(lab.cluster, lab.api, f"{lab.namespace}-{NEXT_DOOR}")
+    try:
+        lab.api.request("DELETE", kinds.NAMESPACE.path("", neighbours.namespace))
+    except ApiError as error:
+        if error.status not in (403, 404, 409):
+            raise
+
+    def look() -> waiting.Seen:
+        left = neighbours.find("ingresses")
+        return waiting.Seen(not left, f"{len(left)} of them")
+
+    waiting.until(look, f"The Ingresses of {neighbours.namespace} are still there", MOVED_OUT_SECONDS)
 
 
 def missing(lab: Lab, apps: Iterable[App]) -> bool:

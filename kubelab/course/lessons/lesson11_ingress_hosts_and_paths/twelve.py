@@ -7,6 +7,7 @@ manifest that the API server would take again.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from kubelab.lab.api import Object
 from kubelab.lab.lab import Lab
 from kubelab.lab.merge import LAST_APPLIED
 
+ADDRESS_SECONDS = 3.0
 _PATTERN = set("*()[]{}|^$+\\")
 """Letters that mean something in a regular expression and nothing in a path."""
 _NAMES = {
@@ -116,7 +118,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     stage.undisturbed(lab)
     found = ask(lab, own(seed).wanted)
     if all_good(found):
-        ingresses = lab.find("ingresses")  # an address comes a moment after the first answer
+        ingresses = _with_addresses(lab)
     manifests = [written(each) for each in ingresses]
     return judge(found, manifests, [refusal(lab, each) for each in manifests], ingresses)
 
@@ -127,7 +129,7 @@ def judge(
     """The outcome; ``refusals``: what a server-side dry run says to each manifest, empty when it takes it."""
     classes = {each["spec"].get("ingressClassName") for each in manifests}
     explicit = classes == {CLASS}
-    addressed = all(((each.get("status") or {}).get("loadBalancer") or {}).get("ingress") for each in ingresses)
+    addressed = all(map(_addresses, ingresses))
     taken = not any(refusals)
     evidence = (
         *(each.evidence for each in found),
@@ -151,6 +153,18 @@ def judge(
         reason = f"All {len(found)} requests are answered as wanted, by Ingresses that say whose they are."
         return Result("11.1", Outcome.CORRECT, reason, evidence, measured=measured)
     return Result("11.1", Outcome.INCORRECT, reason, evidence, advice, measured)
+
+
+def _with_addresses(lab: Lab) -> list[Object]:
+    """The Ingresses as they are when each has an address, which comes a moment after the first answer; or soon."""
+    deadline = time.monotonic() + ADDRESS_SECONDS
+    while not all(map(_addresses, found := lab.find("ingresses"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def _addresses(ingress: Object) -> Sequence[Object]:
+    return ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
 
 
 def written(ingress: Object) -> Object:

@@ -11,7 +11,7 @@ from kubelab.lab import kinds
 from kubelab.lab.addressbook import OUTSIDE, AddressBook, address_book
 from kubelab.lab.api import Object
 from kubelab.lab.entrance import CONTROLLER, CONTROLLER_NAMESPACE
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Reply
 from kubelab.routing.model import ObjectName
@@ -120,12 +120,3 @@ def _told(lab: Lab, ingress: Object, routing: Routing, events: list[Object]) -> 
 def _address(ingress: Object) -> str:
     listed = ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     return "the ingress controller's" if listed else "none"
-
-
-def gone(lab: Lab, namespace: str) -> None:
-    """Delete a namespace, if it is there; what is in it goes with it."""
-    try:
-        lab.api.request("DELETE", kinds.NAMESPACE.path("", namespace))
-    except ApiError as error:
-        if error.status != 404:
-            raise
