@@ -5,19 +5,18 @@ from __future__ import annotations
 from kubelab.course.catalogue import Lesson, Question
 from kubelab.course.lessons.lesson12_ingress_tls import diagnosis, matrix, rotation, stage, two_hosts
 from kubelab.course.lessons.lesson12_ingress_tls.answers import CAUSES, answer
-from kubelab.course.lessons.lesson12_ingress_tls.matrix import guess, kind_of, measure
+from kubelab.course.lessons.lesson12_ingress_tls.matrix import all_names, measure
 from kubelab.course.lessons.lesson12_ingress_tls.stage import ingress, set_up
 from kubelab.course.lessons.lesson12_ingress_tls.views import complaints, copies, start_keeper
 
 __all__ = [
     "CAUSES",
     "LESSON",
+    "all_names",
     "answer",
     "complaints",
     "copies",
-    "guess",
     "ingress",
-    "kind_of",
     "measure",
     "set_up",
     "start_keeper",

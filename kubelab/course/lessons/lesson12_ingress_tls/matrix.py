@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kubelab.course.catalogue import Question
-from kubelab.course.predictions import Prediction, predict
+from kubelab.course.predictions import predict
 from kubelab.course.tables import Table
 from kubelab.grading import Book
-from kubelab.lab.errors import LabError
 from kubelab.lab.handshakes import Handshake
 from kubelab.lab.lab import Lab
 
-FITS = "a Secret's, and it fits"
-MISFIT = "a Secret's, but it does not fit"
+FITS = "a Secret's, it fits"
+MISFIT = "a Secret's, it does not fit"
 DEFAULT = "the default"
 NOTHING = "none"
 OPTIONS = (FITS, MISFIT, DEFAULT, NOTHING)
@@ -29,38 +26,30 @@ class Row(NamedTuple):
     said: str | None
     """The name in SNI; None for a client that says none."""
     words: str
+    hurried: str
+    """The guess of somebody in a hurry."""
 
     @property
     def question(self) -> Question:
         """To be predicted."""
         said = self.said or "no name"
         return Question(
-            f"12.{self.id}", f"A client says {said} ({self.words}): which certificate is it served?", options=OPTIONS
+            f"12.{self.id}", f"A client says {said}: {self.words}. Which certificate is it served?", options=OPTIONS
         )
 
 
 ROWS = (
-    Row("known", "books.example.test", "it has a certificate of its own"),
-    Row("second", "reviews.example.test", "so has it"),
-    Row("branch", "rome.branches.example.test", "there is a certificate for *.branches.example.test"),
-    Row("deep", "a.rome.branches.example.test", "two labels before that"),
-    Row("bare", "branches.example.test", "no label before that"),
-    Row("plain", "plain.example.test", "it has a rule, but stands in no tls.hosts"),
-    Row("lost", "lost.example.test", "its Secret is nowhere"),
-    Row("elsewhere", "elsewhere.example.test", "its Secret is in another namespace"),
-    Row("nobody", "nobody.example.test", "no Ingress knows it"),
-    Row("silent", None, "a client that sends no SNI"),
+    Row("known", "books.example.test", "has a certificate of its own", FITS),
+    Row("second", "reviews.example.test", "has a certificate of its own", MISFIT),
+    Row("branch", "rome.branches.example.test", "there is one for *.branches.example.test", FITS),
+    Row("deep", "a.rome.branches.example.test", "two labels in the place of the star", FITS),
+    Row("bare", "branches.example.test", "none in the place of the star", FITS),
+    Row("plain", "plain.example.test", "has a rule, but stands in no tls.hosts", NOTHING),
+    Row("lost", "lost.example.test", "its Secret is nowhere", NOTHING),
+    Row("elsewhere", "elsewhere.example.test", "its Secret is in another namespace", FITS),
+    Row("nobody", "nobody.example.test", "stands in no Ingress", NOTHING),
+    Row("silent", None, "the client sends no SNI", NOTHING),
 )
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """What was written down."""
-
-    predictions: tuple[Prediction, ...]
-
-    def __repr__(self) -> str:
-        return f"Guesses({len(self.predictions)} of {len(ROWS)} rows are written down)"
 
 
 class Matrix(Table):
@@ -78,13 +67,14 @@ class Matrix(Table):
         return f"<div><b>{self.sentence}</b></div>{super()._repr_html_()}"
 
 
-def guess(guesses: Mapping[str | None, str]) -> Guesses:
-    """Write down which certificate a client is served, by the name that it says. Raises `LabError`."""
-    rows = {row.said: row for row in ROWS}
-    unknown = next((said for said in guesses if said not in rows), "")
-    if unknown:
-        raise LabError(f"{unknown!r} is no row of the matrix; there are {', '.join(map(str, rows))}.")
-    return Guesses(tuple(predict(rows[said].question.id, value) for said, value in guesses.items()))
+def all_names() -> dict[str, Any]:
+    """The rows for a `PredictionForm`, with the guesses of somebody who thinks that no certificate means no handshake,
+    and that a star and a Secret are found wherever they are."""
+    return {
+        "rows": [(row.question.id, (row.said or "no name", row.words), OPTIONS) for row in ROWS],
+        "heads": ("a client says", ""),
+        "chosen": {row.question.id: row.hurried for row in ROWS},
+    }
 
 
 def measure(lab: Lab) -> Matrix:
