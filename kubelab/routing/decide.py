@@ -25,6 +25,8 @@ from kubelab.routing.request import Request, matches, unmet
 from kubelab.routing.rewriting import location
 
 NOT_FOUND = 404
+MISDIRECTED = 421
+"""A connection for one listener's name is used for a host of another listener (RFC 9110, 15.5.20)."""
 NO_ENDPOINTS = 503
 MOST_SHOWN = 20
 """How many of the rules that were not chosen a notebook shows."""
@@ -131,7 +133,10 @@ def decide(table: Table, request: Request) -> Decision:
     entrance = _entrance(table, request)
     name = request.name if request.sni is None or not entrance.tls else hosts.host_name(request.sni)
     certificate = _certificate(entrance, name)
-    listener = _best_listener(entrance, name)
+    listener, meant = _best_listener(entrance, name), _best_listener(entrance, request.name)
+    if meant is not None and meant is not listener:
+        because = f"the handshake asked for {name or 'no name'}, and {request.name} is another listener's"
+        return Decision(request, (Share(None, 1.0, MISDIRECTED, because),), because, certificate=certificate)
     virtual_host = _best_host(listener, request.name) if listener else None
     route = next((each for each in virtual_host.routes if matches(each.match, request)), None) if virtual_host else None
     others = tuple(_others(entrance, listener, virtual_host, route, request))

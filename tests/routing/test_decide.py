@@ -285,4 +285,12 @@ class TestRoutesOfTheGatewayAPI:
         table = self.table(listeners=listeners, port=443, tls=True)
         assert answer(table, "https://a.example.test/") == "404"
         assert answer(table, "https://a.other.test/") == "web"
-        assert answer(table, "https://a.example.test/", sni="a.other.test") == "web"
+        assert answer(table, "https://b.other.test/", sni="a.other.test") == "web"
+
+    @pytest.mark.parametrize("sni", ["a.other.test", ""])
+    def test_a_connection_for_one_listener_is_not_for_the_hosts_of_another(self, sni):
+        hosts = VirtualHost("", (self.route(),))
+        listeners = (Listener("*.example.test", (hosts,)), Listener("a.other.test", ()))
+        table = self.table(listeners=listeners, port=443, tls=True)
+        assert answer(table, "https://a.example.test/", sni=sni) == "421"
+        assert answer(table, "https://nobody.test/", sni=sni) == "404"

@@ -91,6 +91,27 @@ def test_the_name_in_the_handshake_picks_certificate_and_routes():
     }
 
 
+def test_a_connection_for_one_listener_is_not_for_the_hosts_of_another():
+    its = (Listener("a.example.test", (host("a.example.test"),), origin=WHERE),
+           Listener("*.example.test", (host("a.example.test"), host("b.example.test")), origin=WHERE),
+           Listener("other.test", (), origin=WHERE))  # fmt: skip
+    made = route_configurations(Table((Entrance(443, True, its, EDGE),)))
+    shown = {
+        name.partition(" ")[2]: {
+            each["name"]: [route.get("direct_response", {}).get("status") for route in each["routes"]]
+            for each in configuration["virtual_hosts"]
+        }
+        for name, configuration in made.items()
+    }
+    assert shown == {
+        "default/edge:443 a.example.test": {"a.example.test": [None], "*.example.test": [421], "other.test": [421]},
+        "default/edge:443 *.example.test": {"a.example.test": [421], "b.example.test": [None], "*.example.test": [],
+                                            "other.test": [421]},
+        "default/edge:443 other.test": {"a.example.test": [421], "*.example.test": [421], "other.test": []},
+        "default/edge:443 others": {"a.example.test": [421], "*.example.test": [421], "other.test": [421]},
+    }  # fmt: skip
+
+
 def test_a_listener_for_all_hosts_is_for_every_other_name():
     shown = tls(certified("a.example.test", "a"), certified("", "all"), known=KNOWN)
     assert shown[()] == (["all"], "Gateway default/edge:443 others")

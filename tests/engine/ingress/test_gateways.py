@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,16 @@ def test_each_listener_shows_its_own_certificate_and_serves_its_own_routes(edge)
     assert shop.verified and wild.verified and shop.leaf != wild.leaf
     assert edge.ask("https://shop.example.test/", "https://x.example.test/") == ["web", "canary"]
     assert not edge.lab.tls("elsewhere.test", via="gateway/edge").verified
+    assert edge.ask("https://elsewhere.test/", verify=False) == ["404"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_a_connection_for_one_listener_is_not_for_the_hosts_of_another(edge):
+    address = edge.lab.get("gateway/edge")["status"]["addresses"][0]["value"]
+    ask = f"curl -q --noproxy * -sk -o /dev/null -w %{{http_code}} --connect-to ::{address}:443".split()
+    for host, expected in (("shop.example.test", "421"), ("nobody.test", "404"), ("y.example.test", "200")):
+        done = edge.lab.cluster.outside.run([*ask, "-H", f"Host: {host}", "https://x.example.test/"])
+        assert done.stdout == expected, host
 
 
 def test_a_certificate_of_another_namespace_needs_a_grant(edge, door):

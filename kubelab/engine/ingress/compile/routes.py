@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kubelab.engine.ingress.compile.actions import Asked, action, respond
+from kubelab.routing.decide import MISDIRECTED
 from kubelab.routing.gateway.hostnames import covers
-from kubelab.routing.model import Entrance, Listener, Match, Route, Table, ValueMatch, VirtualHost
+from kubelab.routing.model import Entrance, Listener, Match, Respond, Route, Table, ValueMatch, VirtualHost
 from kubelab.routing.paths import effective
 from kubelab.routing.request import DEFAULT_PORTS
 
@@ -61,7 +62,8 @@ def route_configurations(table: Table) -> dict[str, Object]:
     found = {}
     for entrance in table.entrances:
         for scope in scopes(entrance):
-            hosts = entrance.owner, tuple(_routes_of(each) for each in scope.listeners), unusual_port(entrance)
+            others = tuple(each.hostname for each in entrance.listeners)
+            hosts = entrance.owner, others, tuple(map(_routes_of, scope.listeners)), unusual_port(entrance)
             if hosts not in by_hosts:
                 by_hosts[hosts] = _configuration(scope)
             found[scope.name] = by_hosts[hosts]
@@ -103,14 +105,20 @@ class _Host(NamedTuple):
 
 
 def _hosts(scope: Scope) -> Iterable[_Host]:
-    """The narrowest listener comes first, and what it covers is its own."""
-    for number, listener in enumerate(scope.listeners):
-        narrower = [each.hostname for each in scope.listeners[:number] if each.hostname]
-        for host in listener.hosts:
-            if not any(covers(each, host.host or listener.hostname) for each in narrower):
-                yield _host(host, listener)
-        if listener.hostname:  # what its hosts leave over is nobody's, not the next listener's
-            yield _host(VirtualHost("", ()), listener)
+    """The narrowest listener comes first, and what it covers is its own, even where it is none of the scope."""
+    narrower: list[str] = []
+    for listener in scope.entrance.listeners:
+        if listener in scope.listeners:
+            for host in listener.hosts:
+                if not any(covers(each, host.host or listener.hostname) for each in narrower):
+                    yield _host(host, listener)
+            if listener.hostname:  # what its hosts leave over is nobody's, not the next listener's
+                yield _host(VirtualHost("", ()), listener)
+        elif listener.origin:
+            elsewhere = Route(Match(), Respond(MISDIRECTED, "this host is another listener's"), listener.origin)
+            yield _host(VirtualHost("", (elsewhere,)), listener)
+        if listener.hostname:
+            narrower.append(listener.hostname)
 
 
 def _host(host: VirtualHost, listener: Listener) -> _Host:
