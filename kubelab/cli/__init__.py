@@ -9,7 +9,7 @@ import click
 
 from kubelab.cli.doctor import doctor
 from kubelab.cli.lab import lab
-from kubelab.cli.life import down, kubeconfig, reset, status, up
+from kubelab.cli.life import down, kubeconfig, logs, reset, status, up
 from kubelab.cli.proxy_mode import proxy_mode
 from kubelab.cli.rules import rules
 from kubelab.cli.tools import kubectl, node
@@ -21,7 +21,7 @@ def cli() -> None:
     """A Kubernetes cluster on this machine, there in seconds, without Docker and without root."""
 
 
-for command in (up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, rules, proxy_mode):
+for command in (up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, logs, rules, proxy_mode):
     cli.add_command(command)
 
 

@@ -7,24 +7,37 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubelab.cli.options import on_option
+
 if TYPE_CHECKING:
     from kubelab.engine.doctor import Finding
 
 MARKS = {"good": ("✔", "green"), "limited": ("○", "yellow"), "bad": ("✘", "red")}
-HEADINGS = {"machine": "This machine", "packets": "How packets can travel, best first", "tools": "Tools"}
+HEADINGS = {
+    "machine": "This machine",
+    "packets": "How packets can travel, best first",
+    "tools": "Tools",
+    "kind": "For a cluster on kind",
+}
 
 
 @click.command(short_help="Say what works on this machine, and what mends the rest.")
-def doctor() -> None:
-    """Say what works on this machine and what mends the rest (exit status 1: the engine cannot run)."""
+@on_option
+def doctor(on: str | None) -> None:
+    """Say what works on this machine and what mends the rest (exit status 1: no cluster can run)."""
     from kubelab.engine.doctor import apt_command, can_run, examine
 
-    findings = examine()
-    _show(findings, apt_command(findings))
+    if on == "kind":
+        from kubelab.clusters.kind import preflight
+
+        findings, what = preflight.report(), "A cluster on kind"
+    else:
+        findings, what = examine(), "The engine"
+    _show(findings, apt_command(findings), what)
     sys.exit(0 if can_run(findings) else 1)
 
 
-def _show(findings: list[Finding], apt: str) -> None:
+def _show(findings: list[Finding], apt: str, what: str) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -32,7 +45,10 @@ def _show(findings: list[Finding], apt: str) -> None:
     from kubelab.engine.doctor import can_run
 
     console = Console(highlight=False)
+    areas = {finding.area for finding in findings}
     for area, heading in HEADINGS.items():
+        if area not in areas:
+            continue
         console.print(Text(heading, style="bold"))
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)
@@ -47,5 +63,5 @@ def _show(findings: list[Finding], apt: str) -> None:
     if apt:
         console.print(Text("\nOne command gets what is missing:", style="bold"))
         console.print(Text(f"  {apt}"), soft_wrap=True)
-    verdict = "The engine can run here." if can_run(findings) else "The engine cannot run here; mend what is marked ✘."
+    verdict = f"{what} can run here." if can_run(findings) else f"{what} cannot run here; mend what is marked ✘."
     console.print(Text(f"\n{verdict}", style="bold"))

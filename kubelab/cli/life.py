@@ -1,32 +1,83 @@
-"""up · down · status · reset · kubeconfig"""
+"""up · down · status · reset · kubeconfig · logs"""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from kubelab.cli.options import name_option, running
+from kubelab.cli.options import name_option, on_option, running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kubelab.clusters.base import Cluster
     from kubelab.engine.options import ProxyMode, Tier
+
+EMBEDDED_ONLY = {"api_port": "--api-port", "tier": "--tier", "idle_hours": "--idle-hours"}
 
 
 @click.command()
 @name_option
+@on_option
 @click.option("--api-port", type=click.IntRange(1, 65535), help="Where the API listens on 127.0.0.1.  [default: any]")
 @click.option("--tier", type=click.Choice(["root", "user", "interposed"]), help="How packets travel.  [default: try]")
 @click.option("--idle-hours", type=click.FloatRange(min=0.01), default=12, show_default=True,
               help="An engine that nobody asks for anything for so long ends itself.")  # fmt: skip
 @click.option("--proxy-mode", "mode", type=click.Choice(["iptables", "nftables", "ipvs"]),
               help="What kube-proxy serves by.  [default: as it was, at first iptables]")  # fmt: skip
-def up(name: str, api_port: int | None, tier: str | None, idle_hours: float, mode: str | None) -> None:
+@click.pass_context
+def up(
+    context: click.Context, name: str, on: str | None, api_port: int | None, tier: str | None, idle_hours: float,
+    mode: str | None,
+) -> None:  # fmt: skip
     """Start the cluster, or find the one that runs."""
+    from kubelab.clusters import find
+
+    if find(name, on).provider == "embedded":
+        _up_embedded(name, api_port, tier, idle_hours, mode)
+        return
+    given = [option for key, option in EMBEDDED_ONLY.items() if _is_given(context, key)]
+    if given:
+        raise click.UsageError(f"{' and '.join(given)} can be said of an embedded cluster only.")
+    _up_on_kind(name, mode)
+
+
+def _is_given(context: click.Context, key: str) -> bool:
+    return context.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+
+
+def _up_on_kind(name: str, mode: str | None) -> None:
+    from kubelab.cli.progress import progress
+    from kubelab.clusters.kind.cluster import KindCluster
+
+    begin = time.monotonic()
+    chosen = cast("ProxyMode", mode or "iptables")
+    with progress() as say:
+        cluster = KindCluster(name, proxy_mode=chosen, say=say)
+        found = cluster.status().running
+        cluster.up()
+        if mode is not None:
+            cluster.set_proxy_mode(chosen)
+    came = "was up already" if found else f"is up after {time.monotonic() - begin:.0f} s"
+    click.echo(f"Cluster {name} {came}: {cluster.status().detail}.")
+    click.echo(f"  nodes       {', '.join(node.name for node in cluster.nodes())}")
+    click.echo(f"  packets     network namespaces of {cluster.engine.title}'s containers; the kernel holds the rules")
+    _say_how_to_get_in(cluster)
+
+
+def _say_how_to_get_in(cluster: Cluster) -> None:
+    if doors := _doors(cluster.loopback):
+        click.echo(f"  ingress     {doors}")
+    click.echo(f"  kubeconfig  {cluster.kubeconfig}")
+    click.echo(f"  for kubectl export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
+
+
+def _up_embedded(name: str, api_port: int | None, tier: str | None, idle_hours: float, mode: str | None) -> None:
     from kubelab.clusters.embedded import TIERS, EmbeddedCluster
     from kubelab.engine.config import KUBERNETES_VERSION
 
@@ -46,13 +97,10 @@ def up(name: str, api_port: int | None, tier: str | None, idle_hours: float, mod
     click.echo(f"Cluster {name} {came}: Kubernetes {KUBERNETES_VERSION}, {len(facts['nodes'])} nodes.")
     click.echo(f"  nodes       {', '.join(facts['nodes'])}")
     click.echo(f"  packets     {TIERS[facts['tier']]}")
-    if doors := _doors(cluster.loopback):
-        click.echo(f"  ingress     {doors}")
     modes, details = cluster.proxy_modes(), cluster.proxy_mode_details()
     for said in sorted({f"{modes[node]} ({detail})" for node, detail in details.items() if detail}):
         click.echo(f"  kube-proxy  {said}")
-    click.echo(f"  kubeconfig  {cluster.kubeconfig}")
-    click.echo(f"  for kubectl export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
+    _say_how_to_get_in(cluster)
 
 
 @click.command()
@@ -96,6 +144,26 @@ def reset(name: str) -> None:
 def kubeconfig(name: str) -> None:
     """Print the path of the kubeconfig, and nothing else."""
     click.echo(str(running(name).kubeconfig))
+
+
+@click.command()
+@name_option
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def logs(name: str, folder: Path) -> None:
+    """Write the logs of nodes and pods below FOLDER (clusters on kind)."""
+    from kubelab.clusters.base import ClusterError
+    from kubelab.clusters.embedded import EmbeddedCluster
+
+    cluster = running(name)
+    if isinstance(cluster, EmbeddedCluster):
+        raise ClusterError(
+            f"The embedded cluster's logs are files already: {cluster.state.log} and {cluster.state.logs}."
+        )
+    from kubelab.clusters.kind.cluster import KindCluster
+
+    assert isinstance(cluster, KindCluster)
+    cluster.logs(folder.absolute())
+    click.echo(f"The logs of cluster {name} are in {folder}.")
 
 
 def _doors(loopback: Mapping[int, int]) -> str:

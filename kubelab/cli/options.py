@@ -14,6 +14,12 @@ name_option: Callable[[Any], Any] = click.option(
     "--name", metavar="NAME", envvar="KUBELAB_NAME", default="kubelab", show_default=True, help="Which cluster."
 )
 
+on_option: Callable[[Any], Any] = click.option(
+    "--on",
+    type=click.Choice(["embedded", "kind"]),
+    help="What is under it; kept until `down`.  [default: $KUBELAB_ON, else embedded]",
+)
+
 
 def running(name: str) -> Cluster:
     """The cluster of this name. Raises `ClusterError` when it is not up."""

@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
+from typing import NoReturn, Protocol, runtime_checkable
 
 import click
 
 from kubelab.cli.options import name_option, running
+from kubelab.clusters.base import Node
 
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@runtime_checkable
+class _Shelled(Protocol):
+    """A cluster in whose nodes commands can be run."""
+
+    def places(self) -> Sequence[Node]: ...
 
 
 @click.command(context_settings=PASS_ON, add_help_option=False, short_help="Run kubectl on this cluster.")
@@ -39,14 +49,29 @@ def node(name: str, node: str, command: tuple[str, ...]) -> None:
     NODE is a node's name, its last part (worker2), or "outside" for the client that stands outside the cluster:
     kubelab node worker -- iptables-save -t nat
     """
-    from kubelab.cli.terminal import run_here
-    from kubelab.clusters.embedded import EmbeddedCluster
+    from kubelab.clusters.base import ClusterError
 
     cluster = running(name)
-    assert isinstance(cluster, EmbeddedCluster)
-    places = {each.name: each.place for each in cluster.places()}
+    if not isinstance(cluster, _Shelled):
+        raise ClusterError(f"Cluster {name!r} ({cluster.provider}) lets nobody run commands in its nodes.")
+    places = {each.name: each for each in cluster.places()}
     full = node if node in places else f"{name}-{node}"
     if full not in places:
         raise click.UsageError(f"There is no node {node!r}; there are {', '.join(places)}.")
     argv = command[1:] if command[:1] == ("--",) else command
-    sys.exit(run_here(cluster.state, places[full], argv or [os.environ.get("SHELL", "/bin/sh")]))
+    _run_here(places[full], argv)
+
+
+def _run_here(place: Node, argv: Sequence[str]) -> NoReturn:
+    from kubelab.cli.terminal import run_here
+    from kubelab.clusters.embedded import EmbeddedNode
+
+    if isinstance(place, EmbeddedNode):
+        sys.exit(run_here(place.state, place.place, argv or [os.environ.get("SHELL", "/bin/sh")]))
+    from kubelab.clusters.kind.nodes import KindNode
+
+    assert isinstance(place, KindNode)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    command = place.command(argv or ["/bin/sh"], terminal=terminal)
+    sys.stdout.flush()
+    os.execvp(command[0], command)

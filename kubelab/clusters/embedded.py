@@ -42,7 +42,7 @@ class EmbeddedNode:
     """A node, or the one client outside (its name is ``outside``)."""
 
     def __init__(self, state: StateDir, name: str, place: str) -> None:
-        self._state = state
+        self.state = state
         self.name = name
         self.place = place
 
@@ -56,7 +56,7 @@ class EmbeddedNode:
         """
         with _as_cluster_error():
             answer = call(
-                self._state,
+                self.state,
                 "run",
                 {"place": self.place, "argv": list(argv), "stdin": stdin, "timeout_seconds": timeout_seconds},
                 timeout_seconds=timeout_seconds + ANSWER_SECONDS,
@@ -66,7 +66,7 @@ class EmbeddedNode:
     def talk(self, argv: Sequence[str]) -> Conversation:
         """Start a program in this place's network and talk with it. Raises `ClusterError`."""
         with _as_cluster_error():
-            return EmbeddedConversation(self._state, self.place, argv)
+            return EmbeddedConversation(self.state, self.place, argv)
 
 
 class EmbeddedCluster:

@@ -92,7 +92,7 @@ def warnings(findings: Iterable[Finding]) -> list[str]:
 def _everywhere(engine: Engine, facts: Facts, machine: Machine) -> Iterator[Finding]:
     if facts.cgroup < 2:
         yield _finding(
-            "cgroup", "bad", "The engine runs on cgroup v1, on which the kubelet of Kubernetes 1.35 or newer does not start",
+            "cgroup", "bad", "The engine runs on cgroup v1, where the kubelet of Kubernetes 1.36 does not start",
             "boot with systemd.unified_cgroup_hierarchy=1, or use a newer system (on WSL2: `wsl --update`, and "
             "kernelCommandLine = cgroup_no_v1=all in .wslconfig).",
         )  # fmt: skip
@@ -205,7 +205,7 @@ def _rootless(engine: Engine, machine: Machine) -> Iterator[Finding]:
     modules = [each for each in ("ip_tables", "iptable_nat") if loaded and not _loaded(each, loaded)]
     if modules:
         yield _finding(
-            "rootless", "limited", f"Without root nodes load no kernel modules, and {' and '.join(modules)} are not there",
+            "rootless", "limited", f"Without root nodes load no modules, and {' and '.join(modules)} are missing",
             f"`sudo modprobe -a {' '.join(modules)} ip6_tables ip6table_nat`, and the same in /etc/modules-load.d/.",
         )  # fmt: skip
     if engine.name == "podman" and "pids_limit" not in _podman_settings(machine):
