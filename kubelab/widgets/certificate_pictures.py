@@ -19,6 +19,8 @@ WIDTH, ROW, HEAD, FOOT = 760, 46, 12, 34
 _LEFT_COLUMN, _RIGHT_MARGIN = 270, 30
 _LETTER = 6.2
 """Width of a letter (11 px)."""
+_LABEL = 34
+"""A day beside today that is nearer than this has a line without words."""
 _TICKS = (-3650, -365, -90, -30, -7, -1, 0, 1, 7, 30, 90, 365, 3650)
 _NO_HANDSHAKE = "no handshake"
 _CELL = "style='text-align: left; padding-right: 1em'"
@@ -163,7 +165,8 @@ def _span(leaf: x509.Certificate) -> tuple[float, float]:
 
 def _tick(scale: _Scale, days: int, bottom: float) -> str:
     x = f"{scale.x(days):.1f}"
-    label = "today" if days == 0 else f"{days:+d} d".replace("-", "−")
+    crowded = days != 0 and abs(scale.x(days) - scale.x(0)) < _LABEL
+    label = "today" if days == 0 else "" if crowded else f"{days:+d} d".replace("-", "−")
     kind = "kl-today" if days == 0 else "kl-grid"
     return (
         f'<line class="{kind}" x1="{x}" x2="{x}" y1="{HEAD - 4}" y2="{bottom}"/>'
