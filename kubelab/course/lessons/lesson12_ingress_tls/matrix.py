@@ -12,10 +12,7 @@ from kubelab.grading import Book
 from kubelab.lab.handshakes import Handshake
 from kubelab.lab.lab import Lab
 
-FITS = "a Secret's, it fits"
-MISFIT = "a Secret's, it does not fit"
-DEFAULT = "the default"
-NOTHING = "none"
+FITS, MISFIT, DEFAULT, NOTHING = "fits", "does not fit", "default", "none"
 OPTIONS = (FITS, MISFIT, DEFAULT, NOTHING)
 
 
@@ -82,11 +79,14 @@ def measure(lab: Lab) -> Matrix:
     with ExitStack() as predicted:
         for row in ROWS:
             predicted.enter_context(predict.first(row.question.id))
-        return Matrix(("a client says", "you said", "it is served"), tuple(_measured(lab, row) for row in ROWS))
+        return Matrix(("a client says", "you said", "the certificate"), tuple(_measured(lab, row) for row in ROWS))
 
 
 def kind_of(handshake: Handshake) -> str:
-    """One of `OPTIONS`. A client that says no name has none to compare, so only whose it is counts."""
+    """One of `OPTIONS`: a Secret's that fits or does not, the ingress's own, or none at all.
+
+    A client that says no name has none to compare, so only whose it is counts.
+    """
     if not handshake.served:
         return NOTHING
     if handshake.owner.default:
