@@ -13,7 +13,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def memory(pid: int) -> tuple[int, int]:
     """Bytes (PSS: shared pages counted by share) and the number of processes."""
     family = below(pid)
-    return sum(_pss(each) for each in family), len(family)
+    return sum(pss(each) for each in family), len(family)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -21,7 +21,8 @@ def cpu_seconds(pid: int) -> float:
     return sum(_ticks(each) for each in below(pid)) / TICKS
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
+    """Bytes of one process; 0 when it is gone."""
     for line in _read(pid, "smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) << 10

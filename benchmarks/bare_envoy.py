@@ -1,0 +1,72 @@
+"""A plain Envoy with a configuration that never changes, and a backend that costs little: pods to compare with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kubelab.engine.ingress import envoy
+
+Object = dict[str, Any]
+
+WORKERS = len(envoy.ADMIN_PORTS) * envoy.WORKERS
+"""As many as the ingress has."""
+PORT = 8080
+ANSWER = "salt\n"
+
+_TYPES = "type.googleapis.com/envoy.extensions.filters"
+
+
+def backend(node: str) -> list[Object]:
+    """Deployment and Service ``salt``: an Envoy that answers by itself."""
+    route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": ANSWER}}}
+    return _served("salt", node, _static(route, []), 1, {})
+
+
+def proxy(node: str, target: str) -> list[Object]:
+    """Deployment and Service ``bare`` (a LoadBalancer): an Envoy that sends everything to this address."""
+    address = {"socket_address": {"address": target, "port_value": PORT}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    cluster = {"name": "salt", "type": "STATIC", "connect_timeout": "1s",
+               "load_assignment": {"cluster_name": "salt", "endpoints": endpoints}}  # fmt: skip
+    config = _static({"match": {"prefix": "/"}, "route": {"cluster": "salt"}}, [cluster])
+    return _served("bare", node, config, WORKERS, {"type": "LoadBalancer", "externalTrafficPolicy": "Local"})
+
+
+def _static(route: Object, clusters: list[Object]) -> Object:
+    hosts = [{"name": "all", "domains": ["*"], "routes": [route]}]
+    router = {"@type": f"{_TYPES}.http.router.v3.Router"}
+    manager = {
+        "@type": f"{_TYPES}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bare",
+        "route_config": {"virtual_hosts": hosts},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    listener = {
+        "name": "bare",
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": PORT}},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": clusters}}
+
+
+def _served(name: str, node: str, config: Object, workers: int, service: Object) -> list[Object]:
+    program = envoy.binary()
+    assert program is not None
+    options = ["--concurrency", str(workers), "--disable-hot-restart", "-l", "warning"]
+    container = {
+        "name": "envoy",
+        "image": "python:3.12",
+        "command": [program, "--config-yaml", json.dumps(config), *options],
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+    }
+    labels = {"app": name}
+    pod = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": [container]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    ports = [{"port": 80, "targetPort": PORT}]
+    return [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+         "spec": {"selector": {"matchLabels": labels}, "template": template}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+         "spec": {"selector": labels, "ports": ports, **service}},
+    ]  # fmt: skip

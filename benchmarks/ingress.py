@@ -1,0 +1,229 @@
+"""The ingress held against its marks; ``python -m benchmarks ingress``.
+
+Its requests a second are compared with those of a plain Envoy with as many workers, on the same node, with the same
+backend, behind a Service of the same kind: in pairs of short runs, one right after the other. Both ways are asked by
+``wrk`` outside the cluster. Whether something is served is asked on connections of their own, at this machine's port.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks import bare_envoy
+from benchmarks.measure import Measure
+from benchmarks.processes import pss
+from kubelab.clusters.descendants import below
+from kubelab.clusters.embedded import EmbeddedCluster
+from kubelab.lab import Lab
+from kubelab.lab.api import KubeconfigApi
+
+NAME = "bench-ingress"
+NAMESPACE = "bench"
+SYSTEM, CONTROLLER = "kubelab-ingress", "kubelab-ingress-controller"
+HOST = "salt.test"
+
+PAIRS = 9
+CONNECTIONS = 32
+CHANGES = 15
+ROTATIONS = 4
+HANDSHAKES_PER_SECOND = 50
+MANY = 1000
+WRITERS = 4
+PATIENCE_SECONDS = 60
+
+
+class Door:
+    """The ingress on this machine."""
+
+    def __init__(self, cluster: EmbeddedCluster) -> None:
+        self._port = cluster.loopback[80]
+
+    def serves(self, host: str) -> bool:
+        """Ask once, on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        try:
+            connection.request("GET", "/", headers={"Host": host})
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def serves_all(self, hosts: Iterable[str]) -> None:
+        """Return when every one has been answered; on one connection."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        for host in hosts:
+            until(lambda host=host: _asked(connection, host) == 200, f"{host} is not served")
+        connection.close()
+
+
+def _asked(connection: http.client.HTTPConnection, host: str) -> int:
+    connection.request("GET", "/", headers={"Host": host})
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def until(check: Callable[[], bool], what: str) -> None:
+    """Look again and again, without wearing the machine out. Raises SystemExit."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not check():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"After {PATIENCE_SECONDS} s {what}.")
+        time.sleep(0.002)
+
+
+def ingress(name: str, host: str, **spec: Any) -> dict[str, Any]:
+    """Everything of a host to the backend."""
+    backend = {"service": {"name": "salt", "port": {"number": 80}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata,
+            "spec": {"rules": [rule], **spec}}  # fmt: skip
+
+
+def measures(cluster: EmbeddedCluster) -> Iterator[Measure]:
+    """All of them, of a cluster that is up."""
+    lab = Lab(cluster, KubeconfigApi(cluster.kubeconfig), NAMESPACE)
+    system = Lab(cluster, lab.api, SYSTEM)
+    door = Door(cluster)
+    prepare(lab, system)
+    until(lambda: door.serves(HOST), "the ingress serves nothing")
+    if shutil.which("wrk"):
+        yield throughput(lab, system)
+    else:
+        print("  without wrk nothing is known of requests a second")
+    yield memory(cluster, "one Ingress")
+    yield applied(lab, door)
+    yield from rotations(lab)
+    yield many(lab, door)
+    yield memory(cluster, f"{MANY} Ingresses")
+
+
+def prepare(lab: Lab, system: Lab) -> None:
+    """The backend and the plain Envoy stand where the ingress does."""
+    system.wait(f"deployment/{CONTROLLER}")
+    node = system.find("pods")[0]["spec"]["nodeName"]
+    lab.apply(bare_envoy.backend(node))
+    lab.wait("deployment/salt")
+    lab.apply(bare_envoy.proxy(node, lab.find("pods", "app=salt")[0]["status"]["podIP"]))
+    lab.apply(ingress("salt", HOST))
+    lab.wait("deployment/bare")
+    until(lambda: "loadBalancer" in lab.get("service/bare")["status"], "the plain Envoy has no address")
+    until(lambda: wrk(lab, _address(lab, "service/bare")) > 0, "the plain Envoy does not answer")
+
+
+def _address(lab: Lab, service: str) -> str:
+    return lab.get(service)["status"]["loadBalancer"]["ingress"][0]["ip"]
+
+
+def throughput(lab: Lab, system: Lab) -> Measure:
+    """The median of what each pair says; which of the two goes first takes turns."""
+    ways = {"ingress": _address(system, f"service/{CONTROLLER}"), "bare": _address(lab, "service/bare")}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(PAIRS + 1):
+        for name in sorted(ways, reverse=bool(turn % 2)):
+            rates[name].append(requests_a_second(lab, ways[name]))
+    pairs = list(zip(rates["ingress"], rates["bare"], strict=True))[1:]  # the first one is to warm up
+    ours, theirs = (statistics.median(each) for each in zip(*pairs, strict=True))
+    share = statistics.median(ingress / bare for ingress, bare in pairs)
+    detail = f"{ours:.0f} ÷ {theirs:.0f} requests/s, {bare_envoy.WORKERS} workers each"
+    return Measure("Ingress ÷ plain Envoy", share, "", 0.95, at_least=True, detail=detail)
+
+
+def requests_a_second(lab: Lab, address: str) -> float:
+    """Of one second. Raises SystemExit when an answer was not 200."""
+    rate = wrk(lab, address)
+    if not rate:
+        raise SystemExit(f"wrk had wrong answers, or none, from {address}.")
+    return rate
+
+
+def wrk(lab: Lab, address: str) -> float:
+    """Requests a second; 0 when not all were answered with 200."""
+    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d1s", "-H", f"Host: {HOST}", f"http://{address}/"]
+    done = lab.cluster.outside.run(argv)
+    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    return float(found[1]) if found and "Non-2xx" not in done.stdout else 0.0
+
+
+def memory(cluster: EmbeddedCluster, when: str) -> Measure:
+    """What the ingress' pod takes beside its Envoys: process 1 and the controller."""
+    sizes = {pid: pss(pid) for pid in below(cluster.facts()["pid"]) if b"kubelab.engine.ingress" in _command(pid)}
+    told = " + ".join(f"{size / 1e6:.0f}" for size in sizes.values())
+    return Measure(f"controller beside Envoy, {when} (PSS)", sum(sizes.values()) / 1e6, "MB", 60, detail=told)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def applied(lab: Lab, door: Door) -> Measure:
+    """From the first byte of the request to the API."""
+    took = []
+    for number in range(CHANGES):
+        begin = time.perf_counter()
+        lab.apply(ingress("fresh", f"fresh-{number}.test"))
+        until(lambda number=number: door.serves(f"fresh-{number}.test"), "the new host is not served")
+        took.append(time.perf_counter() - begin)
+    detail = f"from {1000 * min(took):.0f} to {1000 * max(took):.0f}"
+    return Measure("apply → served", 1000 * statistics.median(took), "ms", 300, detail=detail)
+
+
+def rotations(lab: Lab) -> Iterator[Measure]:
+    """New certificates for a host while clients shake hands all the time."""
+    lab.certificate(HOST, secret="salt-tls")
+    lab.apply(ingress("salt", HOST, tls=[{"hosts": [HOST], "secretName": "salt-tls"}]))
+    until(lambda: lab.tls(HOST).verified is True, "the certificate is not served")
+    with lab.watch_tls(HOST, rate=HANDSHAKES_PER_SECOND) as watch:
+        for number in range(ROTATIONS):
+            with watch.event(f"{number}"):
+                lab.certificate(HOST, secret="salt-tls")
+    took = [event.ended - event.began + watch.took(event.name) for event in watch.events]
+    detail = f"{len(watch.handshakes)} handshakes, {watch.rate:.0f} a second"
+    yield Measure("new certificate served", max(took), "s", 1, detail=f"the slowest of {ROTATIONS}")
+    yield Measure("failed handshakes meanwhile", watch.failed, "", 0, detail=detail)
+
+
+def many(lab: Lab, door: Door) -> Measure:
+    """From the first of them sent to the API to the last of them served."""
+    numbers = range(MANY)
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(lambda first: lab.apply(_some(numbers[first::WRITERS])), range(WRITERS)))
+    written = time.perf_counter() - begin
+    door.serves_all(f"many-{number}.test" for number in numbers)
+    detail = f"{written:.1f} s of it until the API had them"
+    return Measure(f"{MANY} Ingresses served", time.perf_counter() - begin, "s", 5, detail=detail)
+
+
+def _some(numbers: Iterable[int]) -> list[dict[str, Any]]:
+    return [ingress(f"many-{number}", f"many-{number}.test") for number in numbers]
+
+
+def main() -> None:
+    """Print a line for each measure as it comes."""
+    os.environ["KUBELAB_NAME"] = NAME
+    cluster = EmbeddedCluster(NAME)
+    try:
+        cluster.up()
+        if "ingress" not in cluster.capabilities:
+            print("  there is no Envoy on this platform, and so no ingress")
+            return
+        for measure in measures(cluster):
+            print(measure, flush=True)
+        print(f"  on the tier {cluster.facts()['tier']!r}", flush=True)
+    finally:
+        cluster.down()
