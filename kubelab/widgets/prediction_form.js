@@ -11,7 +11,8 @@ class View {
     this.inputs = new Map();
     const heads = [...model.get("heads"), "what do you predict?"].map((head) => make("th", { scope: "col" }, head));
     const body = model.get("rows").map((row) => this.row(row));
-    el.append(make("div", { class: "kl kl-predict", "data-lm-suppress-shortcuts": "true" },
+    el.append(make("div", { class: "kl kl-predict", role: "group", "aria-label": "Predictions",
+      "data-lm-suppress-shortcuts": "true" },
       make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...body)),
       this.status, this.alert));
     model.on("change:chosen", this.show);
@@ -25,7 +26,8 @@ class View {
 
   row(row) {
     const options = row.options.map((option) => {
-      const input = make("input", { type: "radio", name: `${this.group}-${row.id}`, value: option });
+      const input = make("input", { type: "radio", name: `${this.group}-${row.id}`, value: option,
+        "data-lm-suppress-shortcuts": "true" });
       input.addEventListener("change", () => this.choose(row.id, option), { signal: this.signal });
       this.inputs.set(`${row.id} ${option}`, input);
       return make("label", {}, input, make("span", {}, option));

@@ -5,13 +5,14 @@ import pytest
 
 CELLS = (
     "import kubelab\n"
-    "from kubelab.widgets import ConntrackView, PacketWalk, RequestMatrix, RuleExplorer\n"
+    "from kubelab.widgets import ConntrackView, PacketWalk, PredictionForm, RequestMatrix, RuleExplorer\n"
     "lab = kubelab.connect('kube-system')\n"
     "worker = lab.cluster.nodes()[1].name",
     "walk = PacketWalk(lab, worker, 'kube-dns:dns', protocol='udp')\nwalk",
     "RuleExplorer(lab, 'kube-dns', node=worker)",
     "ConntrackView(lab, lab.cluster.nodes()[0].name)",
     "RequestMatrix(lab, ['one.test', 'two.test'], ['/', '/x'], predicted={'/': 404, '/x': 'web'})",
+    "PredictionForm([('a', ['Exact /foo'], ['yes', 'no'])], ['rule'], {'a': 'yes'}, lambda *_: None)",
 )
 CHANGE_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 LIGHT = "() => document.body.dataset.jpThemeLight"
@@ -39,6 +40,7 @@ def test_the_widgets_are_used_by_keyboard_in_both_themes(page_with_widgets, tmp_
     jump_from_chain_to_chain(page)
     read_the_connection_table(page)
     ask_why_in_the_request_matrix(page)
+    predict_by_keyboard(page)
 
 
 def step_through_a_walk(page):
@@ -124,3 +126,15 @@ def ask_why_in_the_request_matrix(page):
     expect(why).to_contain_text("no rule is for host two.test, and there is no default backend")
     matrix.get_by_role("button", name="Ask again").click()
     expect(matrix.get_by_role("status")).to_have_text("4 requests: 2 of 4 as predicted.")
+
+
+def predict_by_keyboard(page):
+    from playwright.sync_api import expect
+
+    form = page.get_by_role("group", name="Predictions")
+    form.scroll_into_view_if_needed()
+    expect(form.get_by_role("radio", name="yes")).to_be_checked()
+    form.get_by_role("radio", name="yes").focus()
+    page.keyboard.press("ArrowRight")
+    expect(form.get_by_role("radio", name="no")).to_be_checked()
+    expect(form.get_by_role("status")).to_have_text("Written down.")
