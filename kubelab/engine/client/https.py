@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakSet
 
 from kubelab.engine.client.transport import ApiRequest, ApiResponse, StreamRefused, split_lines
 
@@ -51,6 +52,7 @@ class HttpsTransport:
             self._headers["authorization"] = f"Bearer {token}"
         self._idle: list[tuple[float, _Streams]] = []
         """Since when (the loop's time), and the connection."""
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
 
     async def request(self, request: ApiRequest) -> ApiResponse:
         async with asyncio.timeout(REQUEST_SECONDS):
@@ -88,14 +90,17 @@ class HttpsTransport:
                     yield line
 
     async def close(self) -> None:
-        """Hang up."""
-        for _, (_, writer) in self._idle:
-            writer.close()
+        """Hang up, also on whoever is slow to say goodbye: whoever closes may end the event loop at once."""
+        for writer in list(self._writers):
+            writer.transport.abort()
         self._idle.clear()
+        await asyncio.sleep(0)  # each transport lets go of its socket in the loop's next round
 
     async def _open(self) -> _Streams:
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+            reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+        self._writers.add(writer)
+        return reader, writer
 
     @asynccontextmanager
     async def _exchange(self, request: ApiRequest, streams: _Streams | None) -> AsyncIterator[_Exchange]:

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubelab.clusters.kind.cluster import KindCluster
+from tests.clusters.kind.fake_api import FakeApi
+
+PROGRAMS = Path(__file__).with_name("fake_programs.py")
+INFO = {
+    "ServerVersion": "28.2.2",
+    "CgroupVersion": "2",
+    "SecurityOptions": ["name=seccomp,profile=builtin"],
+    "MemTotal": 8 << 30,
+    "NCPU": 4,
+    "DockerRootDir": "/",
+    "OperatingSystem": "Debian GNU/Linux 13",
+}
+PODMAN_INFO = {
+    "version": {"Version": "5.4.0"},
+    "host": {"cgroupVersion": "v2", "memTotal": 8 << 30, "cpus": 4, "security": {"rootless": True},
+             "distribution": {"distribution": "fedora"}},
+    "store": {"graphRoot": "/"},
+}  # fmt: skip
+
+
+class Programs:
+    """The machine's container engines and kind; none but those that are installed here."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "bin").mkdir(parents=True)
+        self.path = home / "path"
+        self.path.mkdir()
+        self.info(INFO)
+
+    def install(self, *names: str) -> None:
+        """Put these on PATH."""
+        for name in names:
+            script = self.path / name
+            command = shlex.join([sys.executable, "-S", "-E", str(PROGRAMS), name])
+            script.write_text(f'#!/bin/sh\nFAKE_HOME={shlex.quote(str(self.home))} exec {command} "$@"\n')
+            script.chmod(0o755)
+
+    def info(self, said: dict) -> None:
+        """What the engine says of itself."""
+        (self.home / "info.json").write_text(json.dumps(said))
+
+    def answer(self, *rules: tuple[str, int, str, str] | tuple[str, int, str, str, float]) -> None:
+        """Answer otherwise than usual: (pattern of the command line, exit code, stdout, stderr, seconds before)."""
+        (self.home / "rules.json").write_text(json.dumps([[*rule, 0][:5] for rule in rules]))
+
+    def tool(self, name: str, script: str) -> None:
+        """A program inside the nodes; $FAKE_NODE is the node's name."""
+        path = self.home / "bin" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    @property
+    def calls(self) -> list[str]:
+        """The command lines so far."""
+        calls = self.home / "calls"
+        return [" ".join(json.loads(line)) for line in calls.read_text().splitlines()] if calls.exists() else []
+
+    def called(self, beginning: str) -> list[str]:
+        """Those that begin so."""
+        return [call for call in self.calls if call.startswith(beginning)]
+
+    @property
+    def containers(self) -> dict:
+        """The containers by name."""
+        path = self.home / "state.json"
+        return json.loads(path.read_text())["containers"] if path.exists() else {}
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Docker and kind, both in order."""
+    fakes = Programs(tmp_path / "fakes")
+    fakes.install("docker", "kind")
+    monkeypatch.setenv("PATH", f"{fakes.path}:/usr/bin:/bin")
+    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "home"))
+    for name in [*os.environ]:
+        if name.lower().endswith("_proxy") or name in (
+            "KIND_EXPERIMENTAL_PROVIDER", "DOCKER_HOST", "KUBELAB_NAME", "KUBELAB_ON", "KUBELAB_TIER",
+        ):  # fmt: skip
+            monkeypatch.delenv(name)
+    return fakes
+
+
+@pytest.fixture
+def api(tmp_path: Path, programs: Programs) -> Iterator[FakeApi]:
+    """The API server of the cluster that kind is about to make."""
+    fake = FakeApi(tmp_path / "api")
+    (programs.home / "kubeconfig").write_text(fake.kubeconfig())
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def cluster(programs: Programs, api: FakeApi) -> KindCluster:
+    """A cluster that is not there yet."""
+    return KindCluster("demo")
+
+
+@pytest.fixture
+def up(cluster: KindCluster) -> KindCluster:
+    """A cluster that is up."""
+    cluster.up()
+    return cluster

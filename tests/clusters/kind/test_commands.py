@@ -1,0 +1,87 @@
+"""The command line on kind: `--on` once, then every command finds the cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.clusters.kind.conftest import INFO
+
+
+@pytest.fixture
+def kubelab(programs):
+    """Runs ``kubelab ARGV…`` on the cluster ``demo``."""
+
+    def run(*argv: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kubelab.cli", *argv],
+            input=stdin, capture_output=True, text=True, timeout=60,
+            env=os.environ | {"KUBELAB_NAME": "demo", "COLUMNS": "200"} | environment,
+        )  # fmt: skip
+
+    return run
+
+
+def test_up_once_on_kind_and_every_command_finds_it(kubelab, api, programs, tmp_path):
+    up = kubelab("up", "--on", "kind")
+    assert up.returncode == 0, up.stderr
+    first, *rest = up.stdout.splitlines()
+    assert first.startswith("Cluster demo is up after ")
+    assert "on kind, 3 nodes in Docker." in first
+    assert "  nodes       demo-control-plane, demo-worker, demo-worker2" in rest
+    assert any(line.startswith("  ingress     http://127.0.0.1:") for line in rest)
+    assert "kind creates three nodes" in up.stderr  # progress is no output
+
+    assert kubelab("up").stdout.startswith("Cluster demo was up already")
+    assert kubelab("status").stdout.startswith("Cluster demo is up: Kubernetes v1.36.")
+    assert kubelab("kubeconfig").stdout == f"{tmp_path}/home/demo/kubeconfig\n"
+    node = kubelab("node", "worker2", "--", "sh", "-c", "echo $FAKE_NODE; tr a-z A-Z; exit 5", stdin="rules\n")
+    assert (node.returncode, node.stdout) == (5, "demo-worker2\nRULES\n")
+    assert "there are demo-control-plane, demo-worker, demo-worker2, outside" in kubelab("node", "moon", "true").stderr
+    programs.tool("curl", "printf nftables")
+    assert [line.split() for line in kubelab("proxy-mode").stdout.splitlines()] == [
+        [f"demo-{each}", "nftables"] for each in ("control-plane", "worker", "worker2")
+    ]
+    assert kubelab("reset").stdout == "Cluster demo is empty again.\n"
+    assert kubelab("logs", str(tmp_path / "logs")).returncode == 0
+    other = kubelab("up", "--on", "embedded")
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "Cluster 'demo' is on kind" in other.stderr
+    assert kubelab("down").stdout == "Cluster demo is gone.\n"
+    assert programs.containers == {}
+
+
+def test_the_environment_can_say_on_what(kubelab, programs):
+    (programs.path / "kind").unlink()
+    up = kubelab("up", KUBELAB_ON="kind")
+    assert (up.returncode, up.stdout) == (1, "")
+    assert "kubelab: kind is not on PATH: https://kind.sigs.k8s.io/" in up.stderr
+
+
+def test_options_of_the_embedded_cluster_are_refused(kubelab):
+    done = kubelab("up", "--on", "kind", "--tier", "user")
+    assert done.returncode == 2
+    assert "--tier can be said of an embedded cluster only" in done.stderr
+
+
+def test_the_doctor_looks_at_what_kind_needs(kubelab, programs):
+    programs.info({**INFO, "CgroupVersion": "1"})
+    done = kubelab("doctor", "--on", "kind")
+    assert done.returncode == 1
+    assert "✔  engine   Docker 28.2.2" in done.stdout
+    assert "✘  cgroup" in done.stdout
+    assert "A cluster on kind cannot run here" in done.stdout
+
+
+def test_the_embedded_cluster_pays_nothing_for_kind():
+    code = (
+        "import sys, kubelab.clusters; kubelab.clusters.find('demo');"
+        "found = {name for name in sys.modules if 'kind' in name.split('.')};"
+        "found |= {'yaml', 'asyncio'} & set(sys.modules);"
+        "sys.exit(f'loaded: {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

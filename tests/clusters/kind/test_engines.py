@@ -1,0 +1,95 @@
+"""Which engine and which kind are taken, and what is said of those that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubelab.clusters.base import ClusterError
+from kubelab.clusters.kind import containers
+from kubelab.clusters.kind.containers import find_engine
+from kubelab.clusters.kind.program import find_kind
+from tests.clusters.kind.conftest import INFO, PODMAN_INFO
+
+
+def test_the_first_engine_that_works_is_taken(programs):
+    programs.install("podman")
+    programs.answer(("^docker info", 1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"))
+    programs.info(PODMAN_INFO)
+    engine = find_engine()
+    assert (engine.name, engine.facts.rootless, engine.facts.cgroup) == ("podman", True, 2)
+
+
+def test_kinds_own_variable_chooses(programs, monkeypatch):
+    programs.install("nerdctl")
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+    assert find_engine().name == "nerdctl"
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "lxc")
+    with pytest.raises(ClusterError, match="is 'lxc'; kind knows docker, podman, nerdctl"):
+        find_engine()
+
+
+def test_a_docker_that_is_podman_is_asked_as_podman(programs):
+    programs.install("podman")
+    programs.answer(("^docker --version", 0, "podman version 5.4.0\n", ""))
+    programs.info(PODMAN_INFO)
+    assert find_engine().name == "podman"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("permission denied while trying to connect to the Docker daemon socket", r"you may not use it .*usermod -aG"),
+        ("Cannot connect to the Docker daemon. Is the docker daemon running?", "does not run: `sudo systemctl start"),
+        ("panic: out of cheese", "does not work: panic: out of cheese; `docker info` shows it all"),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_told_with_its_remedy(programs, said, sentence):
+    programs.answer(("^docker info", 1, "", said))
+    with pytest.raises(ClusterError, match=sentence):
+        find_engine()
+
+
+def test_an_engine_that_complains_inside_its_answer_does_not_work_either(programs):
+    programs.info({**INFO, "ServerErrors": ["Cannot connect to the Docker daemon at unix:///var/run/docker.sock."]})
+    with pytest.raises(ClusterError, match="is installed, but does not run"):
+        find_engine()
+
+
+def test_an_engine_that_hangs_is_not_waited_for(programs, monkeypatch):
+    monkeypatch.setattr(containers, "ANSWER_SECONDS", 0.2)
+    programs.answer(("^docker info", 0, "", "", 30))
+    with pytest.raises(ClusterError, match=r"Docker did not answer within 0\.2 s: restart it"):
+        find_engine()
+
+
+def test_what_is_too_old_is_refused(programs):
+    programs.info({**INFO, "ServerVersion": "19.03.5"})
+    with pytest.raises(ClusterError, match=r"Docker 19\.3\.5 is too old for kind: 20\.10 or newer"):
+        find_engine()
+
+
+def test_without_any_engine_one_is_told_where_there_is_one(programs):
+    (programs.path / "docker").unlink()
+    with pytest.raises(ClusterError, match="kind needs Docker, Podman or nerdctl, which is not on PATH: https://"):
+        find_engine()
+
+
+@pytest.mark.parametrize("version", ["kind v0.32.0 go1.25 linux/amd64", "kind v0.9.0 go1.15 linux/amd64"])
+def test_an_old_kind_is_refused(programs, tmp_path, version):
+    programs.answer(("^kind version", 0, version, ""))
+    with pytest.raises(ClusterError, match=r"is too old, 0\.33 or newer is needed: https://kind\.sigs\.k8s\.io/"):
+        find_kind(find_engine(), tmp_path / "log")
+
+
+def test_a_missing_kind_is_told_where_to_get_it(programs, tmp_path):
+    (programs.path / "kind").unlink()
+    with pytest.raises(ClusterError, match=r"kind is not on PATH: https://kind\.sigs\.k8s\.io/"):
+        find_kind(find_engine(), tmp_path / "log")
+
+
+def test_kind_is_told_the_engine_and_its_words_are_kept(programs, tmp_path):
+    kind = find_kind(find_engine(), tmp_path / "log")
+    programs.answer(("^kind get clusters", 3, "", "ERROR: something odd\n"))
+    with pytest.raises(ClusterError, match=r"could not list its clusters: something odd \(kind's own words are in /"):
+        kind.clusters()
+    assert "ERROR: something odd" in (tmp_path / "log").read_text()
