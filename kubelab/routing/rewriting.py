@@ -14,8 +14,8 @@ def rewritten(change: PathMatch | None, matched: PathMatch, target: str) -> str:
         return target
     if change.kind == "Exact":
         return change.value + mark + query
-    rest = path[len(paths.effective(matched)) :]
-    return ((change.value.removesuffix("/") + rest) or "/") + mark + query
+    rest, new = path[len(paths.effective(matched)) :], change.value.removesuffix("/")
+    return (new + rest if new else "/" + rest.lstrip("/")) + mark + query
 
 
 def location(action: Redirect, matched: PathMatch, entrance: Entrance, request: Request) -> str:

@@ -96,7 +96,7 @@ def _new_path(new: PathMatch | None, matched: PathMatch) -> Object:
     old, prefix = matched.value.rstrip("/"), new.value.rstrip("/")
     if not prefix:
         return {"regex_rewrite": _regex(f"^{re.escape(old)}/*", "/")}
-    return {"prefix_rewrite": prefix} if old else {"regex_rewrite": _regex("^/+", f"{prefix}/")}
+    return {"prefix_rewrite": prefix} if old else {"regex_rewrite": _regex("^/", f"{prefix}/")}
 
 
 def _regex(pattern: str, substitution: str) -> Object:
