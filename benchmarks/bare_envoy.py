@@ -1,4 +1,4 @@
-"""A plain Envoy with a configuration that never changes, and a backend that costs little: pods to compare with."""
+"""Plain Envoys with configurations that never change, and a backend that costs little: pods to compare with."""
 
 from __future__ import annotations
 
@@ -9,36 +9,53 @@ from kubelab.engine.ingress import envoy
 
 Object = dict[str, Any]
 
-WORKERS = len(envoy.ADMIN_PORTS) * envoy.WORKERS
-"""As many as the ingress has."""
+PROCESSES = len(envoy.ADMIN_PORTS)
+"""As many as the ingress has, with as many workers each."""
 PORT = 8080
 ANSWER = "salt\n"
 
 _TYPES = "type.googleapis.com/envoy.extensions.filters"
+_LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 
 
 def backend(node: str) -> list[Object]:
     """Deployment and Service ``salt``: an Envoy that answers by itself."""
     route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": ANSWER}}}
-    return _served("salt", node, _static(route, []), 1, {})
+    return _served("salt", node, _static(route, [], []), 1, 1, {})
 
 
-def proxy(node: str, target: str) -> list[Object]:
-    """Deployment and Service ``bare`` (a LoadBalancer): an Envoy that sends everything to this address."""
+def plain(node: str, target: str) -> list[Object]:
+    """Deployment and LoadBalancer ``plain``: as in Envoy's own first example, which writes a line a request."""
+    log = {"name": "envoy.access_loggers.stdout", "typed_config": {"@type": _LOG}}
+    return _proxy("plain", node, target, [log], PROCESSES, envoy.WORKERS)
+
+
+def silent(node: str, target: str) -> list[Object]:
+    """Deployment and LoadBalancer ``silent``: a single process with all the workers, which writes no log."""
+    return _proxy("silent", node, target, [], 1, PROCESSES * envoy.WORKERS)
+
+
+def _proxy(name: str, node: str, target: str, log: list[Object], processes: int, workers: int) -> list[Object]:
+    """Everything goes to this address."""
     address = {"socket_address": {"address": target, "port_value": PORT}}
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-    cluster = {"name": "salt", "type": "STATIC", "connect_timeout": "1s",
-               "load_assignment": {"cluster_name": "salt", "endpoints": endpoints}}  # fmt: skip
-    config = _static({"match": {"prefix": "/"}, "route": {"cluster": "salt"}}, [cluster])
-    return _served("bare", node, config, WORKERS, {"type": "LoadBalancer", "externalTrafficPolicy": "Local"})
+    cluster = {
+        "name": "salt",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": "salt", "endpoints": endpoints},
+    }
+    config = _static({"match": {"prefix": "/"}, "route": {"cluster": "salt"}}, [cluster], log)
+    return _served(name, node, config, processes, workers, {"type": "LoadBalancer", "externalTrafficPolicy": "Local"})
 
 
-def _static(route: Object, clusters: list[Object]) -> Object:
+def _static(route: Object, clusters: list[Object], log: list[Object]) -> Object:
     hosts = [{"name": "all", "domains": ["*"], "routes": [route]}]
     router = {"@type": f"{_TYPES}.http.router.v3.Router"}
     manager = {
         "@type": f"{_TYPES}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bare",
+        "access_log": log,
         "route_config": {"virtual_hosts": hosts},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }
@@ -50,18 +67,21 @@ def _static(route: Object, clusters: list[Object]) -> Object:
     return {"static_resources": {"listeners": [listener], "clusters": clusters}}
 
 
-def _served(name: str, node: str, config: Object, workers: int, service: Object) -> list[Object]:
+def _served(name: str, node: str, config: Object, processes: int, workers: int, service: Object) -> list[Object]:
     program = envoy.binary()
     assert program is not None
     options = ["--concurrency", str(workers), "--disable-hot-restart", "-l", "warning"]
-    container = {
-        "name": "envoy",
-        "image": "python:3.12",
-        "command": [program, "--config-yaml", json.dumps(config), *options],
-        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-    }
+    containers = [
+        {
+            "name": f"envoy-{number}",
+            "image": "python:3.12",
+            "command": [program, "--config-yaml", json.dumps(config), *options],
+            "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        }
+        for number in range(processes)
+    ]
     labels = {"app": name}
-    pod = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": [container]}
+    pod = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": containers}
     template = {"metadata": {"labels": labels}, "spec": pod}
     ports = [{"port": 80, "targetPort": PORT}]
     return [

@@ -1,8 +1,8 @@
 """The ingress held against its marks; ``python -m benchmarks ingress``.
 
-Its requests a second are compared with those of a plain Envoy with as many workers, on the same node, with the same
-backend, behind a Service of the same kind: in pairs of short runs, one right after the other. Both ways are asked by
-``wrk`` outside the cluster. Whether something is served is asked on connections of their own, at this machine's port.
+Its requests a second are compared with those of plain Envoys: as many processes with as many workers, on the same node,
+with the same backend, behind a Service of the same kind, a log line a request. They are asked for one after the other
+in short runs, by ``wrk`` outside the cluster. Whether something is served is asked at this machine's port.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAMESPACE = "bench"
 SYSTEM, CONTROLLER = "kubelab-ingress", "kubelab-ingress-controller"
 HOST = "salt.test"
 
-PAIRS = 9
+ROUNDS = 8
 CONNECTIONS = 32
 CHANGES = 15
 ROTATIONS = 4
@@ -99,7 +99,7 @@ def measures(cluster: EmbeddedCluster) -> Iterator[Measure]:
     prepare(lab, system)
     until(lambda: door.serves(HOST), "the ingress serves nothing")
     if shutil.which("wrk"):
-        yield throughput(lab, system)
+        yield from throughput(lab, system)
     else:
         print("  without wrk nothing is known of requests a second")
     yield memory(cluster, "one Ingress")
@@ -110,34 +110,44 @@ def measures(cluster: EmbeddedCluster) -> Iterator[Measure]:
 
 
 def prepare(lab: Lab, system: Lab) -> None:
-    """The backend and the plain Envoy stand where the ingress does."""
+    """The backend and the plain Envoys stand where the ingress does."""
     system.wait(f"deployment/{CONTROLLER}")
     node = system.find("pods")[0]["spec"]["nodeName"]
     lab.apply(bare_envoy.backend(node))
     lab.wait("deployment/salt")
-    lab.apply(bare_envoy.proxy(node, lab.find("pods", "app=salt")[0]["status"]["podIP"]))
-    lab.apply(ingress("salt", HOST))
-    lab.wait("deployment/bare")
-    until(lambda: "loadBalancer" in lab.get("service/bare")["status"], "the plain Envoy has no address")
-    until(lambda: wrk(lab, _address(lab, "service/bare")) > 0, "the plain Envoy does not answer")
+    target = lab.find("pods", "app=salt")[0]["status"]["podIP"]
+    lab.apply([*bare_envoy.plain(node, target), *bare_envoy.silent(node, target), ingress("salt", HOST)])
+    for name in ("plain", "silent"):
+        lab.wait(f"deployment/{name}")
+        until(lambda name=name: "loadBalancer" in lab.get(f"service/{name}")["status"], f"{name} has no address")
+        until(lambda name=name: wrk(lab, _address(lab, name)) > 0, f"{name} does not answer")
 
 
 def _address(lab: Lab, service: str) -> str:
-    return lab.get(service)["status"]["loadBalancer"]["ingress"][0]["ip"]
+    return lab.get(f"service/{service}")["status"]["loadBalancer"]["ingress"][0]["ip"]
 
 
-def throughput(lab: Lab, system: Lab) -> Measure:
-    """The median of what each pair says; which of the two goes first takes turns."""
-    ways = {"ingress": _address(system, f"service/{CONTROLLER}"), "bare": _address(lab, "service/bare")}
+def throughput(lab: Lab, system: Lab) -> Iterator[Measure]:
+    """The median of what each round says; who goes first takes turns."""
+    ways = {
+        "ingress": _address(system, CONTROLLER),
+        "plain": _address(lab, "plain"),
+        "silent": _address(lab, "silent"),
+    }
     rates: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(PAIRS + 1):
+    for turn in range(ROUNDS + 1):
         for name in sorted(ways, reverse=bool(turn % 2)):
-            rates[name].append(requests_a_second(lab, ways[name]))
-    pairs = list(zip(rates["ingress"], rates["bare"], strict=True))[1:]  # the first one is to warm up
-    ours, theirs = (statistics.median(each) for each in zip(*pairs, strict=True))
-    share = statistics.median(ingress / bare for ingress, bare in pairs)
-    detail = f"{ours:.0f} ÷ {theirs:.0f} requests/s, {bare_envoy.WORKERS} workers each"
-    return Measure("Ingress ÷ plain Envoy", share, "", 0.95, at_least=True, detail=detail)
+            rate = requests_a_second(lab, ways[name])
+            if turn > 0:  # the first round is to warm up
+                rates[name].append(rate)
+    ours = statistics.median(rates["ingress"])
+    for name, what, mark in (
+        ("plain", "Ingress ÷ plain Envoys", 0.95),
+        ("silent", "Ingress ÷ one Envoy that writes no log", None),
+    ):
+        share = statistics.median(mine / its for mine, its in zip(rates["ingress"], rates[name], strict=True))
+        detail = f"{ours:.0f} ÷ {statistics.median(rates[name]):.0f} requests/s"
+        yield Measure(what, share, "", mark, at_least=True, detail=detail)
 
 
 def requests_a_second(lab: Lab, address: str) -> float:
