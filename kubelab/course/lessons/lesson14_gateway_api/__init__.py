@@ -7,7 +7,7 @@ from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import set_up
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.wanted import Wanted
 from kubelab.course.lessons.lesson14_gateway_api import canary, faults, migrated, repaired
 from kubelab.course.lessons.lesson14_gateway_api.asking import ask, while_asking
-from kubelab.course.lessons.lesson14_gateway_api.faults import got, guess, measure_faults
+from kubelab.course.lessons.lesson14_gateway_api.faults import all_faults, got, measure_faults
 from kubelab.course.lessons.lesson14_gateway_api.objects import beside, take_away
 from kubelab.course.lessons.lesson14_gateway_api.telling import told
 from kubelab.course.lessons.lesson14_gateway_api.weights import sweep
@@ -16,10 +16,10 @@ from kubelab.grading import Book
 
 __all__ = [
     "LESSON",
+    "all_faults",
     "ask",
     "beside",
     "got",
-    "guess",
     "measure_faults",
     "set_up",
     "sweep",

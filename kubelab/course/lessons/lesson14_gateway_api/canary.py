@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kubelab.course.catalogue import Task
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import stage
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.stage import App
+from kubelab.course.lessons.lesson14_gateway_api import telling
 from kubelab.course.lessons.lesson14_gateway_api.intervals import binomial
 from kubelab.course.lessons.lesson14_gateway_api.objects import gateway, http_route, listener, rule
 from kubelab.course.seed import Seed
@@ -154,10 +156,13 @@ def _why(names: Own, failed: Sequence[str], share: float, as_weighted: bool, to_
 
 def _ask(lab: Lab, names: Own) -> tuple[Requests, Requests, Requests]:
     urls, via = [f"http://{names.host}{path}" for path in PATHS], f"gateway/{GATEWAY}"
-    lab.wait(f"httproute/{ROUTE}", "Accepted")
+    tester = {names.header: names.value}
+    deadline = time.monotonic() + telling.GOOD_SECONDS
+    while set(lab.requests(*urls, headers=tester, via=via).counts) != {names.new} and time.monotonic() < deadline:
+        time.sleep(0.1)  # what was applied a moment ago gets its moment, and the rules of a route come together
     return (
         lab.requests(*urls, n=REQUESTS // len(urls), keep=True, via=via),
-        lab.requests(*urls, n=TESTERS // len(urls), headers={names.header: names.value}, via=via),
+        lab.requests(*urls, n=TESTERS // len(urls), headers=tester, via=via),
         lab.requests(*urls, n=OTHERS // len(urls), headers={names.header: "somebody"}, via=via),
     )
 

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 from kubelab.course.catalogue import Question
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import stage
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.tables import LEFT, padded
 from kubelab.course.lessons.lesson14_gateway_api import telling
 from kubelab.course.lessons.lesson14_gateway_api.objects import http_route, rule
-from kubelab.course.predictions import Prediction, predict
+from kubelab.course.predictions import predict
+from kubelab.course.tables import LEFT, padded
 from kubelab.lab import palette
 from kubelab.lab.api import Object
-from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Reply, listed, measure
 
@@ -27,8 +26,10 @@ APP, EMPTY = "shop", "empty"
 """A Service with a pod, and one whose selector finds none."""
 GATEWAY = "edge"
 WELL = "all is well"
+FINE = "none"
+"""The row without a fault."""
 CODES = ("answered", "404", "500", "503", "no connection")
-REASONS = (WELL, "BackendNotFound", "NoMatchingListenerHostname", "NotAllowedByListeners", "RefNotPermitted")
+REASONS = (WELL, "BackendNotFound", "NoMatchingListenerHostname")
 HEADS = ("fault", "by the Ingress", "the Ingress says", "by the Gateway", "the HTTPRoute says")
 
 
@@ -40,14 +41,16 @@ class Fault(NamedTuple):
     path: str = "/"
     domain: str = "books.test"
     """The last two labels of the row's host; the Gateway's listener is for one domain."""
+    hurried: tuple[str, str] = ("404", WELL)
+    """The guess of somebody in a hurry."""
 
 
 FAULTS: Mapping[str, Fault] = {
-    "none": Fault("nothing is wrong"),
-    "no-service": Fault("the backend is Service shpo, which does not exist", service="shpo"),
-    "no-endpoints": Fault("the backend is a Service without a ready pod", service=EMPTY),
+    FINE: Fault("nothing is wrong"),
+    "no-service": Fault("there is no Service shpo", service="shpo", hurried=("503", "BackendNotFound")),
+    "no-endpoints": Fault("no pod of the Service is ready", service=EMPTY, hurried=("503", "BackendNotFound")),
     "no-match": Fault("the rule is for /shop, the request for /", path="/shop"),
-    "other-host": Fault("the host is of music.test, the Gateway's listener for *.books.test", domain="music.test"),
+    "other-host": Fault("the host is of music.test, the listener for *.books.test", domain="music.test"),
 }
 """By the names of Ingress and HTTPRoute, in the order in which they are shown."""
 
@@ -57,22 +60,12 @@ def questions() -> tuple[Question, ...]:
     return tuple(
         question
         for name, fault in FAULTS.items()
-        if name != "none"
+        if name != FINE
         for question in (
-            Question(f"14.{name}", f"{fault.words}: what does a client of the Gateway get?", options=CODES),
+            Question(f"14.{name}", f"{fault.words}: what does a client of the Gateway get?", options=CODES[:4]),
             Question(f"14.{name}.says", f"{fault.words}: which reason does the HTTPRoute give?", options=REASONS),
         )
     )
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """What was written down."""
-
-    predictions: tuple[Prediction, ...]
-
-    def __repr__(self) -> str:
-        return f"Guesses({len(self.predictions)} are written down)"
 
 
 class Seen(NamedTuple):
@@ -119,13 +112,21 @@ class Both:
         return words, (seen[0], ""), (seen[1], ""), (seen[2], said[0]), (seen[3], said[1])
 
 
-def guess(*, codes: Mapping[str, str], reasons: Mapping[str, str]) -> Guesses:
-    """Write down, by the fault's name, what a client gets and which reason the route gives. Raises `LabError`."""
-    unknown = next((name for name in (*codes, *reasons) if name not in FAULTS), None)
-    if unknown is not None:
-        raise LabError(f"There is no fault {unknown!r}; they are {', '.join(FAULTS)}.")
-    written = [predict(f"14.{name}", value) for name, value in codes.items()]
-    return Guesses((*written, *(predict(f"14.{name}.says", value) for name, value in reasons.items())))
+def all_faults() -> dict[str, Any]:
+    """The rows for a `PredictionForm`, with the guesses of somebody who thinks that whatever is down is a 503, and that
+    an object says what is wrong with its pods, and nothing of its hosts."""
+    chosen = {f"14.{name}": fault.hurried[0] for name, fault in FAULTS.items() if name != FINE}
+    chosen |= {f"14.{name}.says": fault.hurried[1] for name, fault in FAULTS.items() if name != FINE}
+    rows = [
+        (each.id, _asked(each.id.removeprefix("14.").removesuffix(".says"), each), each.options) for each in questions()
+    ]
+    return {"rows": rows, "heads": ("fault", "what is wrong", ""), "chosen": chosen}
+
+
+def _asked(name: str, question: Question) -> tuple[str, str, str]:
+    if question.id.endswith(".says"):
+        return "", "", "the HTTPRoute says"
+    return name, FAULTS[name].words, "a client gets"
 
 
 def measure_faults(lab: Lab) -> Both:
@@ -135,14 +136,14 @@ def measure_faults(lab: Lab) -> Both:
             predicted.enter_context(predict.first(question.id))
         lab.apply(_nobody())
         lab.apply([each for name, fault in FAULTS.items() for each in _objects(name, fault)])
-        lab.wait("ingress/none", "answers")
-        lab.wait("httproute/none", "answers")
-        by_ingress, by_gateway = _ask(lab, "ingress/none"), _ask(lab, f"gateway/{GATEWAY}")
+        lab.wait(f"ingress/{FINE}", "answers")
+        lab.wait(f"httproute/{FINE}", "answers")
+        by_ingress, by_gateway = _ask(lab, f"ingress/{FINE}"), _ask(lab, f"gateway/{GATEWAY}")
         seen = {
             name: Seen(by_ingress[name], _ingress_says(lab, name), by_gateway[name], reason(lab, f"httproute/{name}"))
             for name in FAULTS
         }
-        return Both(seen, {name: _compared(name, each) for name, each in seen.items() if name != "none"})
+        return Both(seen, {name: _compared(name, each) for name, each in seen.items() if name != FINE})
 
 
 def reason(lab: Lab, name: str) -> str:

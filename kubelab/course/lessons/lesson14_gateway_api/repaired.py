@@ -6,21 +6,26 @@ has to be is refused: a third team's route is not to get in, and no other Secret
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubelab.course.catalogue import Task
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths import stage
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.stage import App
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.three_faults import misspelt
 from kubelab.course.lessons.lesson14_gateway_api import telling
-from kubelab.course.lessons.lesson14_gateway_api.objects import (
-    API_VERSION,
-    beside,
-    gateway,
-    http_route,
-    listener,
-    rule,
+from kubelab.course.lessons.lesson14_gateway_api.objects import beside
+from kubelab.course.lessons.lesson14_gateway_api.two_teams import (
+    GATEWAY,
+    GRANT,
+    INTRUDER,
+    LEDGER,
+    NEIGHBOUR,
+    PLATFORM,
+    ROUTE,
+    SECRET,
+    Own,
+    own,
 )
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
@@ -32,76 +37,7 @@ from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Reply
 from kubelab.routing.gateway.references import Grants
 
-PLATFORM, NEIGHBOUR = "platform", "next-door"
-GATEWAY, ROUTE, GRANT, SECRET, INTRUDER = "edge", "shop", "lend-certificate", "shop-tls", "intruder"
-LEDGER = "ledger"
-"""A Secret that is nobody else's business."""
-BY_NAMESPACE, BY_KIND, BY_NAME = "namespace", "kind", "Secret name"
-SAME, SELECTOR, HOSTNAME = "same", "selector", "hostname"
-NAME_LABEL = "kubernetes.io/metadata.name"
-"""The label that every namespace has (https://kubernetes.io/docs/reference/labels-annotations-taints/)."""
 REQUEST_SECONDS = 1.5
-
-
-class Own(NamedTuple):
-    """One learner's names and faults."""
-
-    host: str
-    app: str
-    port: int
-    grant_fault: str
-    listener_fault: str
-
-    def grant(self, lab: Lab, fault: str = "") -> Object:
-        """The ReferenceGrant of the shop's namespace, with a fault or without."""
-        giver = beside(lab, NEIGHBOUR if fault == BY_NAMESPACE else PLATFORM).namespace
-        given = {"group": API_VERSION.split("/")[0], "kind": "HTTPRoute" if fault == BY_KIND else "Gateway"}
-        lent = misspelt(SECRET) if fault == BY_NAME else SECRET
-        return {
-            "apiVersion": API_VERSION,
-            "kind": "ReferenceGrant",
-            "metadata": {"name": GRANT},
-            "spec": {
-                "from": [{**given, "namespace": giver}],
-                "to": [{"group": "", "kind": "Secret", "name": lent}],
-            },
-        }
-
-    def gateway(self, lab: Lab, fault: str = "") -> Object:
-        """The Gateway of the platform's namespace, with a fault or without."""
-        name = misspelt(lab.namespace) if fault == SELECTOR else lab.namespace
-        chosen: dict[str, Any] = {"from": "Selector", "selector": {"matchLabels": {NAME_LABEL: name}}}
-        allowed = {"from": "Same"} if fault == SAME else chosen
-        return gateway(
-            GATEWAY,
-            listener(
-                "https",
-                hostname=f"*.{misspelt(self.domain) if fault == HOSTNAME else self.domain}",
-                secret={"name": SECRET, "namespace": lab.namespace},
-                allowedRoutes={"namespaces": allowed},
-            ),
-        )
-
-    def route(self, lab: Lab, name: str = ROUTE) -> Object:
-        """The shop's route, and that of the team next door."""
-        parent = {"name": GATEWAY, "namespace": beside(lab, PLATFORM).namespace}
-        return http_route(name, parent, [self.host], rule({self.app: 1}, self.port, path="/"))
-
-    @property
-    def domain(self) -> str:
-        """The host without its first label."""
-        return self.host.partition(".")[2]
-
-
-def own(seed: Seed) -> Own:
-    """The names and the faults that the seed gives."""
-    return Own(
-        host=f"www.{seed.name('14.3/host')}.test",
-        app=seed.choice("14.3/app", ("books", "music", "games")),
-        port=seed.number("14.3/port", 8000, 8999),
-        grant_fault=seed.choice("14.3/grant", (BY_NAMESPACE, BY_KIND, BY_NAME)),
-        listener_fault=seed.choice("14.3/listener", (SAME, SELECTOR, HOSTNAME)),
-    )
 
 
 def facts(seed: Seed) -> Mapping[str, object]:
@@ -113,15 +49,7 @@ def facts(seed: Seed) -> Mapping[str, object]:
 def secrets(seed: Seed) -> Mapping[str, object]:
     """What is wrong."""
     names = own(seed)
-    said = {
-        BY_NAMESPACE: "the grant was given to the namespace next door",
-        BY_KIND: "the grant was given to HTTPRoutes",
-        BY_NAME: f"the grant was for a Secret {misspelt(SECRET)}",
-        SAME: "the listener let in routes of its own namespace only",
-        SELECTOR: "the listener's selector misspelt the namespace",
-        HOSTNAME: "the listener's hostname was misspelt",
-    }
-    return {"domain": names.domain, "told": f"# {said[names.grant_fault]}\n# {said[names.listener_fault]}"}
+    return {"domain": names.domain, "told": names.told}
 
 
 def start(lab: Lab, seed: Seed) -> None:
@@ -207,11 +135,16 @@ def _why(wrong: Sequence[Condition], got: str, answered: bool, own_secret: bool,
 
 
 def _reply(lab: Lab, platform: Lab, names: Own) -> Reply | str:
-    try:
-        address = entrance(platform, via=f"gateway/{GATEWAY}").address
-        return lab.requests(f"https://{names.host}/", address=address, timeout=REQUEST_SECONDS)[0]
-    except LabError as error:
-        return str(error).rstrip(".")
+    """The answer; what was applied a moment ago gets its moment."""
+    deadline = time.monotonic() + telling.GOOD_SECONDS
+    while True:
+        try:
+            address = entrance(platform, via=f"gateway/{GATEWAY}").address
+            (reply,) = lab.requests(f"https://{names.host}/", address=address, timeout=REQUEST_SECONDS)
+        except LabError as error:
+            return str(error).rstrip(".")
+        if reply.code == 200 or time.monotonic() > deadline:
+            return reply
 
 
 def _as_at_the_start(names: Own, lab: Lab, edge: Object, grants: Sequence[Object]) -> bool:

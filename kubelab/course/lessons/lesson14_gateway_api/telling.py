@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.tables import Table
+from kubelab.course.tables import Table
 from kubelab.lab.api import Object
 from kubelab.lab.conditions import Condition
 from kubelab.lab.lab import Lab
