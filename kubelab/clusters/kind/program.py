@@ -48,9 +48,10 @@ class Kind:
         arguments = ("delete", "cluster", "--name", name, "--kubeconfig", str(kubeconfig))
         self._must(*arguments, doing="kind could not delete the cluster", seconds=DELETE_SECONDS)
 
-    def load(self, name: str, image: str) -> Finished:
-        """Bring an image of the engine to all nodes."""
-        return self._run("load", "docker-image", image, "--name", name, seconds=LOAD_SECONDS)
+    def load(self, name: str, archive: Path) -> None:
+        """Bring the images in an archive to all nodes. Raises `ClusterError`."""
+        arguments = ("load", "image-archive", str(archive), "--name", name)
+        self._must(*arguments, doing="kind could not load the images into the nodes", seconds=LOAD_SECONDS)
 
     def export_logs(self, name: str, folder: Path) -> Finished:
         """Write the logs of nodes and pods below a folder."""

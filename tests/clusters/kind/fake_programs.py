@@ -70,6 +70,9 @@ def engine(argv):
                 found = containers.get(argv[-1])
                 if found is None:
                     return 1
+                if "Networks" in value(argv, "--format"):
+                    print('{"kind": {"IPAddress": "172.18.0.2"}}')
+                    return 0
                 bound = {inner: [{"HostIp": "127.0.0.1", "HostPort": outer}] for inner, outer in found["ports"].items()}
                 print(json.dumps(bound if found["running"] or "PortBindings" in value(argv, "--format") else {}))
             case ["image", "inspect", image]:
@@ -81,6 +84,8 @@ def engine(argv):
                 (HOME / "context.json").write_text(json.dumps(sorted(
                     str(path.relative_to(context)) for path in Path(context).rglob("*.py"))))  # fmt: skip
                 (HOME / "Dockerfile").write_text((Path(context) / "Dockerfile").read_text())
+            case ["save", *_]:
+                Path(value(argv, "--output")).write_text(" ".join(word for word in argv if word in images))
             case ["run", "--detach", *_]:
                 key, _, val = value(argv, "--label").partition("=")
                 add(state, value(argv, "--name"), **{key: val})
@@ -120,6 +125,9 @@ def kind(argv):
                     ports = {f"{m['containerPort']}/tcp": str(m["hostPort"]) for m in node.get("extraPortMappings", ())}
                     add(state, f"{name}-{node['role']}{number}", ports, **{LABEL: name, ROLE: node["role"]})
                 Path(value(argv, "--kubeconfig")).write_text((HOME / "kubeconfig").read_text())
+            case ["load", "image-archive", archive, *_]:
+                with open(HOME / "loaded", "a") as loaded:
+                    loaded.write(Path(archive).read_text() + "\n")
             case ["delete", "cluster", *_]:
                 left = {key: each for key, each in state["containers"].items() if each["labels"].get(LABEL) != name}
                 state["containers"] = left

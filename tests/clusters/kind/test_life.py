@@ -15,15 +15,17 @@ from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind.cluster import KindCluster
 from kubelab.clusters.kind.configuration import NODE_IMAGE
 from kubelab.clusters.kind.image import LESSON_IMAGES, OWN_IMAGE
+from kubelab.clusters.kind.program import Kind
 from kubelab.engine.client.resources import NAMESPACES, PODS, SERVICES
+from tests.clusters.kind.conftest import PODMAN_INFO
 
 
 def test_up_makes_three_nodes_with_everything_a_lesson_needs(up, programs):
     assert [node.name for node in up.nodes()] == ["demo-control-plane", "demo-worker", "demo-worker2"]
     assert up.outside.name == "outside"
     assert {call.split()[-1] for call in programs.called("docker pull")} == {NODE_IMAGE, *LESSON_IMAGES}
-    loaded = [call.split()[3] for call in programs.called("kind load docker-image")]
-    assert loaded == [*LESSON_IMAGES, OWN_IMAGE]
+    assert (programs.home / "loaded").read_text().split() == [*LESSON_IMAGES, OWN_IMAGE]
+    assert not (up.state.root / "images.tar").exists()
     (created,) = programs.called("kind create cluster")
     assert f"--kubeconfig {up.kubeconfig}" in created  # the user's own stays as it is
     assert "--retain" in created
@@ -155,6 +157,37 @@ def test_without_its_image_the_cluster_comes_up_and_says_what_it_lacks(cluster, 
     assert {"ingress", "outside client"} <= cluster.capabilities
 
 
+def test_images_that_do_not_fit_into_one_archive_are_left_to_the_nodes(cluster, programs, monkeypatch):
+    said: list[str] = []
+    cluster = KindCluster("demo", say=said.append)
+    loads = iter([ClusterError("kind could not load: content digest: not found."), None])
+    really = Kind.load
+
+    def load(kind, name, archive):
+        if failure := next(loads):
+            raise failure
+        really(kind, name, archive)
+
+    monkeypatch.setattr(Kind, "load", load)
+    cluster.up()
+    assert any(each.startswith("kind could not load: content digest: not found; the nodes will fetch") for each in said)
+    assert (programs.home / "loaded").read_text().split() == [OWN_IMAGE]
+    assert "ingress" in cluster.capabilities
+
+
+def test_podman_gets_names_and_archives_its_own_way(programs, api, monkeypatch):
+    programs.install("podman")
+    programs.info(PODMAN_INFO)
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
+    KindCluster("demo").up()
+    assert any(call.startswith("podman pull --quiet docker.io/kindest/node@sha256:") for call in programs.calls)
+    (saved,) = programs.called("podman save")
+    assert "--multi-image-archive" in saved
+    monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER")
+    assert KindCluster("demo").engine.name == "podman"  # the cluster's own, whatever else works
+    assert not programs.called("docker")
+
+
 def test_capabilities_are_what_the_nodes_have(up, programs):
     for tool in ("iptables-save", "curl", "crictl"):
         programs.tool(tool, "exit 0")
@@ -174,7 +207,7 @@ def test_the_image_has_the_package_and_no_secrets_of_the_machine(up, programs):
     packed = json.loads((programs.home / "context.json").read_text())
     assert "kubelab/engine/ingress/__main__.py" in packed
     assert all(path.startswith("kubelab/") for path in packed)
-    assert (programs.home / "Dockerfile").read_text().startswith("FROM python:3.12\n")
+    assert (programs.home / "Dockerfile").read_text().startswith("FROM docker.io/library/python:3.12\n")
 
 
 def test_every_image_of_a_lesson_is_loaded_beforehand():
@@ -182,7 +215,7 @@ def test_every_image_of_a_lesson_is_loaded_beforehand():
     every = [path for folder in ("course", "lab") for path in (package / folder).rglob("*")]
     files = [path for path in every if path.suffix in (".yaml", ".py")]
     used = {found for path in files for found in re.findall(r"""image["']?: ["']?([a-z0-9./:-]+)""", path.read_text())}
-    assert used <= set(LESSON_IMAGES)
+    assert {f"docker.io/library/{each}" for each in used} <= set(LESSON_IMAGES)
 
 
 def test_reset_deletes_what_the_learner_made_only(up, api):

@@ -52,7 +52,9 @@ def test_a_program_of_ours_is_talked_with_beside_the_node(node, programs):
     finally:
         conversation.close()
     (call,) = programs.calls
-    assert call.startswith("docker run --rm --interactive --privileged --network=container:demo-worker --entrypoint=")
+    assert call.startswith(
+        "docker run --rm --pull=never --interactive --privileged --network=container:demo-worker --entrypoint="
+    )
     assert OWN_IMAGE in call
 
 
