@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kubelab.course import check, hint, predict, solution
+    from kubelab.course import check, hint, predict, progress, solution
     from kubelab.lab import connect
 
 _HOMES = {
@@ -20,9 +20,10 @@ _HOMES = {
     "check": "kubelab.course",
     "hint": "kubelab.course",
     "solution": "kubelab.course",
+    "progress": "kubelab.course",
 }
 
-__all__ = ["check", "connect", "hint", "predict", "solution"]
+__all__ = ["check", "connect", "hint", "predict", "progress", "solution"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ import click
 
 from kubelab.cli.doctor import doctor
 from kubelab.cli.lab import lab
+from kubelab.cli.learner import learner_progress
 from kubelab.cli.life import down, kubeconfig, logs, reset, status, up
 from kubelab.cli.proxy_mode import proxy_mode
 from kubelab.cli.rules import rules
@@ -21,13 +22,16 @@ def cli() -> None:
     """A Kubernetes cluster on this machine, there in seconds, without Docker and without root."""
 
 
-for command in (up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, logs, rules, proxy_mode):
+for command in (
+    up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, logs, rules, proxy_mode, learner_progress,
+):  # fmt: skip
     cli.add_command(command)
 
 
 def main() -> None:
     """The entry point: turn what went wrong into a sentence and an exit status. Raises SystemExit."""
     from kubelab.clusters.base import ClusterError
+    from kubelab.grading.book import BookError
 
     try:
         cli.main(prog_name="kubelab", standalone_mode=False)
@@ -41,7 +45,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)
-    except ClusterError as error:
+    except (ClusterError, BookError) as error:
         _fail(str(error))
     except Exception as error:
         if os.environ.get("KUBELAB_DEBUG"):

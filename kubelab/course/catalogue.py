@@ -65,6 +65,8 @@ class Task:
     """A template: ``${name}`` is replaced from ``facts`` and ``secrets``."""
     secrets: Callable[[Seed], Mapping[str, object]] = lambda _: {}
     """What the learner has to find out; the solution alone may say it."""
+    points: float = 1.0
+    """What it brings in a grade book."""
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from string import Template
 
 from kubelab.clusters.base import ClusterError
 from kubelab.course.catalogue import Brief, Task, lesson, task
 from kubelab.course.seed import Seed
-from kubelab.grading import Book, Outcome, Result
+from kubelab.grading import Book, BookError, Outcome, Result
 from kubelab.lab import current
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
@@ -46,14 +46,19 @@ def start(task_id: str, lab: Lab | None = None) -> Brief:
 
 
 def check(task_id: str, lab: Lab | None = None) -> Result:
-    """Check a task by traffic. The result is written into the learner's book, whatever it is."""
+    """Check a task by traffic. The result is written into the learner's book, whatever it is. Raises `BookError`
+    when the book cannot be read; one that cannot be written only is said with the result."""
     chosen = task(task_id)
     try:
         result = chosen.check(lab or current(), _seed())
     except (LabError, ClusterError) as error:
         # The cluster's trouble is never the learner's fault.
         result = Result(chosen.id, Outcome.CANNOT_CHECK, str(error))
-    Book().keep(result)
+    try:
+        Book().keep(result)
+    except BookError as error:
+        # What was found out is shown all the same.
+        result = replace(result, advice=f"{result.advice} {error}".strip())
     return result
 
 
