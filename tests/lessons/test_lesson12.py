@@ -65,6 +65,10 @@ def test_one_certificate_for_all_a_self_signed_one_one_next_door_and_an_expired_
 def test_a_rotation_that_nobody_watched_and_one_that_deletes_first_are_refused(lab):
     task = start("12.2")
     assert check("12.2").outcome is Outcome.NOT_ATTEMPTED
+    with lab.watch_tls(task.host):
+        pass
+    assert check("12.2").outcome is Outcome.NOT_ATTEMPTED
+    lab.last_tls_watch = None
     lab.tls(task.host, until=lab.certificate(task.host, secret=task.secret))
     refused("12.2", "while nobody watched")
 

@@ -133,7 +133,7 @@ def _evidence(each: Found) -> tuple[Evidence, Evidence]:
     said = f"you said: {each.said}" if each.said else "you said nothing of it"
     return (
         Evidence(f"{each.case.host}: {said}", each.named),
-        judging.told(each.shaken, f"verified, for more than {judging.WEEK} days", each.mended),
+        judging.told(each.shaken, f"one that clients trust, for more than {judging.WEEK} days", each.mended),
     )
 
 

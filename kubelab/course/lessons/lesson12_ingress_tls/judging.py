@@ -48,8 +48,8 @@ def _as_asked(lab: Lab, host: str, shaken: Handshake) -> bool:
 
 
 def lasting(shaken: Handshake) -> bool:
-    """Whether the certificate is good for a week from now."""
-    return shaken.served and shaken.days_left > WEEK
+    """Whether it is a Secret's certificate, good for a week from now."""
+    return shaken.served and not shaken.owner.default and shaken.days_left > WEEK
 
 
 def seen(shaken: Handshake) -> str:

@@ -143,7 +143,10 @@ def _why(found: Sequence[Seen], stranger: Handshake) -> tuple[str, str]:
                     "Whoever gets hold of a key can pose as every name of its certificate.",
                 )
             if shaken.secret != wanted.secret:
-                return f"For {shaken.host} {judging.seen(shaken)}; wanted is Secret {wanted.secret}.", "Compare names."
+                return (
+                    f"For {shaken.host} {judging.seen(shaken)}; wanted is Secret {wanted.secret}.",
+                    "Compare the Secret's name with the one in your task.",
+                )
             if not judging.lasting(shaken):
                 return (
                     f"The certificate for {shaken.host} is good for less than {WEEK} days from now.",
