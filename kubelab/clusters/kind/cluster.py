@@ -140,11 +140,14 @@ class KindCluster:
             self.state.clean()
 
     def reset(self) -> None:
-        """Back to an empty cluster; only what the learner made is deleted."""
+        """Back to an empty cluster; what the learner made is deleted, what is missing of the ingress is put back."""
         self._running()
+        known = record.read(self.state)
 
         async def emptied(client: Client) -> None:
             await reset.empty(client, SYSTEM_NAMESPACES)
+            if known and INGRESS not in known.lacks:
+                await ingress.install(client)
 
         self._access.ask(emptied, timeout_seconds=RESET_SECONDS, doing="Emptying the cluster")
 
@@ -242,6 +245,7 @@ class KindCluster:
             self.state.clean()
             raise
         fresh.control_plane = self._control_plane()
+        fresh.lacks = dict.fromkeys((OUTSIDE, INGRESS), "its start was interrupted")
         fresh.write(self.state)
         self._say("getting the lessons' images, building kubelab's own (minutes, the first time)")
         return fresh, prepared.result()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ def report() -> list[Finding]:
 def examine(engine: Engine, machine: Machine | None = None) -> list[Finding]:
     """Look at what is around an engine that works. Raises `ClusterError` when it does not."""
     facts, machine = engine.facts, machine or Machine()
-    local = not (facts.in_a_machine_of_its_own or _is_remote(machine))
+    local = sys.platform == "linux" and not (facts.in_a_machine_of_its_own or _is_remote(machine))
     found = [*_everywhere(engine, facts, machine), *_proxies(machine)]
     if local:
         found += [*_kernel(machine), *_disk(facts), *_docker_settings(engine, machine)]

@@ -142,6 +142,17 @@ def test_a_start_that_was_killed_is_made_anew(cluster, programs, monkeypatch):
     assert len(programs.called("kind delete")) == 1
 
 
+def test_an_up_that_was_interrupted_late_is_finished_by_the_next(cluster, programs, monkeypatch):
+    monkeypatch.setattr(cluster, "_start_outside", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        cluster.up()
+    assert cluster.status().running
+    assert "without the outside: its start was interrupted" in cluster.status().detail
+    KindCluster("demo").up()
+    assert {"ingress", "outside client"} <= cluster.capabilities
+    assert len(programs.called("kind create")) == 1
+
+
 def test_without_its_image_the_cluster_comes_up_and_says_what_it_lacks(cluster, programs):
     programs.answer(("^docker build", 1, "", "failed to fetch: no such host\n"))
     cluster.up()
@@ -225,12 +236,15 @@ def test_reset_deletes_what_the_learner_made_only(up, api):
         api.do(api.client.create(NAMESPACES, {"metadata": {"name": namespace}}))
         api.do(api.client.create(SERVICES, service, namespace))
     api.do(api.client.create(PODS, pod, "default"))
+    api.do(api.client.delete(SERVICES, "kubelab-ingress-doors", "kubelab-ingress"))
     up.reset()
     names = {each["metadata"]["name"] for each in api.do(api.client.list(NAMESPACES))["items"]}
     assert "shop" not in names
     assert {"default", "kube-system", "kubelab-ingress", "local-path-storage"} <= names
     assert api.do(api.client.list(PODS, "default"))["items"] == []
     assert api.do(api.client.get(SERVICES, "web", "local-path-storage"))
+    doors = api.do(api.client.get(SERVICES, "kubelab-ingress-doors", "kubelab-ingress"))
+    assert [port["nodePort"] for port in doors["spec"]["ports"]] == [30080, 30443]
     assert up.status().running
 
 

@@ -43,7 +43,8 @@ def space(monkeypatch):
 
 
 def found(machine: Machine) -> dict[str, tuple[str, str]]:
-    """Name → verdict and words."""
+    """Name → verdict and words; what is not good always says what mends it, in a sentence."""
+    assert all(each.mend.endswith(".") for each in examine(find_engine(), machine) if each.verdict != "good")
     return {each.name: (each.verdict, f"{each.detail}: {each.mend}") for each in examine(find_engine(), machine)}
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 
 import pytest
+
+from kubelab.clusters.kind import street
+from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.balancer import balancer
+from kubelab.engine.client import Client, InProcessTransport
+from kubelab.engine.client.resources import NODES, SERVICES
 
 PROGRAM = """
 import asyncio, json, subprocess
@@ -65,3 +73,38 @@ def test_a_mark_leads_to_its_node(seen):
     assert [table.split()[2] for table in seen["tables"]] == ["172.18.0.3", "172.18.0.4"]
     assert "via 172.18.0.4" in seen["way"]
     assert seen["rules"].count("fwmark") == 2
+
+
+async def test_a_service_gets_an_address_that_leads_to_the_healthy_node(monkeypatch):
+    ran: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def command(*argv: str, stdin: str = "") -> None:
+        ran.put_nowait((" ".join(argv), stdin))
+
+    async def healthy(connect, ip: str, port: int) -> bool:
+        return ip == "172.18.0.4"
+
+    monkeypatch.setattr(street, "_command", command)
+    monkeypatch.setattr(balancer, "is_healthy", healthy)
+    server = ApiServer.open(":memory:")
+    client = Client(InProcessTransport(server, "system:test"))
+    for name, ip in (("demo-worker", "172.18.0.3"), ("demo-worker2", "172.18.0.4")):
+        await client.create(NODES, {"metadata": {"name": name}})
+        status = {"status": {"addresses": [{"type": "InternalIP", "address": ip}]}}
+        await client.patch(NODES, name, status, subresource="status")
+    working = asyncio.create_task(street._work(client))
+    try:
+        web = {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
+        await client.create(SERVICES, web, "default")
+        async with asyncio.timeout(20):
+            while "172.18.255.1" not in (seen := await ran.get())[1]:
+                before = seen
+        assert before[0] == "ip rule add fwmark 1 lookup 101"
+        assert "-A OUTPUT -d 172.18.255.1/32 -j LB-172.18.255.1" in seen[1]
+        service = await client.get(SERVICES, "web", "default")
+        assert service["status"]["loadBalancer"]["ingress"][0]["ip"] == "172.18.255.1"
+    finally:
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        await server.close()
