@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.accuracy import Accuracy, Checked
 from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.rows import ELSEWHERE
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.tables import LEFT, padded
+from kubelab.course.tables import LEFT, padded
 from kubelab.lab import palette
 
 if TYPE_CHECKING:

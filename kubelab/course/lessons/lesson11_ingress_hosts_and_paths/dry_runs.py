@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.tables import Table
+from kubelab.course.tables import Table
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
 from kubelab.lab.errors import ApiError

@@ -6,7 +6,7 @@ import ipaddress
 import time
 from collections.abc import Iterable
 
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.tables import Table
+from kubelab.course.tables import Table
 from kubelab.lab import kinds
 from kubelab.lab.addressbook import OUTSIDE, AddressBook, address_book
 from kubelab.lab.api import Object

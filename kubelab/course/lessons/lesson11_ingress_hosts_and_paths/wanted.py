@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import NamedTuple
 
-from kubelab.course.lessons.lesson11_ingress_hosts_and_paths.tables import LEFT, padded
+from kubelab.course.tables import LEFT, padded
 from kubelab.grading import Evidence
 from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Cell, listed, measure
