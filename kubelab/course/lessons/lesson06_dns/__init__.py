@@ -33,7 +33,7 @@ LESSON = Lesson(
             "A pod asks for kubernetes.default: how many full names are tried until one is found?",
             low=1,
             high=4,
-            unit="names",
+            unit="of 4 names",
         ),
     ),
     tasks=(lost.TASK, peers.TASK),
