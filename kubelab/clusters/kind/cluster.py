@@ -302,7 +302,7 @@ class KindCluster:
 
     # Whose containers they are
 
-    @property
+    @cached_property
     def _kind(self) -> Kind:
         return find_kind(self.engine, self.log)
 

@@ -29,6 +29,8 @@ PODMAN_INFO = {
     "store": {"graphRoot": "/"},
 }  # fmt: skip
 
+HEEDED = ("KIND_EXPERIMENTAL_PROVIDER", "DOCKER_HOST", "KUBELAB_NAME", "KUBELAB_ON", "KUBELAB_TIER")
+
 
 class Programs:
     """The machine's container engines and kind; none but those that are installed here."""
@@ -79,26 +81,35 @@ class Programs:
         return json.loads(path.read_text())["containers"] if path.exists() else {}
 
 
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """Docker and kind, both in order."""
-    fakes = Programs(tmp_path / "fakes")
+def machine_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Docker and kind, both in order, and nothing in the environment that they would heed."""
+    fakes = Programs(folder / "fakes")
     fakes.install("docker", "kind")
     monkeypatch.setenv("PATH", f"{fakes.path}:/usr/bin:/bin")
-    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KUBELAB_HOME", str(folder / "home"))
     for name in [*os.environ]:
-        if name.lower().endswith("_proxy") or name in (
-            "KIND_EXPERIMENTAL_PROVIDER", "DOCKER_HOST", "KUBELAB_NAME", "KUBELAB_ON", "KUBELAB_TIER",
-        ):  # fmt: skip
+        if name.lower().endswith("_proxy") or name in HEEDED:
             monkeypatch.delenv(name)
     return fakes
 
 
+def api_for(folder: Path, programs: Programs) -> FakeApi:
+    """The API server of the cluster that kind is about to make."""
+    fake = FakeApi(folder / "api")
+    (programs.home / "kubeconfig").write_text(fake.kubeconfig())
+    return fake
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """A machine of the test's own."""
+    return machine_with(tmp_path, monkeypatch)
+
+
 @pytest.fixture
 def api(tmp_path: Path, programs: Programs) -> Iterator[FakeApi]:
-    """The API server of the cluster that kind is about to make."""
-    fake = FakeApi(tmp_path / "api")
-    (programs.home / "kubeconfig").write_text(fake.kubeconfig())
+    """See `api_for`."""
+    fake = api_for(tmp_path, programs)
     yield fake
     fake.close()
 

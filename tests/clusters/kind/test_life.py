@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
-import kubelab
 from kubelab.clusters import find
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind.cluster import KindCluster
-from kubelab.clusters.kind.configuration import NODE_IMAGE
-from kubelab.clusters.kind.image import LESSON_IMAGES, OWN_IMAGE
+from kubelab.clusters.kind.image import OWN_IMAGE
 from kubelab.clusters.kind.program import Kind
 from kubelab.engine.client.resources import NAMESPACES, PODS, SERVICES
 from tests.clusters.kind.conftest import PODMAN_INFO
-
-
-def test_up_makes_three_nodes_with_everything_a_lesson_needs(up, programs):
-    assert [node.name for node in up.nodes()] == ["demo-control-plane", "demo-worker", "demo-worker2"]
-    assert up.outside.name == "outside"
-    assert {call.split()[-1] for call in programs.called("docker pull")} == {NODE_IMAGE, *LESSON_IMAGES}
-    assert (programs.home / "loaded").read_text().split() == [*LESSON_IMAGES, OWN_IMAGE]
-    assert not (up.state.root / "images.tar").exists()
-    (created,) = programs.called("kind create cluster")
-    assert f"--kubeconfig {up.kubeconfig}" in created  # the user's own stays as it is
-    assert "--retain" in created
-    assert up.status().running
-    assert "on kind, 3 nodes in Docker" in up.status().detail
-
-
-def test_kind_is_told_the_lessons_cluster(up):
-    config = json.loads((up.state.root / "kind-config.json").read_text())
-    assert (config["apiVersion"], config["name"]) == ("kind.x-k8s.io/v1alpha4", "demo")
-    assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker", "worker"]
-    assert all(node["image"] == NODE_IMAGE for node in config["nodes"])
-    assert NODE_IMAGE.startswith("kindest/node:v1.36.") and "@sha256:" in NODE_IMAGE
-    networking = config["networking"]
-    assert networking["dnsSearch"] == []
-    assert networking["kubeProxyMode"] == "iptables"
-    assert networking["apiServerAddress"] == "127.0.0.1"
-    assert {each["listenAddress"] for each in config["nodes"][0]["extraPortMappings"]} == {"127.0.0.1"}
-
-
-def test_the_ingress_is_at_the_mapped_ports(up):
-    config = json.loads((up.state.root / "kind-config.json").read_text())
-    mapped = {each["containerPort"]: each["hostPort"] for each in config["nodes"][0]["extraPortMappings"]}
-    assert up.loopback == {80: mapped[30080], 443: mapped[30443]}
 
 
 def test_up_again_makes_nothing_anew(up, programs):
@@ -199,36 +163,6 @@ def test_podman_gets_names_and_archives_its_own_way(programs, api, monkeypatch):
     assert not programs.called("docker")
 
 
-def test_capabilities_are_what_the_nodes_have(up, programs):
-    for tool in ("iptables-save", "curl", "crictl"):
-        programs.tool(tool, "exit 0")
-    can = up.capabilities
-    assert {"several nodes", "node shell", "kernel rules", "switch proxy mode", "ingress", "outside client"} <= can
-
-
-def test_the_load_balancer_is_told_of_the_api_out_of_sight(up, programs):
-    told = dict(line.split("=", 1) for line in (programs.home / "environment").read_text().splitlines())
-    assert told["KUBELAB_SERVER"] == "https://demo-control-plane:6443"
-    assert told["KUBELAB_TOKEN"]
-    assert not any(told["KUBELAB_TOKEN"] in call for call in programs.calls)
-    assert not any("/var/run" in call for call in programs.calls)  # nobody gets the engine's socket
-
-
-def test_the_image_has_the_package_and_no_secrets_of_the_machine(up, programs):
-    packed = json.loads((programs.home / "context.json").read_text())
-    assert "kubelab/engine/ingress/__main__.py" in packed
-    assert all(path.startswith("kubelab/") for path in packed)
-    assert (programs.home / "Dockerfile").read_text().startswith("FROM docker.io/library/python:3.12\n")
-
-
-def test_every_image_of_a_lesson_is_loaded_beforehand():
-    package = Path(kubelab.__file__).parent
-    every = [path for folder in ("course", "lab") for path in (package / folder).rglob("*")]
-    files = [path for path in every if path.suffix in (".yaml", ".py")]
-    used = {found for path in files for found in re.findall(r"""image["']?: ["']?([a-z0-9./:-]+)""", path.read_text())}
-    assert {f"docker.io/library/{each}" for each in used} <= set(LESSON_IMAGES)
-
-
 def test_reset_deletes_what_the_learner_made_only(up, api):
     pod = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "python:3.12"}]}}
     service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
@@ -246,11 +180,6 @@ def test_reset_deletes_what_the_learner_made_only(up, api):
     doors = api.do(api.client.get(SERVICES, "kubelab-ingress-doors", "kubelab-ingress"))
     assert [port["nodePort"] for port in doors["spec"]["ports"]] == [30080, 30443]
     assert up.status().running
-
-
-def test_logs_are_exported_where_one_says(up, tmp_path):
-    up.logs(tmp_path / "logs")
-    assert (tmp_path / "logs" / "demo" / "kubelet.log").read_text() == "it was the disk\n"
 
 
 def test_what_a_cluster_is_on_is_remembered_until_down(up, monkeypatch):
