@@ -36,7 +36,7 @@ class LessonProgress:
     number: int
     title: str
     slug: str
-    """Like its notebook, for example ``01-pods-are-ephemeral``."""
+    """For grade books: its number and its package's name, for example ``01-pods-are-ephemeral``."""
     tasks: tuple[TaskProgress, ...]
     predictions: tuple[PredictionHistory, ...]
 

@@ -46,11 +46,13 @@ def start(task_id: str, lab: Lab | None = None) -> Brief:
 
 
 def check(task_id: str, lab: Lab | None = None) -> Result:
-    """Check a task by traffic. The result is written into the learner's book, whatever it is. Raises `BookError`
-    when the book cannot be read; one that cannot be written only is said with the result."""
-    chosen = task(task_id)
+    """Check a task by traffic. The result is written into the learner's book, whatever it is.
+
+    Raises `BookError` for a book that cannot be read. Where it cannot be written, the result says so.
+    """
+    chosen, seed = task(task_id), _seed()
     try:
-        result = chosen.check(lab or current(), _seed())
+        result = chosen.check(lab or current(), seed)
     except (LabError, ClusterError) as error:
         # The cluster's trouble is never the learner's fault.
         result = Result(chosen.id, Outcome.CANNOT_CHECK, str(error))

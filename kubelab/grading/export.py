@@ -16,7 +16,7 @@ class Row:
 
     learner: str
     lesson: str
-    """Like the lesson's notebook, for example ``01-pods-are-ephemeral``."""
+    """A name that sorts by the lesson's number, for example ``01-pods-are-ephemeral``."""
     task: str
     outcome: Standing
     attempts: int

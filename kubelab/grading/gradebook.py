@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from importlib import resources
 from itertools import groupby
@@ -87,9 +87,8 @@ def _write_lesson(book: sqlite3.Connection, learner: str, lesson: str, tasks: li
     book.execute("UPDATE submitted_assignment SET timestamp = ? WHERE id = ?", (moment, submission))
     handed_in = _id(book, "submitted_notebook", {"assignment_id": submission, "notebook_id": notebook}, flagged=False)
     for row in tasks:
-        grade = _id(
-            book, "grade", {"cell_id": cells[row.task], "notebook_id": handed_in}, needs_manual_grade=False
-        )  # fmt: skip
+        key = {"cell_id": cells[row.task], "notebook_id": handed_in}
+        grade = _id(book, "grade", key, needs_manual_grade=False)
         book.execute("UPDATE grade SET auto_score = ? WHERE id = ?", (row.points, grade))
 
 
@@ -105,17 +104,17 @@ def _course(book: sqlite3.Connection) -> str:
 def _grade_cell(book: sqlite3.Connection, notebook: str, row: Row) -> str:
     name = f"task-{row.task.replace('.', '-')}"  # nbgrader allows letters, digits, - and _
     cell = _id(book, "base_cell", {"name": name, "notebook_id": notebook, "type": "GradeCell"})
-    book.execute("INSERT OR IGNORE INTO grade_cells (id, max_score, cell_type) VALUES (?, ?, 'code')", (cell, row.of))
+    _make_known(book, "grade_cells", id=cell, max_score=row.of, cell_type="code")
     book.execute("UPDATE grade_cells SET max_score = ? WHERE id = ?", (row.of, cell))
     return cell
 
 
 def _make_known(book: sqlite3.Connection, table: str, **values: object) -> None:
     names, marks = ", ".join(values), ", ".join("?" * len(values))
-    book.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
+    book.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING", tuple(values.values()))
 
 
-def _id(book: sqlite3.Connection, table: str, key: dict[str, object], **values: object) -> str:
+def _id(book: sqlite3.Connection, table: str, key: Mapping[str, object], **values: object) -> str:
     """The id of the row with this key; a new row has further values too, an old one keeps its own."""
     where = " AND ".join(f"{name} = ?" for name in key)
     found = book.execute(f"SELECT id FROM {table} WHERE {where}", tuple(key.values())).fetchone()

@@ -1,14 +1,15 @@
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL);
-CREATE TABLE course (id VARCHAR(128) NOT NULL PRIMARY KEY);
+CREATE TABLE course (id VARCHAR(128) NOT NULL PRIMARY KEY, UNIQUE (id));
 CREATE TABLE student (
     id VARCHAR(128) NOT NULL PRIMARY KEY,
     first_name VARCHAR(128), last_name VARCHAR(128), email VARCHAR(128), lms_user_id VARCHAR(128)
 );
 CREATE TABLE assignment (
     id VARCHAR(32) NOT NULL PRIMARY KEY,
-    name VARCHAR(128) NOT NULL UNIQUE,
+    name VARCHAR(128) NOT NULL,
     duedate DATETIME,
-    course_id VARCHAR(128) NOT NULL REFERENCES course (id)
+    course_id VARCHAR(128) NOT NULL REFERENCES course (id),
+    UNIQUE (name)
 );
 CREATE TABLE notebook (
     id VARCHAR(32) NOT NULL PRIMARY KEY,
