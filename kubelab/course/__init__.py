@@ -5,6 +5,6 @@ from __future__ import annotations
 from kubelab.course.catalogue import catalogue, lesson
 from kubelab.course.overview import progress
 from kubelab.course.predictions import PredictFirst, predict
-from kubelab.course.tasks import check, hint, solution, start
+from kubelab.course.tasks import brief, check, hint, solution, start
 
-__all__ = ["PredictFirst", "catalogue", "check", "hint", "lesson", "predict", "progress", "solution", "start"]
+__all__ = ["PredictFirst", "brief", "catalogue", "check", "hint", "lesson", "predict", "progress", "solution", "start"]

@@ -1,7 +1,7 @@
 import pytest
 
 from kubelab import check, hint, solution
-from kubelab.course import start
+from kubelab.course import brief, start
 from kubelab.course.catalogue import catalogue
 from kubelab.course.seed import Seed
 from kubelab.grading import Book, Outcome
@@ -56,6 +56,13 @@ def test_a_cluster_in_trouble_is_not_the_learners_fault(lab, monkeypatch):
 def test_a_task_that_does_not_exist_is_one_sentence():
     with pytest.raises(LabError, match=r"no task '7.7'; there are 1.1, 1.2"):
         check("7.7")
+
+
+def test_a_restarted_kernel_gets_the_brief_again_and_the_work_stays(lab):
+    told = start("1.2")
+    lab.delete("deployment/customer")
+    assert brief("1.2") == told
+    assert [each["metadata"]["name"] for each in lab.find("deployments")] == [told.app]
 
 
 def test_a_brief_gives_its_names_as_attributes(lab):
