@@ -58,7 +58,7 @@ def _up_on_kind(name: str, mode: str | None) -> None:
     begin = time.monotonic()
     chosen = cast("ProxyMode", mode or "iptables")
     with progress() as say:
-        cluster = KindCluster(name, proxy_mode=chosen, say=say)
+        cluster = KindCluster(name, proxy_mode=chosen, say=say, retry=True)
         found = cluster.status().running
         cluster.up()
         if mode is not None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from kubelab.clusters.kind.containers import LABEL, ROLE_LABEL, Container, Engine
 from kubelab.engine.state import StateDir
 
 FILE = "kind.json"
@@ -24,6 +25,14 @@ class Record:
     lacks: dict[str, str] = field(default_factory=dict)
     """What could not be brought up (``the outside``, ``ingress``) → why."""
 
+    def stands_for(self, engine: Engine, name: str) -> bool:
+        """Whether the cluster that is there is this one: by its container's id; one that was never finished, by the
+        ports that were drawn for it. Raises `ClusterError`."""
+        if self.control_plane:
+            return control_plane(engine, name) == self.control_plane
+        said = engine.inspect(f"{name}-control-plane", "{{json .HostConfig.PortBindings}}")
+        return bool(self.ports) and all(f'"{port}"' in said for port in self.ports.values())
+
     def write(self, state: StateDir) -> None:
         """Keep it. Raises `StateError`."""
         state.write(state.root / FILE, json.dumps(asdict(self), indent=2))
@@ -37,3 +46,14 @@ def read(state: StateDir) -> Record | None:
     except (FileNotFoundError, ValueError):
         return None
     return Record(**kept | {"ports": {int(port): local for port, local in kept.get("ports", {}).items()}})
+
+
+def containers(engine: Engine, name: str) -> list[Container]:
+    """The nodes of kind's cluster of this name, whoever made it. Raises `ClusterError`."""
+    return engine.containers(**{LABEL: name})
+
+
+def control_plane(engine: Engine, name: str) -> str:
+    """The id of its control plane's container; empty when there is none. Raises `ClusterError`."""
+    found = engine.containers(**{LABEL: name, ROLE_LABEL: "control-plane"})
+    return found[0].id if found else ""
