@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubelab.course.lessons.lesson14_gateway_api.intervals import Interval, binomial
 from kubelab.course.lessons.lesson14_gateway_api.objects import http_route, rule
-from kubelab.lab import palette, waiting
+from kubelab.lab import palette
+from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Requests
 from kubelab.lab.statistics import FALSE_ALARM
@@ -89,7 +91,10 @@ class Sweep:
 
 
 def sweep(lab: Lab, host: str, old: str, new: str, gateway: str = "edge", weights: Sequence[int] = WEIGHTS) -> Sweep:
-    """Apply the HTTPRoute ``sweep`` with each weight of ``new`` in turn, and send `REQUESTS` requests."""
+    """Apply the HTTPRoute ``sweep`` with each weight of ``new`` in turn, and send `REQUESTS` requests.
+
+    Raises `LabError`.
+    """
     drawn = sum(0 < weight < 100 for weight in weights)
     points = []
     for weight in weights:
@@ -109,9 +114,12 @@ def _at(lab: Lab, url: str, old: str, new: str, gateway: str, weight: int) -> Re
     shares = rule({old: 100 - weight, new: weight}, filters=[marked])
     lab.apply(http_route("sweep", {"name": gateway}, [host], shares))
 
-    def look() -> waiting.Seen:
-        seen = {reply.headers.get(MARK) for reply in lab.requests(url, n=3, via=f"gateway/{gateway}")}
-        return waiting.Seen(seen == {str(weight)}, f"answers are marked {', '.join(map(str, seen))}")
-
-    waiting.until(look, f"The weight {weight} is not served", SERVED_SECONDS)
-    return lab.requests(url, n=REQUESTS, keep=True, via=f"gateway/{gateway}")
+    deadline = time.monotonic() + SERVED_SECONDS
+    while True:
+        replies = lab.requests(url, n=REQUESTS, keep=True, via=f"gateway/{gateway}")
+        if all(reply.headers.get(MARK) == str(weight) for reply in replies):
+            return replies
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"The weight {weight} is not served after {SERVED_SECONDS} s; {replies.words}."
+            )
