@@ -17,6 +17,7 @@ from kubelab.grading.history import PredictionHistory, Standing, TaskHistory, pr
 
 MARKS = {Standing.SOLVED: "✔", Standing.ATTEMPTED: "✖", Standing.OPEN: "○"}
 _COLOURS = {Standing.SOLVED: "#009E73", Standing.ATTEMPTED: "#D55E00", Standing.OPEN: "#999999"}
+_LEGEND = "   ".join(f"{mark} {standing}" for standing, mark in MARKS.items())
 _HEAD = ("lesson", "tasks", "predicted", "held", "findings")
 
 
@@ -110,7 +111,7 @@ class Progress:
         }  # fmt: skip
 
     def __repr__(self) -> str:
-        return padded([_HEAD, *(_cells(lesson) for lesson in self.lessons)])
+        return f"{padded([_HEAD, *(_cells(lesson) for lesson in self.lessons)])}\n{_LEGEND}"
 
     def _repr_html_(self) -> str:
         left = "style='text-align: left'"
@@ -120,8 +121,11 @@ class Progress:
             title, _, *others = _cells(lesson)
             marks = " ".join(_mark(task) for task in lesson.tasks)
             cells = "".join(f"<td {left}>{escape(cell)}</td>" for cell in others)
-            body += f"<tr><th scope='row' {left}>{escape(title)}</th><td {left}>{marks}</td>{cells}</tr>"
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            weight = "bold" if lesson.begun else "normal"
+            name = f"<th scope='row' style='text-align: left; font-weight: {weight}'>{escape(title)}</th>"
+            body += f"<tr>{name}<td {left}>{marks}</td>{cells}</tr>"
+        caption = f"<caption style='caption-side: bottom; text-align: left'>{_LEGEND}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def progress(folder: str | Path | None = None) -> Progress:
