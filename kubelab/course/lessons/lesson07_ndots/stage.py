@@ -12,15 +12,15 @@ from kubelab.course.tables import Table
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
-from kubelab.lab.waiting import Seen, until
 
 PACKAGE = "lesson07_ndots"
 START_SECONDS = 180
 SETTLE_SECONDS = 20
 LOOKUP_SECONDS = 120
+SETTLED = "ready.example.test."
+"""Found by every pod that asks the name server that counts."""
 CLOUD = "zone-1.cloud.test"
 """An ending that a cloud's nodes would add."""
-_COUNTS = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9153/counts').read().decode())"
 
 
 class Question(NamedTuple):
@@ -103,53 +103,54 @@ def client(lab: Lab, name: str, server: str, *, ndots: int = 5, endings: Sequenc
 
 def resolve(lab: Lab, client: str, names: Iterable[str], times: int = 1, threads: int = 1) -> Resolved:
     """Look names up in a workload's pod, with the C library's resolver there. Raises `LabError`."""
-    return resolve_unsettled(lab, settled(lab, client), names, times, threads)
+    chosen = list(names)
+    each = _resolve(lab, client, chosen, times, threads, SETTLED)
+    found = {name: one.found[name] for name, one in each.items()}
+    seconds = {name: one.seconds[name] for name, one in each.items()}
+    return Resolved(
+        found, seconds, Questions(tuple(question for one in each.values() for question in one.questions.all))
+    )
 
 
-def resolve_unsettled(lab: Lab, pod: Pod, names: Iterable[str], times: int = 1, threads: int = 1) -> Resolved:
-    """The same in a pod whose resolver may be such that it finds nothing."""
-    return _resolve(lab, pod, list(names), times, threads, counted(lab, pod))[0]
+def resolve_each(lab: Lab, client: str, names: Iterable[str], times: int = 1, threads: int = 1) -> dict[str, Resolved]:
+    """The same, and which questions each name made; one name after the other. Raises `LabError`."""
+    return _resolve(lab, client, list(names), times, threads, SETTLED)
 
 
-def resolve_each(lab: Lab, client: str, names: Iterable[str]) -> dict[str, Resolved]:
-    """The same for one name after the other, each with its own questions."""
-    pod = settled(lab, client)
-    found, counts = {}, counted(lab, pod)
-    for name in names:
-        found[name], counts = _resolve(lab, pod, [name], 1, 1, counts)
-    return found
+def resolve_at_once(lab: Lab, client: str, name: str, times: int = 1, threads: int = 1) -> Resolved:
+    """One name, in a pod whose resolver may be such that it finds nothing outside. Raises `LabError`."""
+    return _resolve(lab, client, [name], times, threads, "")[name]
 
 
-def _resolve(
-    lab: Lab, pod: Pod, names: list[str], times: int, threads: int, before: Questions
-) -> tuple[Resolved, Questions]:
-    """What came of the names, and what has been counted by now."""
-    job = {"names": names, "times": times, "threads": threads}
+def settled(lab: Lab, client: str) -> None:
+    """Wait until a workload's pod is answered: rules follow a Service on each node, in a moment. Raises `LabError`."""
+    _resolve(lab, client, [], 1, 1, SETTLED)
+
+
+def _resolve(lab: Lab, client: str, names: list[str], times: int, threads: int, first: str) -> dict[str, Resolved]:
+    pod, server = running(lab, client), lab.get("service/nameserver")["spec"]["clusterIP"]
+    job = {
+        "names": names,
+        "times": times,
+        "threads": threads,
+        "counts": f"http://{server}:9153/counts",
+        "settle": first,
+        "patience": SETTLE_SECONDS,
+    }
     argv = ["python3", "-IS", "-c", files.text(PACKAGE, "resolving.py"), json.dumps(job)]
     done = lab.exec(pod, argv, timeout=LOOKUP_SECONDS)
     if done.code != 0:
-        raise LabError(f"Names cannot be looked up in {pod.alias}: {done.stderr.strip()[-200:] or 'it ended'}.")
-    results, after = json.loads(done.stdout), counted(lab, pod)
-    resolved = Resolved(
-        {name: all(found for asked, found, _ in results if asked == name) for name in names},
-        {name: tuple(seconds for asked, _, seconds in results if asked == name) for name in names},
-        after.since(before),
-    )
-    return resolved, after
-
-
-def settled(lab: Lab, client: str) -> Pod:
-    """The workload's pod, once the name server answers it: rules follow a Service on each node, in a moment."""
-    pod = running(lab, client)
-    probe = ["python3", "-IS", "-c", files.text(PACKAGE, "resolving.py")]
-    job = json.dumps({"names": ["ready.example.test."], "times": 1, "threads": 1})
-
-    def look() -> Seen:
-        done = lab.exec(pod, [*probe, job], timeout=LOOKUP_SECONDS)
-        return Seen(done.code == 0 and json.loads(done.stdout)[0][1], "no answer")
-
-    until(look, f"No name of the outside is found by {pod.alias}", SETTLE_SECONDS)
-    return pod
+        raise LabError(f"Names cannot be looked up in {pod.alias}: {_last_line(done.stderr)}.")
+    told = json.loads(done.stdout)
+    counts = [_of(pod, rows) for rows in told["counts"]]
+    return {
+        name: Resolved(
+            {name: all(found for asked, found, _ in told["results"] if asked == name)},
+            {name: tuple(seconds for asked, _, seconds in told["results"] if asked == name)},
+            after.since(before),
+        )
+        for name, before, after in zip(names, counts, counts[1:], strict=False)
+    }
 
 
 def running(lab: Lab, client: str) -> Pod:
@@ -158,10 +159,12 @@ def running(lab: Lab, client: str) -> Pod:
     return next(pod for pod in lab.pods(f"app={client}") if pod.ready and not pod.terminating)
 
 
-def counted(lab: Lab, pod: Pod) -> Questions:
-    """What the name server has counted of a pod so far. Raises `LabError`."""
-    done = lab.exec(running(lab, "nameserver"), ["python3", "-IS", "-c", _COUNTS])
-    if done.code != 0:
-        raise LabError("The name server that counts does not answer; lab.pods() says whether it runs.")
-    rows = json.loads(done.stdout)
-    return Questions(tuple(Question(*row[1:]) for row in rows if row[0] == pod.ip))
+def _of(pod: Pod, rows: list[list[str]]) -> Questions:
+    """What one pod asked."""
+    return Questions(
+        tuple(Question(name, type_, code, int(times)) for ip, name, type_, code, times in rows if ip == pod.ip)
+    )
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["the program ended"])[-1]

@@ -7,11 +7,11 @@ import pytest
 from kubelab import check, predict
 from kubelab.course.lessons.lesson07_ndots import cheap, guess, worked_out
 from kubelab.course.lessons.lesson07_ndots.cheap import Measured
-from kubelab.course.lessons.lesson07_ndots.cluster_counters import Responses
+from kubelab.course.lessons.lesson07_ndots.cluster_counters import Responses, responses
 from kubelab.course.lessons.lesson07_ndots.stage import Question, Questions
 from kubelab.course.seed import Seed
 from kubelab.grading import Outcome
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import ApiError, LabError
 
 BOTH = ("api.example.test", "web.here")
 
@@ -92,3 +92,11 @@ def test_learners_get_names_that_go_out_first_and_names_that_do_not():
     prices = {worked_out.secrets(Seed(str(number)))["outside_price"] for number in range(30)}
     assert 2 in prices
     assert len(prices) > 1
+
+
+def test_where_the_counters_cannot_be_read_one_sentence_says_so(lab, monkeypatch):
+    def refuse(*_):
+        raise ApiError(403, "Forbidden", "pods is forbidden")
+
+    monkeypatch.setattr(lab.api, "request", refuse)
+    assert repr(responses(lab) - responses(lab)).startswith("This cluster does not show the counters")
