@@ -261,8 +261,8 @@ TASK = Task(
         'RequestMatrix(lab, urls=list(wanted(task)), predicted=wanted(task), via="gateway/${gateway}") shows how far '
         'you are, and for each request the rule that it met. Ports are numbers there; lab.find("services") has them.',
         "An Ingress's default backend takes two kinds of requests: those whose host nobody names, and those whose host "
-        "is named while no path matches. In the Gateway API, rules of more exact hostnames come first, and what they "
-        "do not match goes on to less exact ones. Which hostnames must a route have to get what is left in the end?",
+        "is named while no path matches. In the Gateway API these are two rules in two routes, if it is to work with "
+        "every controller. Which hostnames has the first, and which path the second?",
         "If a.… is answered by the branches' app, a wildcard reaches further than it did. The names that are in use "
         "are known: must there be a wildcard at all?",
     ),
