@@ -72,6 +72,6 @@ def _run_here(place: Node, argv: Sequence[str]) -> NoReturn:
 
     assert isinstance(place, KindNode)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    command = place.command(argv or ["/bin/sh"], terminal=terminal)
+    command = place.command(argv or ["bash"], terminal=terminal)
     sys.stdout.flush()
     os.execvp(command[0], command)

@@ -39,7 +39,8 @@ def find(name: str | None = None, on: str | None = None) -> Cluster:
     known, asked = provider_of(state), on or os.environ.get("KUBELAB_ON") or DEFAULT_PROVIDER
     if on and known and known != on:
         raise ClusterError(
-            f"Cluster {name!r} is on {known}: `kubelab down` takes it away, or give the one on {on} another --name."
+            f"Cluster {name!r} is on {known}: `kubelab down --name {name}` takes it away, or give the one on {on} "
+            "another --name."
         )
     if (known or asked) not in PROVIDERS:
         raise ClusterError(f"There are no clusters on {known or asked!r}, only on {', '.join(PROVIDERS)}.")

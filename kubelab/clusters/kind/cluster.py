@@ -22,7 +22,7 @@ from kubelab.engine.client import Client
 from kubelab.engine.ingress.manifests import IMAGE as OWN_IMAGE
 from kubelab.engine.state import StateError, state_of
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
 RESET_SECONDS = 180.0
 SYSTEM_NAMESPACES = reset.SYSTEM_NAMESPACES | {"local-path-storage"}
 """kind's default StorageClass lives in the last."""

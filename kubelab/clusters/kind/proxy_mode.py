@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 
 import yaml
@@ -59,15 +60,17 @@ def switch(access: Access, nodes: Sequence[KindNode], mode: ProxyMode) -> None:
             "`sudo modprobe ip_vs` on the machine, if its kernel has it; the embedded cluster needs no such module."
         )
     try:
-        _change(access, nodes, before, mode)
+        _change(access, nodes, before, mode, _clean)
     except ClusterError as error:
-        _change(access, nodes, mode, before)
+        _change(access, nodes, mode, before, _clean_if_it_runs)
         raise ClusterError(
             f"kube-proxy could not switch to {mode}, all nodes serve by {before} again: {error}"
         ) from error
 
 
-def _change(access: Access, nodes: Sequence[KindNode], before: str, mode: str) -> None:
+def _change(
+    access: Access, nodes: Sequence[KindNode], before: str, mode: str, clean: Callable[[KindNode], None]
+) -> None:
     async def configure(client: Client) -> None:
         found = await client.get(CONFIGMAPS, NAME, NAMESPACE)
         patch = {"data": {KEY: with_mode(found["data"][KEY], mode)}}
@@ -76,7 +79,7 @@ def _change(access: Access, nodes: Sequence[KindNode], before: str, mode: str) -
     access.ask(configure, timeout_seconds=30, doing="Changing kube-proxy's configuration")
     if "nftables" not in (before, mode):
         for node in nodes:
-            _clean(node)
+            clean(node)
     access.ask(_restart, timeout_seconds=ROLLOUT_SECONDS, doing="Restarting kube-proxy on all nodes")
     deadline = time.monotonic() + FIRST_RULES_SECONDS
     while not all(_serves_by(mode, node) for node in nodes):
@@ -100,6 +103,12 @@ def _clean(node: KindNode) -> None:
     done = node.run(["sh", "-c", _CLEANUP], timeout_seconds=CLEANUP_SECONDS)
     if done.code:
         raise ClusterError(f"the rules of the old mode could not be removed on {node.name}: {last_line(done.stderr)}.")
+
+
+def _clean_if_it_runs(node: KindNode) -> None:
+    """A kube-proxy that has ended at its start cannot be told, and has loaded nothing."""
+    with suppress(ClusterError):
+        _clean(node)
 
 
 async def _restart(client: Client) -> None:

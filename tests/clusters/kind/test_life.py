@@ -194,7 +194,7 @@ def test_reset_deletes_what_the_learner_made_only(up, api):
 
 def test_what_a_cluster_is_on_is_remembered_until_down(up, monkeypatch):
     assert isinstance(find("demo"), KindCluster)
-    with pytest.raises(ClusterError, match="'demo' is on kind: `kubelab down` takes it away"):
+    with pytest.raises(ClusterError, match="'demo' is on kind: `kubelab down --name demo` takes"):
         find("demo", "embedded")
     up.down()
     assert find("demo").provider == "embedded"

@@ -28,6 +28,8 @@ class Node:
         self._cluster.ran.append(f"{self.name}: {text}")
         if "proxyMode" in text:
             return Finished(0, self.mode, "")
+        if "--cleanup" in text and self.mode in self._cluster.never_ready:
+            return Finished(1, "", "no such container")
         code = 1 if text == f"sh -c {proxy_mode._HAS_IPVS}" and not self._cluster.has_ipvs else 0
         return Finished(code, "ok", "")
 
@@ -114,12 +116,13 @@ def test_without_ipvs_in_the_kernel_nothing_is_begun(cluster):
     assert (cluster.restarts, cluster.config) == (0, CONFIG)
 
 
-def test_a_mode_that_does_not_come_up_is_taken_back(cluster):
-    cluster.never_ready = {"nftables"}
+@pytest.mark.parametrize("mode", ["nftables", "ipvs"])
+def test_a_mode_that_does_not_come_up_is_taken_back(cluster, mode):
+    cluster.never_ready = {mode}
     with pytest.raises(
-        ClusterError, match="could not switch to nftables, all nodes serve by iptables again: Restarting"
+        ClusterError, match=f"could not switch to {mode}, all nodes serve by iptables again: Restarting"
     ):
-        switch(cluster, "nftables")
+        switch(cluster, mode)
     assert cluster.mode == "iptables"
     assert proxy_mode.one_mode(proxy_mode.modes(cluster.nodes)) == "iptables"
 
