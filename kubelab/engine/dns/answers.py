@@ -125,6 +125,8 @@ def _endpoint(question: Question, label: str, key: Key, snapshot: Snapshot) -> A
 
 def _named_port(question: Question, port: str, protocol: str, key: Key, snapshot: Snapshot) -> Answer:
     service = snapshot.services.get(key, ServiceNames())
+    if service.external_name:
+        return _alias(question, service.external_name, snapshot)
 
     def asked(each: Port) -> bool:
         return each.name.lower() == port and each.protocol == protocol

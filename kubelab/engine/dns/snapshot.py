@@ -27,8 +27,6 @@ class Endpoint(NamedTuple):
     ip: str
     hostname: str
     """The label in front of the Service's name: the endpoint's hostname, or its address with dashes."""
-    named: bool
-    """Whether it has a hostname of its own (then its address has a PTR record)."""
     ports: tuple[Port, ...]
 
 
@@ -100,9 +98,8 @@ def _endpoints(slices: Iterable[Object]) -> dict[Key, dict[str, Endpoint]]:
                 continue
             for ip in endpoint.get("addresses") or ():
                 before = known[ip].ports if ip in known else ()
-                hostname = endpoint.get("hostname") or ""
-                label = hostname or ip.replace(".", "-").replace(":", "-")
-                known[ip] = Endpoint(ip, label, bool(hostname), tuple(dict.fromkeys((*before, *ports))))
+                label = endpoint.get("hostname") or ip.replace(".", "-").replace(":", "-")
+                known[ip] = Endpoint(ip, label, tuple(dict.fromkeys((*before, *ports))))
     return found
 
 
@@ -110,9 +107,8 @@ def _reverse(services: dict[Key, ServiceNames]) -> dict[str, tuple[tuple[str, ..
     found: dict[str, tuple[tuple[str, ...], ...]] = {}
     for (namespace, name), service in services.items():
         for endpoint in service.endpoints:
-            if endpoint.named:
-                labels = (endpoint.hostname, name, namespace)
-                found[endpoint.ip] = (*found.get(endpoint.ip, ()), labels)
+            labels = (endpoint.hostname, name, namespace)
+            found[endpoint.ip] = (*found.get(endpoint.ip, ()), labels)
     for (namespace, name), service in services.items():
         for ip in service.cluster_ips:
             found[ip] = ((name, namespace),)

@@ -146,9 +146,11 @@ def test_a_named_port_of_a_headless_service_has_one_for_every_endpoint():
     ]
 
 
-def test_addresses_lead_back_to_services_and_named_endpoints():
+def test_addresses_lead_back_to_services_and_to_endpoints_with_a_hostname_or_without():
     assert data("41.0.96.10.in-addr.arpa", "PTR") == ["web.shop.svc.cluster.local"]
     assert data("9.1.244.10.in-addr.arpa", "PTR") == ["db-0.db.shop.svc.cluster.local"]
+    assert data("10.1.244.10.in-addr.arpa", "PTR") == ["10-244-1-10.db.shop.svc.cluster.local"]
+    assert data("7.1.244.10.in-addr.arpa", "PTR") == ["10-244-1-7.web.shop.svc.cluster.local"]
     digits = "fd000000000000000000000000000043"
     assert data(f"{'.'.join(reversed(digits))}.ip6.arpa", "PTR") == ["dual.shop.svc.cluster.local"]
 
@@ -171,6 +173,12 @@ def test_an_alias_into_the_cluster_comes_with_its_address():
         ("inside", "CNAME", "web.shop.svc.cluster.local"),
         ("web", "A", "10.96.0.41"),
     ]
+
+
+def test_a_port_in_front_of_an_alias_changes_nothing_and_has_no_srv_record():
+    name = "_http._tcp.inside.shop.svc.cluster.local"
+    assert [record.type for record in ask(name).answers] == ["CNAME", "A"]
+    assert (ask(name, "SRV").rcode, ask(name, "SRV").answers) == ("NOERROR", ())
 
 
 def test_aliases_of_aliases_are_followed():
