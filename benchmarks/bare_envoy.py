@@ -14,6 +14,8 @@ PROCESSES = len(envoy.ADMIN_PORTS)
 PORT = 8080
 ANSWER = "salt\n"
 
+_TOGETHER = '"$@" & '
+"""All in one container, as the ingress is: Linux shares a busy machine out among sessions (autogroups)."""
 _TYPES = "type.googleapis.com/envoy.extensions.filters"
 _LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 
@@ -71,17 +73,15 @@ def _served(name: str, node: str, config: Object, processes: int, workers: int, 
     program = envoy.binary()
     assert program is not None
     options = ["--concurrency", str(workers), "--disable-hot-restart", "-l", "warning"]
-    containers = [
-        {
-            "name": f"envoy-{number}",
-            "image": "python:3.12",
-            "command": [program, "--config-yaml", json.dumps(config), *options],
-            "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-        }
-        for number in range(processes)
-    ]
+    argv = [program, "--config-yaml", json.dumps(config), *options]
+    container = {
+        "name": "envoy",
+        "image": "python:3.12",
+        "command": ["sh", "-c", _TOGETHER * processes + "wait", "sh", *argv],
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+    }
     labels = {"app": name}
-    pod = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": containers}
+    pod = {"nodeName": node, "terminationGracePeriodSeconds": 1, "containers": [container]}
     template = {"metadata": {"labels": labels}, "spec": pod}
     ports = [{"port": 80, "targetPort": PORT}]
     return [
