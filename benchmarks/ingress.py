@@ -58,12 +58,13 @@ class Door:
         finally:
             connection.close()
 
-    def serves_all(self, hosts: Iterable[str]) -> None:
-        """Return when every one has been answered; on one connection."""
+    def serves_all(self, hosts: Iterable[str]) -> bool:
+        """Ask for each once, on one connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
-        for host in hosts:
-            until(lambda host=host: _asked(connection, host) == 200, f"{host} is not served")
-        connection.close()
+        try:
+            return all(_asked(connection, host) == 200 for host in hosts)
+        finally:
+            connection.close()
 
 
 def _asked(connection: http.client.HTTPConnection, host: str) -> int:
@@ -208,19 +209,19 @@ def rotations(lab: Lab) -> Iterator[Measure]:
 
 
 def many(lab: Lab, door: Door) -> Measure:
-    """From the first of them sent to the API to the last of them served."""
-    numbers = range(MANY)
+    """From the first of them sent to the API until each writer's last one is served: then all have to be."""
+    names = [f"many-{number}" for number in range(MANY)]
+    shares = [[ingress(name, f"{name}.test") for name in names[first::WRITERS]] for first in range(WRITERS)]
     begin = time.perf_counter()
     with ThreadPoolExecutor(WRITERS) as writers:
-        list(writers.map(lambda first: lab.apply(_some(numbers[first::WRITERS])), range(WRITERS)))
+        list(writers.map(lab.apply, shares))
     written = time.perf_counter() - begin
-    door.serves_all(f"many-{number}.test" for number in numbers)
-    detail = f"{written:.1f} s of it until the API had them"
-    return Measure(f"{MANY} Ingresses served", time.perf_counter() - begin, "s", 5, detail=detail)
-
-
-def _some(numbers: Iterable[int]) -> list[dict[str, Any]]:
-    return [ingress(f"many-{number}", f"many-{number}.test") for number in numbers]
+    for name in names[-WRITERS:]:
+        until(lambda name=name: door.serves(f"{name}.test"), f"{name} is not served")
+    took = time.perf_counter() - begin
+    if not door.serves_all(f"{name}.test" for name in names):
+        raise SystemExit("The last Ingresses are served, and earlier ones are not.")
+    return Measure(f"{MANY} Ingresses served", took, "s", 5, detail=f"{written:.1f} s of it until the API had them")
 
 
 def main() -> None:
