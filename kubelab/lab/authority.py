@@ -35,6 +35,7 @@ MISTAKES: tuple[Mistake, ...] = get_args(Mistake)
 
 ROOT, INTERMEDIATE = "kubelab course CA", "kubelab course intermediate CA"
 _LIFE = timedelta(days=3650)
+LONGEST_DAYS = 36500
 _CLOCK_SKEW = timedelta(hours=1)
 """Certificates are valid from this long ago, for machines whose clocks disagree."""
 _DAY = timedelta(days=1)
@@ -110,8 +111,11 @@ class Authority:
         """
         if mistake not in (None, *MISTAKES):
             raise LabError(f"{mistake!r} is no mistake that can be asked for; there are {', '.join(MISTAKES)}.")
-        if not names or days <= 0:
-            raise LabError("A certificate needs at least one name, and days to live; for one that is over: 'expired'.")
+        if not names or not 0 < days <= LONGEST_DAYS:
+            raise LabError(
+                f"A certificate needs at least one name, and from 0 to {LONGEST_DAYS} days to live; for one that is "
+                "over: mistake='expired'."
+            )
         wanted = [f"not-{name.removeprefix('*.')}" for name in names] if mistake == "wrong name" else list(names)
         key = rsa.generate_private_key(65537, 1024) if mistake == "weak key" else _new_key()
         certificate = self._signed(wanted, key, _life(days, mistake), alone=mistake == "self-signed")

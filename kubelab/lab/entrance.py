@@ -50,11 +50,17 @@ def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
     )
 
 
-def _of_object(lab: Lab, via: str) -> Entrance:
+def way_in(via: str) -> tuple[kinds.Kind, str]:
+    """The kind and the name of ``ingress/shop`` or ``gateway/edge``. Raises `LabError`."""
     word, _, name = via.partition("/")
     kind = {"ingress": _INGRESS, "ing": _INGRESS, "gateway": GATEWAY, "gtw": GATEWAY}.get(word.lower())
     if kind is None or not name:
         raise LabError(f"{via!r} is no way in; write 'ingress/NAME' or 'gateway/NAME'.")
+    return kind, name
+
+
+def _of_object(lab: Lab, via: str) -> Entrance:
+    kind, name = way_in(via)
     found = lab.objects.get(kind, name)
     for address in _gateway_addresses(found) if kind is GATEWAY else _load_balancers(found):
         return Entrance(address, f"{kind.kind} {name}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
+from kubelab.lab.entrance import GATEWAY, way_in
 from kubelab.lab.errors import ApiError, LabError
 from kubelab.lab.survey import everywhere
 from kubelab.routing.decide import Decision, decide
@@ -48,8 +49,8 @@ def routing(lab: Lab) -> Table:
 
 def decision(lab: Lab, url: str, method: str, headers: Mapping[str, str], via: str, at: Table | None) -> Decision:
     """What `Lab.decide` says."""
-    word, _, name = via.partition("/")
-    owner = ObjectName("Gateway", lab.namespace, name) if word.lower() in ("gateway", "gtw") else None
+    kind, name = way_in(via) if via else (None, "")
+    owner = ObjectName("Gateway", lab.namespace, name) if kind is GATEWAY else None
     full = url if "://" in url else f"http://{url}"
     try:
         return decide(at or routing(lab), Request.of(full, method, tuple(headers.items()), owner=owner))

@@ -129,7 +129,8 @@ class Decision:
 
 
 def decide(table: Table, request: Request) -> Decision:
-    """Which rule a request belongs to. Raises `LookupError` when the table has no entrance at its port."""
+    """Which rule a request belongs to. Raises `LookupError` when the table has no entrance at its port that speaks TLS
+    as the client does."""
     entrance = _entrance(table, request)
     name = request.name if request.sni is None or not entrance.tls else hosts.host_name(request.sni)
     certificate = _certificate(entrance, name)
@@ -151,10 +152,13 @@ def decide(table: Table, request: Request) -> Decision:
 
 
 def _entrance(table: Table, request: Request) -> Entrance:
+    where = f"{request.owner}" if request.owner else "the ingress controller"
     for entrance in table.entrances:
         if entrance.port == request.port and entrance.owner == request.owner:
+            if request.tls not in (None, entrance.tls):
+                right = "https" if entrance.tls else "http"
+                raise LookupError(f"{where} speaks {right.upper()} at port {request.port}; write {right}://")
             return entrance
-    where = f"{request.owner}" if request.owner else "the ingress controller"
     raise LookupError(f"{where} has no entrance at port {request.port}")
 
 

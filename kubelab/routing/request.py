@@ -28,6 +28,8 @@ class Request:
     """The name that a TLS client asks for; None: that of the Host header."""
     owner: ObjectName | None = None
     """The Gateway that the request is sent to; None: the ingress controller's own address."""
+    tls: bool | None = None
+    """Whether the client speaks TLS; None: as the entrance does."""
 
     @classmethod
     def of(
@@ -38,14 +40,21 @@ class Request:
         sni: str | None = None,
         owner: ObjectName | None = None,
     ) -> Request:
-        """The request for a URL; its path is taken as it is written."""
+        """The request for a URL; its path is taken as it is written, and a Host header is believed.
+
+        Raises ValueError for what is no such URL.
+        """
         scheme, _, rest = url.partition("://")
         authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
         target = rest[len(authority) :].partition("#")[0]
-        port = urlsplit(f"//{authority}").port or DEFAULT_PORTS.get(scheme)
-        if not authority or port is None:
+        port = _port(authority) or DEFAULT_PORTS.get(scheme)
+        if scheme not in DEFAULT_PORTS or not authority or "@" in authority or port is None:
             raise ValueError(f"{url!r} is no URL to send a request to; write http://HOST/PATH or https://HOST/PATH.")
-        return cls(authority, target if target.startswith("/") else f"/{target}", method, headers, port, sni, owner)
+        host = next((value for name, value in headers if name.lower() == "host"), authority)
+        if host != authority and sni is None:
+            sni = hosts.host_name(authority)
+        path = target if target.startswith("/") else f"/{target}"
+        return cls(host, path, method, headers, port, sni, owner, scheme == "https")
 
     @property
     def name(self) -> str:
@@ -65,6 +74,13 @@ class Request:
         """The first value of a query parameter."""
         pairs = parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
         return next((value for key, value in pairs if key == name), None)
+
+
+def _port(authority: str) -> int | None:
+    try:
+        return urlsplit(f"//{authority}").port
+    except ValueError:
+        raise ValueError(f"{authority!r} has no port from 1 to 65535; write HOST:PORT.") from None
 
 
 def matches(match: Match, request: Request) -> bool:

@@ -72,7 +72,7 @@ def test_what_is_no_name_is_refused(authority, name):
 def test_a_mistake_that_there_is_not_is_refused_and_so_is_a_certificate_without_names_or_days(authority):
     with pytest.raises(LabError, match=", ".join(MISTAKES)):
         authority.issue("shop.test", mistake="expierd")
-    for asked in ({"days": 0}, {"days": -1}):
+    for asked in ({"days": 0}, {"days": -1}, {"days": 1e9}, {"days": float("nan")}):
         with pytest.raises(LabError, match="at least one name"):
             authority.issue("shop.test", **asked)
     with pytest.raises(LabError, match="at least one name"):

@@ -294,3 +294,22 @@ class TestRoutesOfTheGatewayAPI:
         table = self.table(listeners=listeners, port=443, tls=True)
         assert answer(table, "https://a.example.test/", sni=sni) == "421"
         assert answer(table, "https://nobody.test/", sni=sni) == "404"
+
+
+def test_a_host_header_of_ones_own_decides_and_the_urls_host_is_what_the_handshake_asks_for(make):
+    table = one_host(make, PathMatch("Prefix", "/"))
+    headers = (("Host", HOST.upper()),)
+    assert answer(table, "http://elsewhere.test/", headers=headers) == "prefix-slash"
+    assert Request.of("https://elsewhere.test/", headers=headers).sni == "elsewhere.test"
+
+
+@pytest.mark.parametrize(("url", "said"), [(f"http://{HOST}:443/", "https://"), (f"https://{HOST}:80/", "http://")])
+def test_who_does_not_speak_as_the_port_does_is_told_so(make, url, said):
+    with pytest.raises(LookupError, match=f"write {said}"):
+        answer(one_host(make, PathMatch("Prefix", "/")), url)
+
+
+@pytest.mark.parametrize("url", ["http://a.test:99999/", "http://me:word@a.test/", "ftp://a.test:21/", "http://"])
+def test_what_is_no_url_of_a_request_is_said(url):
+    with pytest.raises(ValueError, match=r"write http://HOST/PATH|write HOST:PORT"):
+        Request.of(url)

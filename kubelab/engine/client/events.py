@@ -52,7 +52,8 @@ class EventRecorder:
                 "apiVersion": obj.get("apiVersion", "v1"),
                 "kind": obj.get("kind"),
                 "name": meta["name"],
-                "namespace": namespace,
+                # None of the cluster's own objects: `kubectl describe` looks for their events without one.
+                **({"namespace": meta["namespace"]} if meta.get("namespace") else {}),
                 "uid": meta.get("uid"),
                 "resourceVersion": meta.get("resourceVersion"),
                 **({"fieldPath": field_path} if field_path else {}),

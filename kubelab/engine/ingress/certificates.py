@@ -129,4 +129,4 @@ def check(pair: KeyPair) -> None:
 
 
 def _clause(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")[:120] or type(error).__name__
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".") or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kubelab.lab.pods import Pod
 
 PROGRAM = "requests/program.py"
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _IN_EVERY_ANSWER = frozenset({"pod", "uid"})
 
 
@@ -45,6 +47,7 @@ def send(lab: Lab, asked: Asked) -> Requests:
     urls = [url if "://" in url else f"http://{url}" for url in asked.urls]
     if not urls:
         raise LabError("There is nothing to ask for; give one URL or more: lab.requests('http://shop.example.test/').")
+    _check(asked)
     job = {
         "requests": list(_requests(lab, asked, urls)),
         "times": asked.times,
@@ -63,6 +66,17 @@ def send(lab: Lab, asked: Asked) -> Requests:
         for line, saw in zip(lines, said, strict=True)
     )
     return Requests(replies)
+
+
+def _check(asked: Asked) -> None:
+    """Refuse what no client could send."""
+    if asked.times < 1 or asked.timeout <= 0 or (asked.rate is not None and asked.rate <= 0):
+        raise LabError("How often (n), how fast (rate) and how long to wait (timeout) must be more than nothing.")
+    if not _TOKEN.fullmatch(asked.method):
+        raise LabError(f"{asked.method!r} is no method; write it like 'GET'.")
+    for name, value in asked.headers:
+        if not _TOKEN.fullmatch(name) or not str(value).isascii() or not str(value).isprintable():
+            raise LabError(f"{name!r}: {value!r} is no header that can be sent; its value is one line of ASCII.")
 
 
 def _requests(lab: Lab, asked: Asked, urls: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -35,3 +35,11 @@ async def test_the_same_event_again_raises_its_count(api):
 async def test_an_event_that_cannot_be_written_stops_nobody(api):
     gone = {**POD, "metadata": {**POD["metadata"], "namespace": "no-such-namespace"}}
     await EventRecorder(api, "kubelet").record(gone, "Started", "Started container main")
+
+
+async def test_an_event_of_the_clusters_own_object_is_in_default_and_is_found_as_kubectl_describe_looks_for_it(api):
+    ingress_class = {"kind": "IngressClass", "metadata": {"name": "web", "uid": "u"}}
+    await EventRecorder(api, "controller").record(ingress_class, "ClassParameters", "no parameters", warning=True)
+    selector = "involvedObject.name=web,involvedObject.namespace="
+    found = await api.list(EVENTS, query=[("fieldSelector", selector)])
+    assert [each["metadata"]["namespace"] for each in found["items"]] == ["default"]

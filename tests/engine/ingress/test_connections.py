@@ -49,6 +49,12 @@ def test_a_client_keeps_its_connection_and_requests_on_it_go_to_all_pods(door):
     assert len(pods) == 2
 
 
+def test_a_host_name_with_a_dot_at_its_end_is_the_same_host(curl, door):
+    header = f"Host: {door.host.upper()}.:80"
+    assert curl("http", "/", door.host, "-H", header)[0] == "HTTP/1.1 200 OK"
+    assert door.lab.decide(f"http://{door.host}.:80/").services
+
+
 def test_a_clients_http2_is_http1_to_the_pod_and_it_learns_the_scheme(curl):
     encrypted = curl("https")
     assert encrypted[0] == "HTTP/2 200 "

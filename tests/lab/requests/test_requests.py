@@ -168,6 +168,16 @@ def test_what_cannot_be_sent_is_said_before_anything_is(lab, wrong):
         lab.requests(wrong, address=HERE)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"n": 0}, {"rate": 0}, {"timeout": -1}, {"method": "G ET"}, {"headers": {"": "x"}}, {"headers": {"X": "a\r\nb"}}],
+    ids=str,
+)
+def test_how_nothing_can_be_sent_is_said_in_a_sentence(lab, how):
+    with pytest.raises(LabError, match=r"must be more than nothing|is no method|is no header"):
+        lab.requests(f"http://{HOST}/", address=HERE, **how)
+
+
 def test_without_an_address_it_goes_where_ingress_traffic_enters(lab, server):
     path = "/apis/networking.k8s.io/v1/namespaces/lesson/ingresses/shop"
     lab.api.objects[path] = {

@@ -57,6 +57,7 @@ def connection_manager(file: str, name: str) -> Object:
             "stat_prefix": "ingress",
             "rds": {"route_config_name": name, "config_source": source},
             "access_log": [_access_log()],
+            "strip_trailing_host_dot": True,
             "use_remote_address": True,
             "skip_xff_append": True,
             "preserve_external_request_id": True,
