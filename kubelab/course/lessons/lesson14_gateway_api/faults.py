@@ -140,7 +140,12 @@ def measure_faults(lab: Lab) -> Both:
         lab.wait(f"httproute/{FINE}", "answers")
         by_ingress, by_gateway = _ask(lab, f"ingress/{FINE}"), _ask(lab, f"gateway/{GATEWAY}")
         seen = {
-            name: Seen(by_ingress[name], _ingress_says(lab, name), by_gateway[name], reason(lab, f"httproute/{name}"))
+            name: Seen(
+                by_ingress[name],
+                telling.address(lab, f"ingress/{name}"),
+                by_gateway[name],
+                reason(lab, f"httproute/{name}"),
+            )
             for name in FAULTS
         }
         return Both(seen, {name: _compared(name, each) for name, each in seen.items() if name != FINE})
@@ -185,12 +190,6 @@ def _ask(lab: Lab, via: str) -> dict[str, str]:
     urls = {name: f"http://{name}.{fault.domain}/" for name, fault in FAULTS.items()}
     replies = {cell.url: cell.reply for cell in measure(lab, listed(list(urls.values())), {}, via=via).cells.values()}
     return {name: got([replies[url]]) for name, url in urls.items()}
-
-
-def _ingress_says(lab: Lab, name: str) -> str:
-    """An address, or nothing: Events are written by the controller, but they go away after an hour."""
-    (row,) = telling.told(lab, f"ingress/{name}").rows
-    return row[-1]
 
 
 def _cell(cell: tuple[str, str]) -> str:

@@ -208,7 +208,7 @@ def _advice(bad: Sequence[Found]) -> str:
         return "Ports are not implied any more: who says that something listens at 443, and with which certificate?"
     if "//a." in first.url:
         return "How many labels does *. stand for in an HTTPRoute, and how many in an Ingress?"
-    if first.wanted != first.got and first.got == "404":
+    if first.got == "404":
         return (
             "An Ingress has a field for what nobody names, be it a host or a path. Is there a rule here that does it?"
         )

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 
 from kubelab.course.tables import Table
-from kubelab.lab.api import Object
 from kubelab.lab.conditions import Condition
 from kubelab.lab.lab import Lab
 
@@ -19,7 +18,6 @@ TOLD_SECONDS = 10.0
 GOOD_SECONDS = 4.0
 """How long it may take to say something good: a Gateway gets an address, a proxy takes in what is new."""
 _GOOD_WHEN_FALSE = {"Conflicted", "PartiallyInvalid"}
-_ADDRESSED = "it has an address"
 
 
 def told(lab: Lab, *names: str) -> Table:
@@ -67,9 +65,21 @@ def settled(*of: tuple[Lab, str]) -> list[Condition]:
         time.sleep(0.1)
 
 
+def address(lab: Lab, ingress: str) -> str:
+    """What an Ingress says of itself, which is whether it has an address; one that was just applied gets its moment."""
+    deadline = time.monotonic() + GOOD_SECONDS
+    while True:
+        status = lab.get(ingress).get("status") or {}
+        if (status.get("loadBalancer") or {}).get("ingress"):
+            return "it has an address"
+        if time.monotonic() > deadline:
+            return "it has no address"
+        time.sleep(0.05)
+
+
 def _rows(lab: Lab, name: str) -> Iterator[tuple[str, ...]]:
     if name.startswith("ingress/"):
-        yield (name.replace("/", " "), "none", "–", "–", "–", _status_of(lab.get(name)))
+        yield (name.replace("/", " "), "none", "–", "–", "–", address(lab, name))
         return
     found = heard(lab, name)
     generation, last = lab.get(name)["metadata"]["generation"], ""
@@ -84,9 +94,3 @@ def _rows(lab: Lab, name: str) -> Iterator[tuple[str, ...]]:
 def _called(name: str, part: str) -> str:
     """``httproute shop`` for what is said at its only parent; listeners by their own names."""
     return f"{name.replace('/', ' ')} at {part.removeprefix('parent ')}" if part.startswith("parent ") else part
-
-
-def _status_of(ingress: Object) -> str:
-    """All that an Ingress can say."""
-    balancer = (ingress.get("status") or {}).get("loadBalancer") or {}
-    return _ADDRESSED if balancer.get("ingress") else "it has no address"

@@ -120,6 +120,4 @@ def _at(lab: Lab, url: str, old: str, new: str, gateway: str, weight: int) -> Re
         if all(reply.headers.get(MARK) == str(weight) for reply in replies):
             return replies
         if time.monotonic() > deadline:
-            raise LabError(
-                f"The weight {weight} is not served after {SERVED_SECONDS} s; {replies.words}."
-            )
+            raise LabError(f"The weight {weight} is not served after {SERVED_SECONDS} s; {replies.words}.")
