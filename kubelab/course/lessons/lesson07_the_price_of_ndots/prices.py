@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 
 from kubelab.course import files
 from kubelab.course.catalogue import Question
-from kubelab.course.lessons.lesson07_ndots import stage
-from kubelab.course.lessons.lesson07_ndots.stage import CLOUD, PACKAGE, Questions, name_server, resolve, resolve_each
+from kubelab.course.lessons.lesson07_the_price_of_ndots import stage
+from kubelab.course.lessons.lesson07_the_price_of_ndots.stage import (
+    CLOUD,
+    PACKAGE,
+    Questions,
+    name_server,
+    resolve,
+    resolve_each,
+)
 from kubelab.course.predictions import Prediction, predict
 from kubelab.course.tables import Table
 from kubelab.lab.errors import LabError
@@ -85,7 +92,7 @@ class Prices:
 
     def plot(self) -> Figure:
         """Bars: predicted beside counted."""
-        from kubelab.course.lessons.lesson07_ndots.price_views import draw_prices
+        from kubelab.course.lessons.lesson07_the_price_of_ndots.price_views import draw_prices
 
         return draw_prices(self)
 
@@ -101,7 +108,7 @@ class Delays:
 
     def plot(self) -> Figure:
         """The share that was done by when (an empirical distribution function)."""
-        from kubelab.course.lessons.lesson07_ndots.price_views import draw_delays
+        from kubelab.course.lessons.lesson07_the_price_of_ndots.price_views import draw_delays
 
         return draw_delays(self)
 

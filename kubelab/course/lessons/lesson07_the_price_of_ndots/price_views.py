@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubelab.course.lessons.lesson07_ndots.prices import NAMES, Delays, Prices
+from kubelab.course.lessons.lesson07_the_price_of_ndots.prices import NAMES, Delays, Prices
 from kubelab.lab import palette
 
 if TYPE_CHECKING:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from kubelab.course.catalogue import Lesson, Question
-from kubelab.course.lessons.lesson07_ndots import cheap, prices, worked_out
-from kubelab.course.lessons.lesson07_ndots.cluster_counters import responses
-from kubelab.course.lessons.lesson07_ndots.prices import asked, by_ndots, count, delays, guess, set_up
-from kubelab.course.lessons.lesson07_ndots.stage import resolve
+from kubelab.course.lessons.lesson07_the_price_of_ndots import cheap, prices, worked_out
+from kubelab.course.lessons.lesson07_the_price_of_ndots.cluster_counters import responses
+from kubelab.course.lessons.lesson07_the_price_of_ndots.prices import asked, by_ndots, count, delays, guess, set_up
+from kubelab.course.lessons.lesson07_the_price_of_ndots.stage import resolve
 
 __all__ = ["LESSON", "asked", "by_ndots", "count", "delays", "guess", "resolve", "responses", "set_up"]
 
 LESSON = Lesson(
     number=7,
     title="The price of ndots:5",
-    package="lesson07_ndots",
+    package="lesson07_the_price_of_ndots",
     questions=(
         *prices.questions(),
         Question(

@@ -13,7 +13,7 @@ from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
 
-PACKAGE = "lesson07_ndots"
+PACKAGE = "lesson07_the_price_of_ndots"
 START_SECONDS = 180
 SETTLE_SECONDS = 20
 LOOKUP_SECONDS = 120

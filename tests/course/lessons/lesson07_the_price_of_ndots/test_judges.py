@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 
 from kubelab import check, predict
-from kubelab.course.lessons.lesson07_ndots import cheap, guess, worked_out
-from kubelab.course.lessons.lesson07_ndots.cheap import Measured
-from kubelab.course.lessons.lesson07_ndots.cluster_counters import Responses, responses
-from kubelab.course.lessons.lesson07_ndots.stage import Question, Questions
+from kubelab.course.lessons.lesson07_the_price_of_ndots import cheap, guess, worked_out
+from kubelab.course.lessons.lesson07_the_price_of_ndots.cheap import Measured
+from kubelab.course.lessons.lesson07_the_price_of_ndots.cluster_counters import Responses, responses
+from kubelab.course.lessons.lesson07_the_price_of_ndots.stage import Question, Questions
 from kubelab.course.seed import Seed
 from kubelab.grading import Outcome
 from kubelab.lab.errors import ApiError, LabError

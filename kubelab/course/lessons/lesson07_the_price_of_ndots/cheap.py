@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from kubelab.course import files
 from kubelab.course.catalogue import Task
-from kubelab.course.lessons.lesson07_ndots import stage
-from kubelab.course.lessons.lesson07_ndots.stage import PACKAGE, name_server, resolve_at_once
+from kubelab.course.lessons.lesson07_the_price_of_ndots import stage
+from kubelab.course.lessons.lesson07_the_price_of_ndots.stage import PACKAGE, name_server, resolve_at_once
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from kubelab.course import files
 from kubelab.course.catalogue import Question, Task
-from kubelab.course.lessons.lesson07_ndots import stage
-from kubelab.course.lessons.lesson07_ndots.stage import CLOUD, PACKAGE, name_server, resolve_each
+from kubelab.course.lessons.lesson07_the_price_of_ndots import stage
+from kubelab.course.lessons.lesson07_the_price_of_ndots.stage import CLOUD, PACKAGE, name_server, resolve_each
 from kubelab.course.seed import Seed
 from kubelab.grading import Book, Evidence, Outcome, Result
 from kubelab.lab.errors import ApiError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubelab.course.lessons import lesson07_ndots
+from kubelab.course.lessons import lesson07_the_price_of_ndots
 
 
 def query(name, type_=1):
@@ -17,7 +17,7 @@ def query(name, type_=1):
 @pytest.fixture
 def nameserver(monkeypatch):
     monkeypatch.setenv("WORLD_SECONDS", "0")
-    path = Path(lesson07_ndots.__file__).with_name("nameserver.py")
+    path = Path(lesson07_the_price_of_ndots.__file__).with_name("nameserver.py")
     spec = importlib.util.spec_from_file_location("nameserver_under_test", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
