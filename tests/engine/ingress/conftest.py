@@ -6,8 +6,11 @@ import http.client
 import json
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,31 @@ class Door:
         pods = [each for each in self.system.pods() if each.ready]
         done = self.system.exec(pods[0].name, ["python3", "-c", program])
         assert done.code == 0, done.stderr
+
+    @contextmanager
+    def under_load(self) -> Iterator[None]:
+        """Ask on three threads, each request on a connection of its own; every answer has to be 200."""
+        came: Counter[str] = Counter()
+        over = threading.Event()
+
+        def work() -> None:
+            while not over.wait(0.01):
+                try:
+                    reply = self.get()
+                    came["200" if reply.status == 200 else reply.text] += 1
+                except OSError as error:
+                    came[type(error).__name__] += 1
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        assert set(came) == {"200"}
 
 
 def eventually(check: Callable[[], bool]) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
-from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 
@@ -22,38 +19,12 @@ for file in Path("/tmp/kubelab-ingress").glob("[!b]*.json"):
 """Of all files that Envoy watches."""
 
 
-@contextmanager
-def under_load(ask):
-    """Ask on three threads, each request on a connection of its own; all answers have to be 200."""
-    came: Counter[str] = Counter()
-    over = threading.Event()
-
-    def work():
-        while not over.wait(0.01):
-            try:
-                reply = ask()
-                came["200" if reply.status == 200 else reply.text] += 1
-            except OSError as error:
-                came[type(error).__name__] += 1
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-    assert set(came) == {"200"}
-
-
 def is_served(door, host):
     return door.get(host=host).status == 200
 
 
 def test_half_written_files_leave_what_is_served_and_the_next_change_mends_them(door):
-    with under_load(door.get):
+    with door.under_load():
         door.in_controller(HALF_WRITTEN)
         door.lab.apply(door.ingress("next", "next.test"))
         door.eventually(lambda: is_served(door, "next.test"))
@@ -64,7 +35,7 @@ def test_an_emptied_secret_leaves_the_last_good_certificate(door):
     door.lab.apply(door.ingress("shop", tls=[{"hosts": [door.host], "secretName": "shop-tls"}]))
     door.eventually(lambda: door.lab.tls(door.host).fingerprint == first.fingerprint)
     empty = dict.fromkeys(("tls.crt", "tls.key"), base64.b64encode(b"").decode())
-    with under_load(door.get):
+    with door.under_load():
         door.lab.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-tls"},
                         "type": "kubernetes.io/tls", "data": empty})  # fmt: skip
         door.eventually(lambda: "SecretInvalid" in door.reasons("shop"))
@@ -75,7 +46,7 @@ def test_an_emptied_secret_leaves_the_last_good_certificate(door):
 
 def test_many_ingresses_at_once_are_served_and_gone_at_once_without_a_lost_request(door):
     names = [f"many-{number}" for number in range(MANY)]
-    with under_load(door.get):
+    with door.under_load():
         door.lab.apply([door.ingress(name, f"{name}.test") for name in names])
         door.eventually(lambda: all(is_served(door, f"{name}.test") for name in names))
         for name in names:
