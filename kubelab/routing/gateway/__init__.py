@@ -65,20 +65,25 @@ def gateways(objects: Objects, controller: str = CONTROLLER, usable: Usable = la
     classes = [each for each in objects.gateway_classes if each["spec"]["controllerName"] == controller]
     names = {each["metadata"]["name"] for each in classes}
     ours = sorted((each for each in objects.gateways if each["spec"]["gatewayClassName"] in names), key=age)
+    refused = {each["metadata"]["name"] for each in classes if each["spec"].get("parametersRef")}
     secrets = {(namespace_of(each), each["metadata"]["name"]): each for each in objects.secrets}
     grants = Grants(objects.reference_grants)
-    listeners = {_key(each): judge(each, secrets, grants, usable) for each in ours}
+    good = [each for each in ours if each["spec"]["gatewayClassName"] not in refused]
+    listeners = {_key(each): judge(each, secrets, grants, usable) for each in good}
     attached: dict[Origin, _Attached] = {each.origin: _Attached() for its in listeners.values() for each in its}
     services = Services(objects.services, objects.endpoint_slices)
     routes = tuple(_attach_all(objects, listeners, attached, services, grants))
     return Gateways(
         table=Table(
-            entrances=tuple(entrance for gateway in ours for entrance in _entrances(gateway, listeners, attached)),
+            entrances=tuple(entrance for gateway in good for entrance in _entrances(gateway, listeners, attached)),
             upstreams=services.upstreams,
-            served=(*(name_of("Gateway", each) for each in ours), *(each.name for each in routes)),
+            served=(*(name_of("Gateway", each) for each in good), *(each.name for each in routes)),
         ),
         classes=tuple(sorted(name_of("GatewayClass", each) for each in classes)),
-        gateways=tuple(_status(each, listeners[_key(each)], attached) for each in ours),
+        gateways=tuple(
+            _status(each, listeners[_key(each)], attached) if _key(each) in listeners else _refused(each)
+            for each in ours
+        ),
         routes=routes,
     )
 
@@ -145,6 +150,12 @@ def _status(
             for each in listeners
         ),
     )
+
+
+def _refused(gateway: Object) -> GatewayStatus:
+    """Of a class with parameters: nothing of it is served, as with an IngressClass."""
+    message = f"GatewayClass {gateway['spec']['gatewayClassName']} has parametersRef, and no parameters are known here"
+    return GatewayStatus(name_of("Gateway", gateway), Condition("Accepted", False, "InvalidParameters", message), ())
 
 
 def _key(gateway: Object) -> tuple[str, str]:

@@ -35,6 +35,7 @@ class GatewayStatus(NamedTuple):
     name: ObjectName
     accepted: Condition
     listeners: tuple[ListenerStatus, ...]
+    """None for a Gateway whose class is refused."""
 
 
 class ParentStatus(NamedTuple):

@@ -347,3 +347,28 @@ def test_gateways_of_other_classes_are_left_alone(edge):
     edge.lab.apply({"apiVersion": API, "kind": "Gateway", "metadata": {"name": "foreign"}, "spec": spec})
     edge.serve(route("after", to("web"), hosts=("after.example.test",)))
     assert {row.status for row in edge.lab.conditions("gateway/foreign")} == {"Unknown"}
+
+
+def test_a_gateway_whose_class_is_refused_or_gone_is_not_said_to_be_served(edge, door):
+    spec = {"controllerName": "kubelab.dev/gateway-controller"}
+    parameters = {"group": "", "kind": "ConfigMap", "name": "x"}
+    fleeting = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": "fleeting"}}
+    listeners = [{"name": "web", "port": 80, "protocol": "HTTP"}]
+    short = {"apiVersion": API, "kind": "Gateway", "metadata": {"name": "short"},
+             "spec": {"gatewayClassName": "fleeting", "listeners": listeners}}  # fmt: skip
+
+    def service_is_there():
+        return any(each["metadata"]["name"] == "gateway-gateways-short" for each in edge.system.find("services"))
+
+    edge.lab.apply([{**fleeting, "spec": {**spec, "parametersRef": parameters}}, short])
+    door.eventually(lambda: edge.reasons("gateway/short", "Accepted") == ["InvalidParameters"])
+    assert not service_is_there()
+    edge.lab.delete("gatewayclass/fleeting")
+    door.eventually(lambda: edge.reasons("gateway/short", "Programmed") == ["Pending"])
+    edge.lab.apply([{**fleeting, "spec": spec}])
+    door.eventually(lambda: edge.lab.conditions("gateway/short").holds("Programmed"))
+    edge.lab.delete("gatewayclass/fleeting")
+    door.eventually(lambda: edge.reasons("gateway/short", "Programmed") == ["Pending"])
+    assert "addresses" not in edge.lab.get("gateway/short")["status"]
+    door.eventually(lambda: not service_is_there())
+    edge.lab.delete("gateway/short")

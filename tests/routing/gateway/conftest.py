@@ -17,8 +17,8 @@ def metadata(name, namespace="", second=0, **more):
     return {"name": name, **place, "creationTimestamp": f"2026-11-23T12:00:{second:02}Z", **more}
 
 
-def gateway_class(name="kubelab", controller=CONTROLLER):
-    return {"metadata": metadata(name), "spec": {"controllerName": controller}}
+def gateway_class(name="kubelab", controller=CONTROLLER, **more):
+    return {"metadata": metadata(name), "spec": {"controllerName": controller, **more}}
 
 
 def listener(name="web", port=80, protocol="HTTP", **more):

@@ -12,6 +12,14 @@ def test_gateways_of_other_classes_are_left_alone(make):
     assert (built.gateways, built.classes, built.table.entrances) == ((), (), ())
 
 
+def test_gateways_of_a_class_with_parameters_are_refused_with_it(make):
+    refused = make.gateway_class(parametersRef={"group": "", "kind": "ConfigMap", "name": "x"})
+    built = make.build([make.gateway()], [make.http_route()], gateway_classes=[refused])
+    [status] = built.gateways
+    assert (status.accepted[:3], status.listeners) == (("Accepted", False, "InvalidParameters"), ())
+    assert (built.table.entrances, built.table.served, built.routes) == ((), (), ())
+
+
 def test_a_listener_that_can_be_served_says_so(make):
     built = make.build([make.gateway()])
     said = {each: make.condition(conditions_of(built), each) for each in ("Accepted", "ResolvedRefs", "Programmed")}

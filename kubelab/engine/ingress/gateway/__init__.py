@@ -15,7 +15,7 @@ from kubelab.engine.ingress.gateway.kinds import Kinds
 from kubelab.engine.ingress.gateway.ports import GatewayPort, Ports
 from kubelab.engine.ingress.gateway.reports import Reports, Word
 from kubelab.engine.ingress.gateway.services import IP_ADDRESS, Services, service, written_ports
-from kubelab.engine.ingress.gateway.statuses import Place, class_status, gateway_status, route_status
+from kubelab.engine.ingress.gateway.statuses import Place, class_status, gateway_status, route_status, unclaimed_status
 from kubelab.routing.gateway import Gateways
 from kubelab.routing.gateway.listeners import PROTOCOLS
 from kubelab.routing.model import Entrance, ObjectName
@@ -36,6 +36,8 @@ class GatewayApi:
         self._reports = Reports(client, self.kinds)
         self._ports = Ports()
         self._given: Mapping[GatewayPort, int] = {}
+        self._told: set[ObjectName] = set()
+        """The Gateways that were ours once."""
 
     async def run(self) -> None:
         """Follow the kinds, keep the Services, write the status."""
@@ -46,7 +48,8 @@ class GatewayApi:
     def open(self, objects: Objects, wanted: Gateways) -> None:
         """Give every Gateway ports of the pod and have its Service made."""
         ours = _ours(objects, wanted)
-        asked = [(name, port) for name, gateway in ours.items() for port in _ports(gateway)]
+        served = [each.name for each in wanted.gateways if each.listeners]
+        asked = [(name, port) for name in served for port in _ports(ours[name])]
         self._given = self._ports.give(asked, written_ports(self._services.known()))
         if self.kinds.known:
             self._services.want(
@@ -74,6 +77,10 @@ class GatewayApi:
                 gateway.name,
                 _word(ours[gateway.name], partial(gateway_status, status=gateway, place=place, now=time)),
             )
+        self._told = (self._told | ours.keys()) & {name_of("Gateway", each) for each in objects.gateways}
+        for each in objects.gateways:
+            if (name := name_of("Gateway", each)) in self._told - ours.keys():
+                yield name, _word(each, lambda _: unclaimed_status())
         routes = {each.name: each for each in wanted.routes}
         for each in objects.http_routes:
             name = name_of("HTTPRoute", each)

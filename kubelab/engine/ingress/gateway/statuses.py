@@ -89,6 +89,13 @@ def gateway_status(gateway: Object, status: GatewayStatus, place: Place, now: st
     return made
 
 
+def unclaimed_status() -> Object:
+    """The status of a Gateway whose class is nobody's any more: that which it was created with."""
+    waiting = {"status": "Unknown", "reason": "Pending", "message": "Waiting for controller"}
+    never = {"lastTransitionTime": "1970-01-01T00:00:00Z"}
+    return {"conditions": [{"type": each, **waiting, **never} for each in ("Accepted", "Programmed")]}
+
+
 def route_status(route: Object, status: RouteStatus | None, now: str) -> Object:
     """The status of an HTTPRoute; the parents that belong to other controllers stay. None: it has none here."""
     there, judged = (route.get("status") or {}).get("parents") or (), _judged(route, now)
