@@ -37,13 +37,12 @@ async def reset(client: Client) -> None:
 
 
 async def empty(client: Client, system_namespaces: frozenset[str] = SYSTEM_NAMESPACES) -> None:
-    """Delete what the learner made, and wait until it is gone."""
+    """Delete what the learner made, and wait until it is gone; so too a namespace of the system that is on its way."""
     listed = await client.list(NAMESPACES)
-    names = [obj["metadata"]["name"] for obj in listed["items"]]
     async with asyncio.TaskGroup() as group:
-        for name in names:
-            if name not in system_namespaces:
-                group.create_task(_empty(client, name))
+        for obj in listed["items"]:
+            if obj["metadata"]["name"] not in system_namespaces or obj["metadata"].get("deletionTimestamp"):
+                group.create_task(_empty(client, obj["metadata"]["name"]))
         group.create_task(_remove_classes(client))
         group.create_task(_remove_ingresses_of_the_system(client))
         group.create_task(_remove_custom_objects(client))

@@ -21,6 +21,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from kubelab.clusters.base import ClusterError
+from kubelab.lab.errors import LabError
 from kubelab.lab.pages import ENTRY
 
 SANDBOX = "sandbox allow-scripts allow-forms allow-modals allow-popups"
@@ -52,7 +53,8 @@ def application(doors: Doors, names: Names, base_url: str = "/") -> web.Applicat
 
 
 async def _with_slash(request: web.Request) -> web.Response:
-    raise web.HTTPFound(request.path.rpartition("/")[2] + "/")
+    path, mark, query = request.raw_path.partition("?")
+    raise web.HTTPFound(yarl.URL(f"{path.rpartition('/')[2]}/{mark}{query}", encoded=True))
 
 
 class _Pages:
@@ -71,11 +73,19 @@ class _Pages:
 
     async def index(self, _request: web.Request) -> web.Response:
         """Links to the hosts that there are."""
-        return web.Response(text=_index(self._place, await asyncio.to_thread(self._names)), content_type="text/html")
+        try:
+            names = await asyncio.to_thread(self._names)
+        except (ClusterError, LabError) as error:
+            return web.Response(status=502, text=f"The cluster's Ingresses cannot be listed. {error}\n")
+        return web.Response(text=_index(self._place, names), content_type="text/html")
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """What the ingress answers for the host in the path."""
         target = request.match_info["scheme"], request.match_info["host"]
+        wanted = target[1].partition(":")[2]
+        if wanted and wanted != str(PORTS[target[0]]):
+            why = f"the ingress speaks {target[0]} at port {PORTS[target[0]]}"
+            return web.Response(status=502, text=f"There is no way from here to port {wanted}: {why}.\n")
         try:
             port = (await asyncio.to_thread(self._doors))[PORTS[target[0]]]
         except (KeyError, ClusterError) as error:
@@ -88,7 +98,7 @@ class _Pages:
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await _conversation(asked, self._session)
             return await _answer(asked, self._session)
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError) as error:
             return web.Response(status=502, text=f"The ingress did not answer: {error}.\n")
 
 
@@ -159,17 +169,6 @@ async def _copy(source: _Socket, target: _Socket) -> None:
             await target.send_bytes(message.data)
 
 
-def _as_written(url: str) -> yarl.URL:
-    return yarl.URL(url, encoded=True)
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def _inside(location: str, asked: str, scheme: str, host: str) -> str:
     """Where a redirect leads, told from the place ``asked`` (``/http/shop.example.test/cart``) as a relative link.
 
@@ -203,9 +202,13 @@ def main(socket_path: str, base_url: str) -> None:
     from kubelab.lab.api import KubeconfigApi
 
     cluster = find()
-    api = KubeconfigApi(cluster.kubeconfig)
+
+    def names() -> list[str]:
+        # Read anew: this server outlives the cluster, and the next one has another address.
+        return hosts_of(KubeconfigApi(cluster.kubeconfig))
+
     with contextlib.suppress(KeyboardInterrupt):
-        app = application(lambda: cluster.loopback, lambda: hosts_of(api), base_url)
+        app = application(lambda: cluster.loopback, names, base_url)
         web.run_app(app, path=socket_path, print=None)
 
 

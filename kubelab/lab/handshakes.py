@@ -76,6 +76,10 @@ def job_for(
     for name in (host, sni or host):
         if len(name) > 253 or not (is_address(name) or _HOST.fullmatch(name)):
             raise LabError(f"{name!r} is no host to shake hands with; write it like 'shop.example.test'.")
+    if not 0 < port < 65536 or timeout <= 0:
+        raise LabError(
+            f"Port {port} within {timeout:g} s cannot be tried: a port is 1 to 65535, a timeout more than 0."
+        )
     where = address or (host if is_address(host) else entrance(lab, host, via).address)
     return {
         "address": where, "port": port, "host": host, "sni": host if sni == SAME else sni, "ca": lab.authority.pem,

@@ -6,6 +6,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from kubelab.clusters.base import ClusterError
 from kubelab.jupyter.by_host import application
+from kubelab.lab.errors import LabError
 
 
 async def ingress(request):
@@ -90,6 +91,19 @@ async def test_a_host_without_a_path_gets_its_slash(browser):
         assert (answer.status, answer.headers["Location"]) == (302, "shop.test/")
 
 
+async def test_its_slash_comes_before_the_query(browser):
+    async with browser.get("/http/shop.test?id=1&to=a+b", allow_redirects=False) as answer:
+        assert answer.headers["Location"] == "shop.test/?id=1&to=a+b"
+
+
+@pytest.mark.parametrize("host", ["shop.test:8080", "shop.test%0d%0aX:%20y"])
+async def test_what_the_ingress_cannot_be_asked_for_is_said(browser, host):
+    from yarl import URL
+
+    async with browser.get(URL(f"/http/{host}/", encoded=True)) as answer:
+        assert answer.status == 502
+
+
 async def test_websockets_talk_through_it(browser):
     async with browser.ws_connect("/http/chat.test/room", protocols=("chat",)) as socket:
         await socket.send_str("hello")
@@ -115,3 +129,11 @@ async def test_a_cluster_that_is_down_says_so():
 
     async with TestClient(TestServer(application(doors, list))) as client, client.get("/http/shop.test/") as answer:
         assert (answer.status, "`kubelab up` starts it" in await answer.text()) == (502, True)
+
+
+async def test_hosts_that_cannot_be_listed_say_why():
+    def names():
+        raise LabError("The cluster's API does not answer.")
+
+    async with TestClient(TestServer(application(dict, names))) as client, client.get("/") as answer:
+        assert (answer.status, "API does not answer" in await answer.text()) == (502, True)

@@ -20,6 +20,6 @@ def test_hosts_are_sorted_named_once_and_without_wildcards():
     assert hosts_of(api) == ["api.test", "shop.test"]
 
 
-def test_http_routes_have_hosts_too():
-    routes = [{"spec": {"hostnames": ["new.test"]}}, {"spec": {}}]
-    assert hosts_of(Api({"/apis/gateway.networking.k8s.io/v1/httproutes": routes})) == ["new.test"]
+def test_the_hosts_of_http_routes_are_left_out_as_they_are_at_their_gateways_addresses():
+    routes = [{"spec": {"hostnames": ["new.test"]}}]
+    assert hosts_of(Api({"/apis/gateway.networking.k8s.io/v1/httproutes": routes})) == []

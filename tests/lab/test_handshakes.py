@@ -175,6 +175,12 @@ def test_what_is_no_host_is_refused(lab, asked):
             lab.tls("shop.test", sni=asked, address=HERE)
 
 
+@pytest.mark.parametrize("asked", [{"port": 0}, {"port": 70000}, {"timeout": 0}], ids=str)
+def test_a_port_that_is_none_and_no_time_are_refused(lab, asked):
+    with pytest.raises(LabError, match="cannot be tried"):
+        lab.tls("shop.test", address=HERE, **asked)
+
+
 def test_where_nothing_can_run_outside_it_says_so():
     with pytest.raises(CannotRun, match="send from a pod"):
         fake_lab().tls("shop.test", address=HERE)

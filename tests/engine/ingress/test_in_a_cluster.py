@@ -220,3 +220,11 @@ def test_reset_leaves_the_ingress_and_takes_the_learners_objects(door):
     door.eventually(lambda: door.get().status == 404)
     assert [each.ready for each in door.system.pods()] == [True]
     assert door.lab.cluster.loopback == ports
+
+
+def test_reset_brings_back_an_ingress_whose_namespace_was_just_deleted(door):
+    door.system.delete("namespace/kubelab-ingress")
+    door.lab.cluster.reset()
+    door.eventually(lambda: [each.ready for each in door.system.pods()] == [True])
+    door.lab.apply(door.ingress("back"))
+    door.eventually(lambda: "loadBalancer" in (door.lab.get("ingress/back").get("status") or {}))
