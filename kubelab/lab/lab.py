@@ -397,7 +397,8 @@ class Lab:
     ) -> Decision:
         """Which rule a request belongs to and why not to another, computed from the objects: nothing is sent.
 
-        ``via="gateway/edge"``: the request comes to that Gateway. ``at``: a table of `routing` made before.
+        ``via="gateway/edge"``: the request comes to that Gateway. ``at``: a table of `routing` made before. Of other
+        namespaces' rules those for this host are told.
         """
         from kubelab.lab.routes import decision
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds
@@ -10,7 +11,8 @@ from kubelab.lab.api import Object
 from kubelab.lab.entrance import GATEWAY, way_in
 from kubelab.lab.errors import ApiError, LabError
 from kubelab.lab.survey import everywhere
-from kubelab.routing.decide import Decision, decide
+from kubelab.routing import hosts
+from kubelab.routing.decide import Candidate, Decision, decide
 from kubelab.routing.gateway import gateways
 from kubelab.routing.ingress import table
 from kubelab.routing.model import ObjectName, Table, together
@@ -53,9 +55,16 @@ def decision(lab: Lab, url: str, method: str, headers: Mapping[str, str], via: s
     owner = ObjectName("Gateway", lab.namespace, name) if kind is GATEWAY else None
     full = url if "://" in url else f"http://{url}"
     try:
-        return decide(at or routing(lab), Request.of(full, method, tuple(headers.items()), owner=owner))
+        found = decide(at or routing(lab), Request.of(full, method, tuple(headers.items()), owner=owner))
     except (ValueError, LookupError) as error:
         raise LabError(f"{error}") from error
+    return replace(found, others=tuple(each for each in found.others if _concerns(each, found.request, lab.namespace)))
+
+
+def _concerns(candidate: Candidate, request: Request, namespace: str) -> bool:
+    """Whether a rule that was not chosen is of interest: the lab's own, or another namespace's for the same host."""
+    own = candidate.route.origin.object.namespace == namespace
+    return own or hosts.fits(candidate.host, request.name, "any labels")
 
 
 def _listed(lab: Lab, kind: kinds.Kind) -> list[Object]:

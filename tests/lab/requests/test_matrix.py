@@ -11,9 +11,23 @@ from kubelab.lab.requests import Cell, Reply, grid, listed, measure, predictions
 from kubelab.lab.requests import matrix as module
 from kubelab.lab.requests.matrix import came_true
 from kubelab.lab.requests.matrix_forms import html, reasons, text
+from kubelab.lab.testing import FakeLab
 from kubelab.routing.decide import Decision, Share
 from kubelab.routing.model import ServicePort
 from kubelab.routing.request import Request
+
+THEIRS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: theirs}
+spec:
+  ingressClassName: kubelab
+  rules:
+  - host: elsewhere.test
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+  - host: shop.test
+    http: {paths: [{path: /api/old, pathType: Exact, backend: {service: {name: api, port: {number: 80}}}}]}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +124,9 @@ def test_its_html_stands_alone_and_holds_no_markup_of_others(shop, monkeypatch):
 def test_a_prediction_is_a_service_a_deployment_or_a_code(predicted, code, pod, right):
     who = {"pod": "web-v1-1", "workload": "web-v1", "services": ("web",)} if pod else {}
     assert came_true(predicted, Reply("http://a.test/", code=code, **who)) is right
+
+
+def test_of_another_namespaces_rules_only_those_for_the_same_host_are_told(shop):
+    FakeLab(shop.cluster, shop.api, "next-door").apply(THEIRS)
+    told = {other.route.match.path.value: other.host for other in shop.decide("shop.test/x").others}
+    assert told == {"/api": "shop.test", "/api/old": "shop.test"}
