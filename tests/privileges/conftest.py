@@ -100,22 +100,26 @@ def settle(ground: Path, name: str, uid: int) -> tuple[Path, Path]:
     return home, checkout
 
 
-@pytest.fixture(scope="module", params=["root", "plain user", "nothing allowed"])
-def someone(
-    request: pytest.FixtureRequest, open_ground: Path, plain_prefix: Sequence[str], plain_python: Path
-) -> Iterator[Someone]:
-    """Root, a plain user, and one to whom nothing is allowed; all processes of theirs are gone afterwards."""
-    name: str = request.param
-    plain_uid = PLAIN_UID if os.getuid() == 0 else os.getuid()
-    if name == "root":
-        if os.getuid() != 0:
-            pytest.skip("only root can try what root may do")
+@pytest.fixture(scope="session")
+def everyone(open_ground: Path, plain_prefix: Sequence[str], plain_python: Path) -> Iterator[dict[str, Someone]]:
+    """All of them by name, root only where we are root; all processes of theirs are gone afterwards."""
+    found: dict[str, Someone] = {}
+    if os.getuid() == 0:
         home, checkout = settle(open_ground, "root", 0)
-        me = Someone(name, "root", (), Path(sys.executable), checkout, home)
-    else:
+        found["root"] = Someone("root", "root", (), Path(sys.executable), checkout, home)
+    plain_uid = PLAIN_UID if os.getuid() == 0 else os.getuid()
+    for name, tier in (("plain user", "user"), ("nothing allowed", "interposed")):
         home, checkout = settle(open_ground, name.replace(" ", "-"), plain_uid)
-        nothing = (str(plain_python), str(checkout / "tests/privileges/nothing.py"))
-        tier, prefix = ("user", ()) if name == "plain user" else ("interposed", nothing)
-        me = Someone(name, tier, (*plain_prefix, *prefix), plain_python, checkout, home)
-    yield me
-    me.kubelab("down")
+        nothing = (str(plain_python), str(checkout / "tests/privileges/nothing.py")) if tier == "interposed" else ()
+        found[name] = Someone(name, tier, (*plain_prefix, *nothing), plain_python, checkout, home)
+    yield found
+    for me in found.values():
+        me.kubelab("down")
+
+
+@pytest.fixture(scope="module", params=["root", "plain user", "nothing allowed"])
+def someone(request: pytest.FixtureRequest, everyone: dict[str, Someone]) -> Someone:
+    """Root, a plain user, and one to whom nothing is allowed."""
+    if request.param not in everyone:
+        pytest.skip("only root can try what root may do")
+    return everyone[request.param]
