@@ -1,8 +1,10 @@
 """Which certificate is for which name: the ``tls`` of Ingresses.
 
 A block's ``hosts`` are the names (SNI) for which its Secret is served; a block without hosts means those of the
-Ingress's rules. A block without a Secret asks for nothing. Of two Ingresses with different Secrets for one name the
-older is heard, and a Secret that cannot be served is out of the race, so that the younger's takes its place.
+Ingress's rules. ``*.`` stands for several labels as well: the proxy picks by the end of the name, and a client with one
+more in its name refuses the certificate. A block without a Secret asks for nothing. Of two Ingresses with different
+Secrets for one name the older is heard, and a Secret that cannot be served is out of the race, so that the younger's
+takes its place.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def _certificate(entrance: Entrance, name: str) -> Certificate | None:
         for listener in entrance.listeners
         for certificate in listener.certificates
         for each in certificate.names
-        if hosts.fits(each, name)
+        if hosts.fits(each, name, "any labels")  # a handshake is told apart by the end of its name, before any rule
     ]
     return min(served, key=lambda pair: pair[0])[1] if served else None
 

@@ -144,15 +144,22 @@ class TestHosts:
         rules = [("a.test", [("Prefix", "/", "a")]), ("b.test", [("Prefix", "/", "b")])]
         tls = [{"hosts": ["a.test"], "secretName": "a"}, {"hosts": ["*.test"], "secretName": "all"}]
         table = make.table(make.ingress(rules=rules, tls=tls), secrets=[make.secret("a"), make.secret("all")])
-        served = [(None, "a.test"), ("a.test", "b.test"), ("c.test", "b.test"), ("other.example", "a.test")]
+        served = [
+            (None, "a.test"),
+            ("a.test", "b.test"),
+            ("c.test", "b.test"),
+            ("deep.c.test", "b.test"),
+            ("other.example", "a.test"),
+        ]
         decisions = [decide(table, Request.of(f"https://{host}/", sni=sni)) for sni, host in served]
         assert [each.certificate.secret.name if each.certificate else None for each in decisions] == [
             "a",
             "a",
             "all",
+            "all",
             None,
         ]
-        assert [each.words() for each in decisions] == ["a", "b", "b", "a"]
+        assert [each.words() for each in decisions] == ["a", "b", "b", "b", "a"]
 
 
 class TestReasons:
