@@ -7,6 +7,7 @@ namespace and name, the first rule in it. Where regular expressions stand the AP
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from kubelab.routing import paths
@@ -35,6 +36,9 @@ BAD_REFERENCE_STATUS = 500
 _PATH_KINDS: dict[str, PathKind] = {
     "Exact": "Exact", "PathPrefix": "Prefix", "RegularExpression": "RegularExpression",
 }  # fmt: skip
+_NOT_RE2 = re.compile(r"\(\?(?!P<|:|[ims]+[:)])|\\[1-9Z]|[*+?}]\+|\{\d*,?\d{4,}|\{\d{4,}")
+"""What Python's expressions have and RE2's do not: looking around, references back, possessive and huge repetition
+(https://github.com/google/re2/wiki/Syntax)."""
 _RANK = {"Exact": 0, "RegularExpression": 1, "Prefix": 2}
 
 
@@ -52,7 +56,7 @@ class Rules(NamedTuple):
     unresolved: tuple[Fault, ...]
     """References that lead nowhere; their share of the requests is answered with 500."""
     unsupported: tuple[Fault, ...]
-    """Rules that ask for what is not served here; they are answered with 500."""
+    """Rules that ask for what is not served here; they are answered with 500, or left out for what they match."""
     number: int
     """How many rules there are."""
 
@@ -66,13 +70,17 @@ def rules(http_route: Object, services: Services, grants: Grants) -> Rules:
     listed = http_route["spec"].get("rules") or [{}]
     for number, rule in enumerate(listed):
         try:
+            matches = [_match(each) for each in rule.get("matches") or [{}]]
+        except Unsupported as error:  # nothing can be asked by such a rule, so it answers nothing
+            unsupported.append(Fault("UnsupportedValue", f"spec.rules[{number}]: {error}"))
+            continue
+        try:
             action = _action(owner, rule, services, grants, unresolved)
         except Unsupported as error:
             unsupported.append(Fault("UnsupportedValue", f"spec.rules[{number}]: {error}"))
             action = Respond(BAD_REFERENCE_STATUS, str(error))
-        for place, wanted in enumerate(rule.get("matches") or [{}]):
+        for place, match in enumerate(matches):
             origin = Origin(owner, f"spec.rules[{number}].matches[{place}]")
-            match = _match(wanted)
             rank = (*precedence(match), *age(http_route), number, place)
             routes.append(RankedRoute(rank, Route(match, action, origin)))
     return Rules(tuple(routes), tuple(unresolved), tuple(unsupported), len(listed))
@@ -88,6 +96,8 @@ def precedence(match: Match) -> tuple[int, int, bool, int, int]:
 
 def _match(wanted: Object) -> Match:
     path = wanted.get("path") or {}
+    if path.get("type") == "RegularExpression":
+        _check_expression(path.get("value") or "/")
     return Match(
         path=PathMatch(_PATH_KINDS[path.get("type") or "PathPrefix"], path.get("value") or "/"),
         method=wanted.get("method") or "",
@@ -98,7 +108,19 @@ def _match(wanted: Object) -> Match:
 
 def _value(wanted: Object, *, lower: bool = False) -> ValueMatch:
     name = wanted["name"].lower() if lower else wanted["name"]
+    if wanted.get("type") == "RegularExpression":
+        _check_expression(wanted["value"])
     return ValueMatch(name, wanted["value"], wanted.get("type") == "RegularExpression")
+
+
+def _check_expression(text: str) -> None:
+    """One that the proxy cannot read would cost every route of its port the next change."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError) as error:
+        raise Unsupported(f"{text!r} is no regular expression: {error}") from None
+    if _NOT_RE2.search(text):
+        raise Unsupported(f"{text!r} is beyond RE2's regular expressions, which are what is served here")
 
 
 def _action(

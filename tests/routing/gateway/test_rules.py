@@ -171,3 +171,22 @@ class TestFilters:
         built = at_the_edge(make, make.http_route("shop", make.rule("web", timeouts={"request": text})))
         assert action(built).timeout_seconds == pytest.approx(seconds)
         assert action(built).backend_timeout_seconds is None
+
+
+@pytest.mark.parametrize("text", ["/([", "/(?=a)", r"/(a)\1", "/a{5000}", "/a++", "/(?P=x)"])
+def test_an_expression_that_the_proxy_cannot_read_is_left_out_and_said(make, text):
+    bad = make.http_route("bad", make.rule("new", path=text, kind="RegularExpression"), second=1)
+    built = make.build([make.gateway()], [make.http_route("good"), bad])
+    said = {status.name.name: status.parents[0].conditions for status in built.routes}
+    assert make.condition(said["bad"], "Accepted") == "UnsupportedValue"
+    assert make.condition(said["good"], "Accepted") is True
+    kinds = [route.match.path.kind for host in built.table.entrances[0].listeners[0].hosts for route in host.routes]
+    assert "RegularExpression" not in kinds
+
+
+@pytest.mark.parametrize("text", ["/v[0-9]+/.*", "(?i)/a|/b", "/(?P<n>a)?", r"/\d{1,3}", "/a.+"])
+def test_ordinary_expressions_are_served(make, text):
+    built = make.build(
+        [make.gateway()], [make.http_route("good", make.rule("web", path=text, kind="RegularExpression"))]
+    )
+    assert make.condition(built.routes[0].parents[0].conditions, "Accepted") is True
