@@ -45,9 +45,19 @@ def filters(listed: Iterable[Object]) -> Filters:
 
 def _headers(change: Object) -> HeaderChange:
     def pairs(member: str) -> tuple[tuple[str, str], ...]:
-        return tuple((each["name"], each["value"]) for each in change.get(member) or ())
+        return tuple((each["name"], _line(each["value"])) for each in change.get(member) or ())
 
-    return HeaderChange(pairs("set"), pairs("add"), tuple(change.get("remove") or ()))
+    made = HeaderChange(pairs("set"), pairs("add"), tuple(change.get("remove") or ()))
+    if "host" in {name.lower() for name in (*dict((*made.set, *made.add)), *made.remove)}:
+        raise Unsupported("the header Host is changed by URLRewrite, with hostname, and by no other filter")
+    return made
+
+
+def _line(text: str) -> str:
+    """A text that fits into a header: the proxy takes in nothing of a port's routes when one of them has another."""
+    if any(character in text for character in "\0\r\n"):
+        raise Unsupported(f"{text!r} is more than one line, and no header has that")
+    return text
 
 
 def _redirect(wish: Object) -> Redirect:
@@ -64,5 +74,5 @@ def _path(change: Object | None) -> PathMatch | None:
     if not change:
         return None
     if change["type"] == "ReplaceFullPath":
-        return PathMatch("Exact", change.get("replaceFullPath") or "/")
-    return PathMatch("Prefix", change.get("replacePrefixMatch") or "")
+        return PathMatch("Exact", _line(change.get("replaceFullPath") or "/"))
+    return PathMatch("Prefix", _line(change.get("replacePrefixMatch") or ""))

@@ -190,3 +190,18 @@ def test_ordinary_expressions_are_served(make, text):
         [make.gateway()], [make.http_route("good", make.rule("web", path=text, kind="RegularExpression"))]
     )
     assert make.condition(built.routes[0].parents[0].conditions, "Accepted") is True
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "X", "value": "a\nb"}]}},
+        {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [{"name": "X", "value": "a\r"}]}},
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["Host"]}},
+        {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/a\nb"}}},
+    ],
+    ids=lambda wanted: wanted["type"],
+)
+def test_what_the_proxy_would_refuse_with_all_its_ports_routes_is_refused_alone(make, wanted):
+    built = make.build([make.gateway()], [make.http_route("bad", make.rule("web", filters=[wanted]))])
+    assert make.condition(built.routes[0].parents[0].conditions, "Accepted") == "UnsupportedValue"
