@@ -43,6 +43,10 @@ def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
         return min(ways, key=lambda way: way[0])[1]
     for address in _load_balancers(_controller(lab)):
         return Entrance(address, f"Service {CONTROLLER_NAMESPACE}/{CONTROLLER}")
+    if "ingress" not in lab.cluster.capabilities:
+        raise LabError(
+            "No request can enter: this cluster has no ingress; `kubelab doctor` says why, and what mends it."
+        )
     raise LabError(
         f"No request can enter: no Ingress has an address{f' for {host}' if host else ''}, and neither has the Service "
         f"{CONTROLLER} in {CONTROLLER_NAMESPACE}; `kubectl get service,pods -n {CONTROLLER_NAMESPACE}` shows what is "

@@ -112,6 +112,12 @@ def test_what_has_no_address_says_so(lab):
         entrance(lab, via="service/shop")
     with pytest.raises(ApiError):
         entrance(lab, via="ingress/shap")
+
+
+def test_without_any_way_in_it_says_where_to_look(lab):
     del lab.api.objects[SERVICE]
-    with pytest.raises(LabError, match="No request can enter"):
+    with pytest.raises(LabError, match="this cluster has no ingress; `kubelab doctor` says why"):
+        entrance(lab, "shop.test")
+    lab.cluster.capabilities = frozenset({"ingress"})
+    with pytest.raises(LabError, match="no Ingress has an address for shop.test"):
         entrance(lab, "shop.test")
