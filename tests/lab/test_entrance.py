@@ -119,5 +119,5 @@ def test_without_any_way_in_it_says_where_to_look(lab):
     with pytest.raises(LabError, match="this cluster has no ingress; `kubelab doctor` says why"):
         entrance(lab, "shop.test")
     lab.cluster.capabilities = frozenset({"ingress"})
-    with pytest.raises(LabError, match="no Ingress has an address for shop.test"):
+    with pytest.raises(LabError, match=r"no Ingress has an address for shop\.test"):
         entrance(lab, "shop.test")
