@@ -34,7 +34,7 @@ RUN_ALL = """async () => {
 }"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     """Where a browser is; the tests are skipped where there is none."""
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[browser]'")
@@ -49,7 +49,7 @@ def chromium():
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster_name(chromium):
     """A cluster of our own, up for these tests."""
     name = f"browser-{uuid.uuid4().hex[:6]}"
@@ -64,7 +64,12 @@ def cluster_name(chromium):
 
 @pytest.fixture
 def jupyterlab(cluster_name, tmp_path):
-    """The URL of a JupyterLab of our own, on a copy of the notebooks, with settings and a book of its own."""
+    """The URL of a JupyterLab of our own, on a copy of the notebooks, with settings and a book of its own.
+
+    The cluster is empty: what one test's Ingress catches would be another's surprise.
+    """
+    argv = [sys.executable, "-m", "kubelab.cli", "reset", "--name", cluster_name]
+    subprocess.run(argv, capture_output=True, timeout=60, check=True)
     root = tmp_path / "course"
     for folder in ("notebooks", "exercises", "solutions"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", ".kubelab"))

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster_name():
     """A cluster of our own, up for these tests; other clusters on the machine are left alone."""
     name = f"lessons-{uuid.uuid4().hex[:6]}"
