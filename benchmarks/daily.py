@@ -27,8 +27,8 @@ MODES: tuple[ProxyMode, ...] = get_args(ProxyMode)
 """The first is what a cluster starts with."""
 COLD_STARTS = 5
 ATTACHMENTS = 10
-TRAFFIC_SECONDS = 5.0
-"""Short enough to leave the client's ports and the connection table unexhausted."""
+TRAFFIC_SECONDS = 2.0
+"""For each mode: short enough that all modes together leave ports of the client to the one ClusterIP unused."""
 IDLE_SECONDS = 10.0
 
 
