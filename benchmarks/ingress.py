@@ -224,17 +224,22 @@ def many(lab: Lab, door: Door) -> Measure:
     return Measure(f"{MANY} Ingresses served", took, "s", 5, detail=f"{written:.1f} s of it until the API had them")
 
 
-def main() -> None:
-    """Print a line for each measure as it comes."""
-    os.environ["KUBELAB_NAME"] = NAME
-    cluster = EmbeddedCluster(NAME)
+def report(name: str, of: Callable[[EmbeddedCluster], Iterator[Measure]]) -> None:
+    """Print a line for each measure of a cluster of that name as it comes."""
+    os.environ["KUBELAB_NAME"] = name
+    cluster = EmbeddedCluster(name)
     try:
         cluster.up()
         if "ingress" not in cluster.capabilities:
             print("  there is no Envoy on this platform, and so no ingress")
             return
-        for measure in measures(cluster):
+        for measure in of(cluster):
             print(measure, flush=True)
         print(f"  on the tier {cluster.facts()['tier']!r}", flush=True)
     finally:
         cluster.down()
+
+
+def main() -> None:
+    """Print a line for each measure as it comes."""
+    report(NAME, measures)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from benchmarks.ingress import report
 from benchmarks.manifests import web
 from benchmarks.measure import Measure
 from kubelab.clusters.embedded import EmbeddedCluster
@@ -185,15 +186,4 @@ def lost(disturbance: Disturbance, came: Counter[str]) -> Measure:
 
 def main() -> None:
     """Print a line for each measure as it comes."""
-    os.environ["KUBELAB_NAME"] = NAME
-    cluster = EmbeddedCluster(NAME)
-    try:
-        cluster.up()
-        if "ingress" not in cluster.capabilities:
-            print("  there is no Envoy on this platform, and so no ingress")
-            return
-        for measure in measures(cluster):
-            print(measure, flush=True)
-        print(f"  on the tier {cluster.facts()['tier']!r}", flush=True)
-    finally:
-        cluster.down()
+    report(NAME, measures)

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from kubelab.lab.addressbook import OUTSIDE, address_book
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import natural
+from kubelab.lab.rows import padded, table
 from kubelab.lab.traffic import Fairness, Traffic, join
 
 if TYPE_CHECKING:
@@ -90,18 +90,10 @@ class Entries:
         return draw_entries(self)
 
     def __repr__(self) -> str:
-        rows = [HEADS, *(entry.cells for entry in self.nodes)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return padded([HEADS, *(entry.cells for entry in self.nodes)])
 
     def _repr_html_(self) -> str:
-        left = "style='text-align: left'"
-        head = "".join(f"<th {left}>{escape(word)}</th>" for word in HEADS)
-        rows = (
-            "<tr>" + "".join(f"<td {left}>{escape(cell)}</td>" for cell in entry.cells) + "</tr>"
-            for entry in self.nodes
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        return table(HEADS, (entry.cells for entry in self.nodes))
 
 
 def ask_nodes(lab: Lab, service: str, n: int = 60) -> Entries:

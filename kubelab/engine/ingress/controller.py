@@ -105,7 +105,7 @@ class Controller:
         ingresses, beside = ingress.table(known), gateways(known, usable=self._certificates.usable)
         self._gateway_api.open(known, beside)
         table = together(ingresses, self._with_ports(beside.table))
-        problems = self._certificates.read(table, self._secrets(table))
+        problems = self._certificates.read(table, self._secrets())
         accepted = await self._files.serve(self._configuration(table, default))
         if accepted:
             self._reports.update(ingresses.served, (*table.problems, *problems), self._address())
@@ -131,7 +131,7 @@ class Controller:
         routes = {_file(each): each for each in made.values()}
         return Configuration([ready_listener(), *serving], routes, clusters(table))
 
-    def _secrets(self, table: Table) -> dict[ObjectName, dict[str, str]]:
+    def _secrets(self) -> dict[ObjectName, dict[str, str]]:
         secrets = self._informers["Secret"].all()
         return {ObjectName("Secret", namespace_of(each), each["metadata"]["name"]): each.get("data") or {}
                 for each in secrets}  # fmt: skip

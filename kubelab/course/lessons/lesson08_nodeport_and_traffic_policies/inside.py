@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 from kubelab.course import files
 from kubelab.course.lessons.lesson08_nodeport_and_traffic_policies.crowds import PACKAGE, START_SECONDS
 from kubelab.lab.entries import homes_of, short
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
+from kubelab.lab.rows import padded, table
 from kubelab.lab.traffic import Traffic, join
 
 GROUP = "callers"
@@ -52,18 +52,10 @@ class Callers:
         return next(caller.traffic for caller in self.callers if caller.node == node)
 
     def __repr__(self) -> str:
-        rows = [HEADS, *(caller.cells for caller in self.callers)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return padded([HEADS, *(caller.cells for caller in self.callers)])
 
     def _repr_html_(self) -> str:
-        left = "style='text-align: left'"
-        head = "".join(f"<th {left}>{escape(word)}</th>" for word in HEADS)
-        rows = (
-            "<tr>" + "".join(f"<td {left}>{escape(cell)}</td>" for cell in caller.cells) + "</tr>"
-            for caller in self.callers
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        return table(HEADS, (caller.cells for caller in self.callers))
 
 
 def ask_inside(lab: Lab, service: str, n: int = 60) -> Callers:
