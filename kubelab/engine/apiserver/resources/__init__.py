@@ -1,0 +1,79 @@
+"""Every resource that the API serves: one entry each, a file a subject."""
+
+from __future__ import annotations
+
+from kubelab.engine.apiserver.resources.core import (
+    CONFIGMAPS,
+    ENDPOINTS,
+    EVENTS,
+    EVENTS_V1,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SECRETS,
+    SERVICEACCOUNTS,
+    SERVICES,
+)
+from kubelab.engine.apiserver.resources.machinery import CUSTOMRESOURCEDEFINITIONS, LEASES
+from kubelab.engine.apiserver.resources.networking import ENDPOINTSLICES, INGRESSCLASSES, INGRESSES
+from kubelab.engine.apiserver.resources.reviews import (
+    SELF_SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_REVIEWS,
+    SELF_SUBJECT_RULES_REVIEWS,
+    SUBJECT_ACCESS_REVIEWS,
+    TOKEN_REVIEWS,
+)
+from kubelab.engine.apiserver.resources.types import ALL_VERBS, SCALE, STATUS, ResourceType, Subresource
+from kubelab.engine.apiserver.resources.workloads import DEPLOYMENTS, REPLICASETS
+
+STORED: tuple[ResourceType, ...] = (
+    CONFIGMAPS, ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICEACCOUNTS, SERVICES,
+    DEPLOYMENTS, REPLICASETS,
+    INGRESSCLASSES, INGRESSES,
+    LEASES,
+    ENDPOINTSLICES,
+    EVENTS_V1,
+    CUSTOMRESOURCEDEFINITIONS,
+)  # fmt: skip
+"""In the order in which discovery lists their groups."""
+
+REVIEWS: tuple[ResourceType, ...] = (
+    SELF_SUBJECT_REVIEWS, TOKEN_REVIEWS,
+    SELF_SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_RULES_REVIEWS, SUBJECT_ACCESS_REVIEWS,
+)  # fmt: skip
+"""Questions that are answered and not stored."""
+
+ALL: tuple[ResourceType, ...] = STORED + REVIEWS
+
+__all__ = [
+    "ALL",
+    "ALL_VERBS",
+    "CONFIGMAPS",
+    "CUSTOMRESOURCEDEFINITIONS",
+    "DEPLOYMENTS",
+    "ENDPOINTS",
+    "ENDPOINTSLICES",
+    "EVENTS",
+    "EVENTS_V1",
+    "INGRESSCLASSES",
+    "INGRESSES",
+    "LEASES",
+    "NAMESPACES",
+    "NODES",
+    "PODS",
+    "REPLICASETS",
+    "REVIEWS",
+    "SCALE",
+    "SECRETS",
+    "SELF_SUBJECT_ACCESS_REVIEWS",
+    "SELF_SUBJECT_REVIEWS",
+    "SELF_SUBJECT_RULES_REVIEWS",
+    "SERVICEACCOUNTS",
+    "SERVICES",
+    "STATUS",
+    "STORED",
+    "SUBJECT_ACCESS_REVIEWS",
+    "TOKEN_REVIEWS",
+    "ResourceType",
+    "Subresource",
+]
