@@ -24,7 +24,7 @@ async def test_everything_can_be_discovered_at_once(api) -> None:
     answer = await api.get("/apis", accept=AGGREGATED)
     assert answer.headers["content-type"] == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
     apps = next(item for item in answer.body["items"] if item["metadata"]["name"] == "apps")
-    deployments = apps["versions"][0]["resources"][0]
+    deployments = next(one for one in apps["versions"][0]["resources"] if one["resource"] == "deployments")
     assert deployments["responseKind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
     assert [sub["subresource"] for sub in deployments["subresources"]] == ["scale", "status"]
 

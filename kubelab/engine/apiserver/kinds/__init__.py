@@ -20,6 +20,7 @@ from kubelab.engine.apiserver.kinds.event import EventKind
 from kubelab.engine.apiserver.kinds.ingress import IngressClassKind, IngressKind
 from kubelab.engine.apiserver.kinds.pod import PodKind
 from kubelab.engine.apiserver.kinds.service import ServiceKind
+from kubelab.engine.apiserver.kinds.sets import ControllerRevisionKind, DaemonSetKind, StatefulSetKind
 from kubelab.engine.apiserver.kinds.workloads import DeploymentKind, ReplicaSetKind
 
 _KINDS: dict[r.ResourceType, type[Kind]] = {
@@ -33,6 +34,9 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.SECRETS: DataKind,
     r.DEPLOYMENTS: DeploymentKind,
     r.REPLICASETS: ReplicaSetKind,
+    r.DAEMONSETS: DaemonSetKind,
+    r.STATEFULSETS: StatefulSetKind,
+    r.CONTROLLERREVISIONS: ControllerRevisionKind,
     r.INGRESSES: IngressKind,
     r.INGRESSCLASSES: IngressClassKind,
     r.CUSTOMRESOURCEDEFINITIONS: DefinitionKind,

@@ -15,7 +15,20 @@ from kubelab.engine.apiserver.resources.core import (
     SERVICES,
 )
 from kubelab.engine.apiserver.resources.machinery import CUSTOMRESOURCEDEFINITIONS, LEASES
-from kubelab.engine.apiserver.resources.networking import ENDPOINTSLICES, INGRESSCLASSES, INGRESSES
+from kubelab.engine.apiserver.resources.networking import (
+    ENDPOINTSLICES,
+    INGRESSCLASSES,
+    INGRESSES,
+    IPADDRESSES,
+    NETWORKPOLICIES,
+    SERVICECIDRS,
+)
+from kubelab.engine.apiserver.resources.policies import (
+    LIMITRANGES,
+    PODDISRUPTIONBUDGETS,
+    PRIORITYCLASSES,
+    RESOURCEQUOTAS,
+)
 from kubelab.engine.apiserver.resources.reviews import (
     SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_REVIEWS,
@@ -24,12 +37,21 @@ from kubelab.engine.apiserver.resources.reviews import (
     TOKEN_REVIEWS,
 )
 from kubelab.engine.apiserver.resources.types import ALL_VERBS, SCALE, STATUS, ResourceType, Subresource
-from kubelab.engine.apiserver.resources.workloads import DEPLOYMENTS, REPLICASETS
+from kubelab.engine.apiserver.resources.workloads import (
+    CONTROLLERREVISIONS,
+    DAEMONSETS,
+    DEPLOYMENTS,
+    REPLICASETS,
+    STATEFULSETS,
+)
 
 STORED: tuple[ResourceType, ...] = (
-    CONFIGMAPS, ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICEACCOUNTS, SERVICES,
-    DEPLOYMENTS, REPLICASETS,
-    INGRESSCLASSES, INGRESSES,
+    CONFIGMAPS, ENDPOINTS, EVENTS, LIMITRANGES, NAMESPACES, NODES, PODS, RESOURCEQUOTAS, SECRETS, SERVICEACCOUNTS,
+    SERVICES,
+    CONTROLLERREVISIONS, DAEMONSETS, DEPLOYMENTS, REPLICASETS, STATEFULSETS,
+    INGRESSCLASSES, INGRESSES, IPADDRESSES, NETWORKPOLICIES, SERVICECIDRS,
+    PODDISRUPTIONBUDGETS,
+    PRIORITYCLASSES,
     LEASES,
     ENDPOINTSLICES,
     EVENTS_V1,
@@ -49,7 +71,9 @@ __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIGMAPS",
+    "CONTROLLERREVISIONS",
     "CUSTOMRESOURCEDEFINITIONS",
+    "DAEMONSETS",
     "DEPLOYMENTS",
     "ENDPOINTS",
     "ENDPOINTSLICES",
@@ -57,11 +81,17 @@ __all__ = [
     "EVENTS_V1",
     "INGRESSCLASSES",
     "INGRESSES",
+    "IPADDRESSES",
     "LEASES",
+    "LIMITRANGES",
     "NAMESPACES",
+    "NETWORKPOLICIES",
     "NODES",
+    "PODDISRUPTIONBUDGETS",
     "PODS",
+    "PRIORITYCLASSES",
     "REPLICASETS",
+    "RESOURCEQUOTAS",
     "REVIEWS",
     "SCALE",
     "SECRETS",
@@ -69,7 +99,9 @@ __all__ = [
     "SELF_SUBJECT_REVIEWS",
     "SELF_SUBJECT_RULES_REVIEWS",
     "SERVICEACCOUNTS",
+    "SERVICECIDRS",
     "SERVICES",
+    "STATEFULSETS",
     "STATUS",
     "STORED",
     "SUBJECT_ACCESS_REVIEWS",

@@ -36,3 +36,33 @@ INGRESSCLASSES = ResourceType(
     namespaced=False,
     generation=True,
 )
+NETWORKPOLICIES = ResourceType(
+    "networking.k8s.io",
+    "v1",
+    "networkpolicies",
+    "networkpolicy",
+    "NetworkPolicy",
+    _NETWORKING + "NetworkPolicy",
+    short_names=("netpol",),
+    generation=True,
+)
+SERVICECIDRS = ResourceType(
+    "networking.k8s.io",
+    "v1",
+    "servicecidrs",
+    "servicecidr",
+    "ServiceCIDR",
+    _NETWORKING + "ServiceCIDR",
+    namespaced=False,
+    subresources=(STATUS,),
+)
+IPADDRESSES = ResourceType(
+    "networking.k8s.io",
+    "v1",
+    "ipaddresses",
+    "ipaddress",
+    "IPAddress",
+    _NETWORKING + "IPAddress",
+    namespaced=False,
+    short_names=("ip",),
+)

@@ -30,3 +30,35 @@ REPLICASETS = ResourceType(
     subresources=(SCALE, STATUS),
     generation=True,
 )
+DAEMONSETS = ResourceType(
+    "apps",
+    "v1",
+    "daemonsets",
+    "daemonset",
+    "DaemonSet",
+    _APPS + "DaemonSet",
+    short_names=("ds",),
+    categories=("all",),
+    subresources=(STATUS,),
+    generation=True,
+)
+STATEFULSETS = ResourceType(
+    "apps",
+    "v1",
+    "statefulsets",
+    "statefulset",
+    "StatefulSet",
+    _APPS + "StatefulSet",
+    short_names=("sts",),
+    categories=("all",),
+    subresources=(SCALE, STATUS),
+    generation=True,
+)
+CONTROLLERREVISIONS = ResourceType(
+    "apps",
+    "v1",
+    "controllerrevisions",
+    "controllerrevision",
+    "ControllerRevision",
+    _APPS + "ControllerRevision",
+)
