@@ -31,6 +31,7 @@ def main() -> int:
 
 
 async def _run(options: Options) -> int:
+    from kubelab.engine.controlplane import ControlPlaneError
     from kubelab.engine.engine import Engine, EngineError
     from kubelab.engine.network.start import NoNetwork
 
@@ -41,7 +42,7 @@ async def _run(options: Options) -> int:
         loop.add_signal_handler(number, engine.stop)
     try:
         await engine.run()
-    except (EngineError, NoNetwork, StateError) as error:
+    except (EngineError, ControlPlaneError, NoNetwork, StateError) as error:
         return _fail(options, error)
     except OSError as error:
         return _fail(options, StateError(f"The engine cannot use what it needs ({error}): see {options.state.log}."))

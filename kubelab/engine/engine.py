@@ -8,24 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
-import secrets
 import socket
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-import yaml
-
-from kubelab.engine import addons, config, programs
-from kubelab.engine.apiserver import ApiServer, ApiServerSettings
-from kubelab.engine.client import Client, InProcessTransport
+from kubelab.engine import access, addons, config, programs
+from kubelab.engine.access import ADMIN
+from kubelab.engine.client import Client
 from kubelab.engine.control.server import Call, ControlServer
-from kubelab.engine.controllers import run_controllers
+from kubelab.engine.controlplane import ControlPlane, control_plane
 from kubelab.engine.doorway import Doorway, service_address
-from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Tier
+from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Tier, node
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
 from kubelab.engine.pki import PKI
@@ -36,7 +31,6 @@ from kubelab.engine.world import PartStopped, World
 
 log = logging.getLogger(__name__)
 
-ADMIN = "kubernetes-admin"
 IDLE_CHECK_SECONDS = 60
 REBUILD_SECONDS = 1.0
 """Between two attempts when a part of the engine does not stay up."""
@@ -64,6 +58,7 @@ class Engine:
         self._world: World | None = None
         self._proxy_mode = KeptMode(self._state)
         self._server = ""
+        self._plane: ControlPlane | None = None
         self._reported = False
         self._doorway = Doorway(self._state, addons.INGRESS_PORTS, lambda: self._network, self._ingress_address)
 
@@ -72,30 +67,44 @@ class Engine:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Bring the cluster up and keep it until it is told to stop. Raises `EngineError`."""
+        """Bring the cluster up and keep it until it is told to stop. Raises `EngineError` and `ControlPlaneError`."""
         async with AsyncExitStack() as stack:
-            listener = self._bind_api()
+            listener = access.bind(self._options)
+            stack.callback(listener.close)
+            self._server = f"https://127.0.0.1:{listener.getsockname()[1]}"
             control = ControlServer(self._state)
             self._answer_on(control)
             await control.start()
             stack.push_async_callback(control.close)
             pki = PKI(self._state, self._specs)
-            self._api = self._open_api(pki)
-            stack.push_async_callback(self._api.close)
-            serving = await self._api.serve([listener], pki.apiserver_tls())
-            stack.push_async_callback(serving.close)
-            self._write_kubeconfig(pki)
+            token = access.load_token(self._options)
+            plane = await self._start_plane(stack, pki, token)
+            stack.push_async_callback(await plane.serve(listener))
+            access.write_kubeconfig(self._options, self._server, pki.ca_pem, token)
             if addons.has_ingress():
                 await self._doorway.open()
                 stack.push_async_callback(self._doorway.close)
-            await self._live(pki, lambda: max(control.last_call, serving.last_request))
+            await self._live(pki, plane, lambda: max(control.last_call, plane.last_request))
 
-    async def _live(self, pki: PKI, last_request: Callable[[], float]) -> None:
+    async def _start_plane(self, stack: AsyncExitStack, pki: PKI, token: str) -> ControlPlane:
+        self._plane = control_plane(self._options, pki, token, self._dial)
+        stack.push_async_callback(self._plane.close)
+        await self._plane.start()
+        return self._plane
+
+    async def _dial(self, address: str, port: int) -> socket.socket:
+        """A connection as the control-plane node opens it. Raises OSError and `NetworkLost`."""
+        if self._network is None:
+            raise NetworkLost("there is no network yet")
+        here = next(spec.name for spec in self._specs if spec.control_plane)
+        return await self._network.connect(node(here), address, port)
+
+    async def _live(self, pki: PKI, plane: ControlPlane, last_request: Callable[[], float]) -> None:
         """Everything that runs side by side; the first to fail, or the order to stop, ends all."""
         work = [
             asyncio.create_task(self._stopping.wait(), name="stop"),
-            asyncio.create_task(run_controllers(self._client, ca_pem=pki.ca_pem.decode()), name="controllers"),
-            asyncio.create_task(self._worlds(pki), name="network"),
+            asyncio.create_task(plane.run(), name="control plane"),
+            asyncio.create_task(self._worlds(pki, plane), name="network"),
             asyncio.create_task(self._end_when_idle(last_request), name="idle"),
         ]
         try:
@@ -108,7 +117,7 @@ class Engine:
             if not task.cancelled() and (error := task.exception()):
                 raise error
 
-    async def _worlds(self, pki: PKI) -> None:
+    async def _worlds(self, pki: PKI, plane: ControlPlane) -> None:
         """One network after the other, each as good as new."""
         await addons.install(self._client(ADMIN))
         while True:
@@ -119,9 +128,8 @@ class Engine:
             world = World(
                 network,
                 self._specs,
-                client_for=self._client,
-                api=self._api,
-                api_tls=pki.apiserver_tls(),
+                client_for=plane.client_for,
+                serve_api=plane.serve,
                 kubelet_tls=pki.kubelet_tls(),
                 state=self._state.root,
                 proxy_mode=self._proxy_mode.mode,
@@ -163,82 +171,9 @@ class Engine:
                 log.warning("no request for %.0f s: the engine ends itself", self._options.idle_seconds)
                 return
 
-    def _bind_api(self) -> socket.socket:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", self._port_to_ask_for()))
-        except OSError:
-            if self._options.api_port:
-                listener.close()
-                raise EngineError(
-                    f"Port {self._options.api_port} on 127.0.0.1 is taken: "
-                    "choose another with --api-port, or leave it out."
-                ) from None
-            listener.bind(("127.0.0.1", 0))
-        listener.listen(1024)
-        listener.setblocking(False)
-        self._server = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        return listener
-
-    def _port_to_ask_for(self) -> int:
-        """The port asked for, else the one that the last engine had, so that old kubeconfigs go on working."""
-        if self._options.api_port:
-            return self._options.api_port
-        try:
-            known = yaml.safe_load(self._state.kubeconfig.read_text())
-            port = int(known["clusters"][0]["cluster"]["server"].rpartition(":")[2])
-            return port if 0 < port < 1 << 16 else 0
-        except (OSError, ValueError, KeyError, IndexError, TypeError, yaml.YAMLError):
-            return 0
-
-    def _open_api(self, pki: PKI) -> ApiServer:
-        self._token = self._load_token()
-        settings = ApiServerSettings(
-            tokens={self._token: ADMIN},
-            service_account_key=pki.service_account_key.read_bytes(),
-            kubelet_tls=pki.kubelet_client_tls(),
-        )
-        try:
-            self._state.store.touch(mode=0o600)  # SQLite's files beside it take over its mode
-            return ApiServer.open(self._state.store, settings)
-        except sqlite3.OperationalError as error:
-            raise EngineError(
-                f"The cluster's objects cannot be kept in {self._state.store} ({error}): "
-                "make room there, or set KUBELAB_HOME to another directory."
-            ) from error
-        except (sqlite3.Error, ValueError) as error:
-            raise EngineError(
-                f"The cluster's objects in {self._state.store} cannot be read ({error}): "
-                "`kubelab down` takes them away, and `kubelab up` starts anew."
-            ) from error
-
-    def _load_token(self) -> str:
-        try:
-            known = self._state.token.read_text()
-        except (FileNotFoundError, UnicodeDecodeError):
-            known = ""
-        if re.fullmatch(r"[\w-]{32,}", known, re.ASCII):
-            return known
-        token = secrets.token_urlsafe(32)  # also for a damaged file, above all an empty one
-        self._state.write(self._state.token, token)
-        return token
-
-    def _write_kubeconfig(self, pki: PKI) -> None:
-        context = f"kubelab-{self._options.name}" if self._options.name != "kubelab" else "kubelab"
-        cluster = {"server": self._server, "certificate-authority-data": _base64(pki.ca_pem)}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": context, "cluster": cluster}],
-            "users": [{"name": context, "user": {"token": self._token}}],
-            "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
-            "current-context": context,
-        }
-        self._state.write(self._state.kubeconfig, yaml.safe_dump(document, sort_keys=False))
-
     def _client(self, user: str) -> Client:
-        return Client(InProcessTransport(self._api, user))
+        assert self._plane is not None
+        return self._plane.client_for(user)
 
     def _answer_on(self, control: ControlServer) -> None:
         control.on("status", self._on_status)
@@ -259,6 +194,7 @@ class Engine:
             "server": self._server,
             "nodes": [spec.name for spec in self._specs],
             "pid": os.getpid(),
+            "control_plane": self._plane.description if self._plane else "",
             "ingress": addons.has_ingress(),
             "loopback": dict(self._doorway.ports),
         }
@@ -291,9 +227,3 @@ class Engine:
     async def _on_down(self, _call: Call) -> Mapping[str, Any]:
         asyncio.get_running_loop().call_soon(self.stop)
         return {}
-
-
-def _base64(data: bytes) -> str:
-    from base64 import b64encode
-
-    return b64encode(data).decode()

@@ -21,6 +21,9 @@ Tier = Literal["root", "user", "interposed"]
 ProxyMode = Literal["iptables", "nftables", "ipvs"]
 """What kube-proxy programs a node with."""
 
+ControlPlaneKind = Literal["built-in", "upstream"]
+"""Our own API server, controllers and scheduler, or Kubernetes' own programs."""
+
 IDLE_SECONDS = 12 * 3600.0
 """An engine that nobody asked for anything for so long ends itself."""
 
@@ -37,6 +40,8 @@ class Options:
     api_port: int = 0
     """Where the API server listens on 127.0.0.1; 0: where it listened last if that is free, else any free port."""
     idle_seconds: float = IDLE_SECONDS
+    control_plane: ControlPlaneKind | None = None
+    """None: the one that the cluster has, at first the built-in one."""
     ready_fd: int | None = None
     """A pipe's writing end; one JSON line says how the start went, see `report`."""
 
@@ -53,6 +58,7 @@ class Options:
             "--tier": self.tier,
             "--api-port": self.api_port,
             "--idle-seconds": self.idle_seconds,
+            "--control-plane": self.control_plane,
             "--ready-fd": self.ready_fd,
         }
         return [part for option, value in given.items() if value is not None for part in (option, str(value))]
@@ -68,6 +74,8 @@ class Options:
         parser.add_argument("--tier", choices=get_args(Tier), help="default: the first that works")
         parser.add_argument("--api-port", type=int, default=0, help="default: the last one, or any")
         parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, help="end when nobody asks for so long")
+        kinds = get_args(ControlPlaneKind)
+        parser.add_argument("--control-plane", choices=kinds, help="default: as it was, at first built-in")
         parser.add_argument("--ready-fd", type=int, help="where to say that the cluster is ready")
         return cls(**vars(parser.parse_args(argv)))
 

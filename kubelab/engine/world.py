@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from kubelab.engine import config
-from kubelab.engine.apiserver import ApiServer
 from kubelab.engine.balancer import LoadBalancer
 from kubelab.engine.client import Client
 from kubelab.engine.config import NodeSpec
@@ -37,6 +36,8 @@ NOTICE_SECONDS = 1.0
 """The agent's death is known everywhere in less."""
 
 ClientFor = Callable[[str], Client]
+ServeApi = Callable[[socket.socket], Awaitable[Callable[[], Awaitable[None]]]]
+"""Let the API answer on a listener; gives back what ends that."""
 
 
 class PartStopped(Exception):
@@ -52,8 +53,7 @@ class World:
         specs: Sequence[NodeSpec],
         *,
         client_for: ClientFor,
-        api: ApiServer,
-        api_tls: ssl.SSLContext,
+        serve_api: ServeApi,
         kubelet_tls: ssl.SSLContext,
         state: Path,
         proxy_mode: ProxyMode = "iptables",
@@ -61,8 +61,7 @@ class World:
         self.network = network
         self._specs = specs
         self._client_for = client_for
-        self._api = api
-        self._api_tls = api_tls
+        self._serve_api = serve_api
         self._kubelet_tls = kubelet_tls
         self._state = state
         self.proxies = [self._proxy(spec, proxy_mode) for spec in specs]
@@ -77,7 +76,7 @@ class World:
             stack.push_async_callback(self.network.close)
             for spec in self._specs:
                 await self.network.add_node(spec)
-            address.push_async_callback(await self._serve_api())
+            address.push_async_callback(await self._serve_api(await self._listen_for_api()))
             lost = asyncio.create_task(self.network.lost())
             parts = [_part("kube-proxy", proxy.node_name, proxy.run()) for proxy in self.proxies]
             parts += [_part("the node agent", spec.name, self._agent(spec).run()) for spec in self._specs]
@@ -109,12 +108,10 @@ class World:
         done = await proxy.answer(argv) if proxy else None
         return Finished(done.code, done.stdout, done.stderr) if done else None
 
-    async def _serve_api(self) -> Callable[[], Awaitable[None]]:
-        """Let the API answer on the control plane's address, where the Service ``kubernetes`` leads."""
+    async def _listen_for_api(self) -> socket.socket:
+        """On the control plane's address, where the Service ``kubernetes`` leads."""
         spec = next(spec for spec in self._specs if spec.control_plane)
-        listener = await self.network.listen(node(spec.name), spec.ip, config.API_PORT)
-        serving = await self._api.serve([listener], self._api_tls)
-        return serving.close
+        return await self.network.listen(node(spec.name), spec.ip, config.API_PORT)
 
     def _agent(self, spec: NodeSpec) -> NodeAgent:
         settings = NodeSettings(state_dir=self._state, kubelet_tls=self._kubelet_tls)

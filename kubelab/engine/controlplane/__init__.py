@@ -1,0 +1,6 @@
+"""The control plane: ours, in the engine's process, or the real one beside it. Chosen once in a cluster's life."""
+
+from kubelab.engine.controlplane.choosing import control_plane
+from kubelab.engine.controlplane.contract import ControlPlane, ControlPlaneError
+
+__all__ = ["ControlPlane", "ControlPlaneError", "control_plane"]

@@ -1,0 +1,49 @@
+"""What the engine asks of a control plane, whoever's it is."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from kubelab.engine.client import Client
+
+Dial = Callable[[str, int], Awaitable[socket.socket]]
+"""Open a TCP connection (a non-blocking socket) to an address and port as the control-plane node would.
+
+Raises OSError, and `NetworkLost` while there is no network.
+"""
+
+
+class ControlPlaneError(Exception):
+    """It cannot start, or does not stay up. The message is one sentence and says what to do next."""
+
+
+class ControlPlane(Protocol):
+    """API server, store, controllers and scheduler of one cluster, from ``start`` until ``close``."""
+
+    description: str
+    """What it is, for `kubelab status`: ``built in``, ``kube-apiserver v1.36.2, etcd 3.6.4 …``."""
+
+    last_request: float
+    """When somebody last asked for something over a socket (`time.monotonic`)."""
+
+    async def start(self) -> None:
+        """Open the store and the API. Raises `ControlPlaneError`."""
+        ...
+
+    def client_for(self, user: str) -> Client:
+        """The API as one of the engine's own users."""
+        ...
+
+    async def serve(self, listener: socket.socket) -> Callable[[], Awaitable[None]]:
+        """Let the API answer on a bound socket too, of the machine or of a node; what is given back ends that."""
+        ...
+
+    async def run(self) -> None:
+        """Run the controllers and keep everything up, until cancelled. Raises `ControlPlaneError`."""
+        ...
+
+    async def close(self) -> None:
+        """End every process and connection; quiet when it was not started."""
+        ...
