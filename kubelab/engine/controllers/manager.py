@@ -18,7 +18,7 @@ from kubelab.engine.controllers.garbage import GarbageCollector
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.loadbalancers import LoadBalancerController
 from kubelab.engine.controllers.namespace import NamespaceController
-from kubelab.engine.controllers.nodes import NodeLifecycleController
+from kubelab.engine.controllers.nodes import NodeLifecycleController, PodGarbageCollector, TaintEvictionController
 from kubelab.engine.controllers.replicaset import ReplicaSetController
 from kubelab.engine.controllers.scheduler import Scheduler
 from kubelab.engine.controllers.serviceaccounts import root_certificates, service_accounts
@@ -54,6 +54,8 @@ async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str, c
         root_certificates(account("root-ca-cert-publisher"), informers, ca_pem),
         NamespaceController(account("namespace-controller"), informers, clock=clock),
         NodeLifecycleController(account("node-controller"), informers, clock=clock),
+        TaintEvictionController(account("node-controller"), informers, clock=clock),
+        PodGarbageCollector(account("pod-garbage-collector"), informers, clock=clock),
         GarbageCollector(account("generic-garbage-collector"), informers),
     ]
     async with asyncio.TaskGroup() as group:

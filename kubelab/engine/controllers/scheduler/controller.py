@@ -12,7 +12,7 @@ from kubelab.engine.controllers.conditions import find, with_condition
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.labels import labels_of
-from kubelab.engine.controllers.nodes import ready_status
+from kubelab.engine.controllers.nodes.taints import ready_status
 from kubelab.engine.controllers.owners import is_being_deleted
 from kubelab.engine.controllers.pods import is_finished
 from kubelab.engine.controllers.scheduler.cluster import Cluster

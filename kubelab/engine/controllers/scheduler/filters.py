@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kubelab.engine.client import Object
-from kubelab.engine.controllers.nodes import UNSCHEDULABLE, taints_for
+from kubelab.engine.controllers.nodes.taints import UNSCHEDULABLE, taints_for
 from kubelab.engine.controllers.scheduler.affinity import (
     avoids_neighbours,
     is_avoided,
@@ -21,7 +21,7 @@ from kubelab.engine.controllers.scheduler.affinity import (
 from kubelab.engine.controllers.scheduler.cluster import Cluster, domain
 from kubelab.engine.controllers.scheduler.resources import lacking
 from kubelab.engine.controllers.scheduler.spread import constraints, skew
-from kubelab.engine.controllers.scheduler.taints import keep_out, tolerates
+from kubelab.engine.controllers.taints import keep_out, tolerates
 
 
 class Refusal(NamedTuple):

@@ -12,7 +12,7 @@ from kubelab.engine.controllers.labels import labels_of, selects
 from kubelab.engine.controllers.owners import is_being_deleted
 from kubelab.engine.controllers.scheduler.affinity import suits_node
 from kubelab.engine.controllers.scheduler.cluster import Cluster, domain
-from kubelab.engine.controllers.scheduler.taints import keep_out
+from kubelab.engine.controllers.taints import keep_out
 
 
 def constraints(pod: Object, when_unsatisfiable: str) -> list[Object]:

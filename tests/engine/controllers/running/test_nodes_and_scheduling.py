@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kubelab.engine.client.resources import NODES, PODS
+from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubelab.engine.controllers.conditions import find
 
 
@@ -65,3 +65,84 @@ async def test_pods_wait_for_a_node_that_is_ready(cluster):
     condition = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-23T12:00:00Z"}
     await cluster.api.patch(NODES, "late", {"status": {"conditions": [condition]}}, subresource="status")
     await cluster.until(cluster.rolled_out)
+
+
+def uids(cluster) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in cluster.all(PODS) if not pod["metadata"].get("deletionTimestamp")}
+
+
+def endpoints(cluster) -> int:
+    slices = cluster.all(ENDPOINTSLICES)
+    return sum(len(each.get("endpoints") or ()) for each in slices if each["metadata"]["name"].startswith("web-"))
+
+
+def placed(cluster) -> set[str]:
+    return {pod["spec"].get("nodeName") for pod in cluster.all(PODS) if not pod["metadata"].get("deletionTimestamp")}
+
+
+async def test_pods_of_a_dead_node_are_replaced_when_their_toleration_ends_and_stay_terminating_there(cluster):
+    await cluster.deploy(replicas=2)
+    await cluster.until(cluster.rolled_out)
+    cluster.holds_deletions = True  # nobody on the dead node confirms their end
+    cluster.clock.ahead += timedelta(seconds=60)
+    await cluster.renew_lease("worker2")
+    await cluster.api.patch(NODES, "worker", {"metadata": {"labels": {"look": "again"}}})
+    await cluster.until(lambda: cluster.get(NODES, "worker", "")["spec"].get("taints"))
+    cluster.clock.ahead += timedelta(seconds=290)
+    await cluster.renew_lease("worker2")
+    await cluster.api.patch(NODES, "worker", {"metadata": {"labels": {"look": "once-more"}}})
+    await cluster.until(lambda: cluster.get(NODES, "worker", "")["metadata"]["labels"]["look"] == "once-more")
+    assert placed(cluster) == {"worker", "worker2"}
+    cluster.clock.ahead += timedelta(seconds=20)
+    await cluster.api.patch(NODES, "worker", {"metadata": {"labels": {"look": "now"}}})
+    await cluster.until(lambda: placed(cluster) == {"worker2"} and cluster.rolled_out())
+    [gone] = [pod for pod in cluster.all(PODS) if pod["metadata"].get("deletionTimestamp")]
+    assert gone["spec"]["nodeName"] == "worker"
+    assert find(gone["status"]["conditions"], "DisruptionTarget")["reason"] == "DeletionByTaintManager"
+    assert cluster.events("TaintManagerEviction") == [f"Marking for deletion Pod default/{gone['metadata']['name']}"]
+
+
+async def test_a_noexecute_taint_by_hand_evicts_at_once_and_one_taken_off_in_time_does_not(cluster):
+    await cluster.deploy(replicas=2)
+    await cluster.until(cluster.rolled_out)
+    taint = {"key": "repair", "effect": "NoExecute"}
+    await cluster.api.patch(NODES, "worker", {"spec": {"taints": [taint]}})
+    await cluster.until(lambda: placed(cluster) == {"worker2"} and cluster.rolled_out())
+    toleration = {"key": "repair", "operator": "Exists", "tolerationSeconds": 60}
+    main = {"containers": [{"name": "main", "image": "agnhost:1"}], "nodeName": "worker", "tolerations": [toleration]}
+    await cluster.api.create(PODS, {"metadata": {"name": "patient"}, "spec": main}, "default")
+    await cluster.until(lambda: ready(cluster.get(PODS, "patient") or {"status": {}}) == "True")
+    await cluster.api.patch(NODES, "worker", {"spec": {"taints": None}})
+    cancelled = "Cancelling deletion of Pod default/patient"
+    await cluster.until(lambda: cancelled in cluster.events("TaintManagerEviction"))
+    assert cluster.get(PODS, "patient")
+
+
+async def test_pods_of_a_node_that_was_deleted_are_taken_away_after_a_while(cluster):
+    await cluster.deploy(replicas=2)
+    await cluster.until(cluster.rolled_out)
+    before = uids(cluster)
+    cluster.holds_deletions = True
+    service = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}
+    await cluster.api.create(SERVICES, service, "default")
+    await cluster.until(lambda: endpoints(cluster) == 2)
+    await cluster.api.delete(NODES, "worker")
+    await cluster.until(lambda: endpoints(cluster) == 1)  # the controllers know
+    assert uids(cluster) == before
+    cluster.clock.ahead += timedelta(seconds=41)
+    [stray] = [pod for pod in cluster.all(PODS) if pod["spec"]["nodeName"] == "worker"]
+    await cluster.change(PODS, stray["metadata"]["name"], {"metadata": {"labels": {"look": "again"}}})
+    await cluster.until(lambda: placed(cluster) == {"worker2"} and cluster.rolled_out())
+    assert cluster.get(PODS, stray["metadata"]["name"]) is None
+
+
+async def test_pods_of_a_node_that_says_itself_that_it_is_not_ready_are_not_ready(cluster):
+    await cluster.deploy(replicas=2)
+    await cluster.until(cluster.rolled_out)
+    condition = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-23T12:00:00Z"}
+    await cluster.api.patch(NODES, "worker", {"status": {"conditions": [condition]}}, subresource="status")
+    await cluster.until(
+        lambda: (
+            {pod["spec"]["nodeName"]: ready(pod) for pod in cluster.all(PODS)} == {"worker": "False", "worker2": "True"}
+        )
+    )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kubelab.engine.controllers.clock import parse
-from kubelab.engine.controllers.nodes import taints_for
+from kubelab.engine.controllers.nodes.taints import taints_for
 
 CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
@@ -36,3 +36,18 @@ def test_a_taint_that_no_longer_holds_is_taken_off_and_one_that_does_keeps_its_t
 
 def test_a_cordoned_node_is_tainted(make):
     assert keys(taints_for(make.node("a", unschedulable=True), make.now)) == [("unschedulable", "NoSchedule")]
+
+
+def test_nobody_is_evicted_while_no_node_at_all_is_ready(make):
+    node = make.node("a", ready="Unknown")
+    node["spec"]["taints"] = taints_for(node, make.now)
+    assert keys(taints_for(node, make.now, evicts=False)) == [("unreachable", "NoSchedule")]
+
+
+def test_pressure_on_a_node_keeps_new_pods_away(make):
+    node = make.node("a")
+    node["status"]["conditions"] += [
+        {"type": "DiskPressure", "status": "True"},
+        {"type": "PIDPressure", "status": "False"},
+    ]
+    assert keys(taints_for(node, make.now)) == [("disk-pressure", "NoSchedule")]

@@ -1,9 +1,9 @@
 """The node lifecycle controller: notices nodes that have stopped speaking, and taints those that are not ready.
 
-A node agent renews its Lease; one that has not for 40 s is taken for dead: the node becomes NotReady (Unknown), is
+A node agent renews its Lease; one that has not for 50 s is taken for dead: the node becomes NotReady (Unknown), is
 tainted ``unreachable``, and its pods stop being ready. https://kubernetes.io/docs/concepts/architecture/nodes/#heartbeats
 What counts is when a renewal was seen, not the time written in it: a machine that slept does not wake among the dead.
-Pods are not evicted: in 300 s, the default toleration, no lesson waits.
+Who goes because of a taint is `eviction`'s to decide.
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ from datetime import datetime, timedelta
 from kubelab.engine.client import ApiError, Client, Object, WorkQueue, is_not_found
 from kubelab.engine.client.resources import LEASES, NODES, PODS
 from kubelab.engine.controllers.clock import Clock, parse, system_clock, written
-from kubelab.engine.controllers.conditions import find
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
+from kubelab.engine.controllers.nodes.taints import ready_status, taints_for
 from kubelab.engine.controllers.pods import is_finished, ready_condition
 
 LEASE_NAMESPACE = "kube-node-lease"
-GRACE_SECONDS = 40
+GRACE_SECONDS = 50
 TICK_SECONDS = 5.0
-
-NOT_READY = "node.kubernetes.io/not-ready"
-UNREACHABLE = "node.kubernetes.io/unreachable"
-UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-_OURS = (NOT_READY, UNREACHABLE, UNSCHEDULABLE)
 
 
 class NodeLifecycleController:
@@ -42,7 +37,7 @@ class NodeLifecycleController:
         self._nodes = informers[NODES]
         informers[LEASES].listen(self._lease_changed)
         self._pods = informers[PODS]
-        self._nodes.listen(lambda old, new: self._queue.add((new or old or {})["metadata"]["name"]))
+        self._nodes.listen(self._node_changed)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -51,15 +46,22 @@ class NodeLifecycleController:
             group.create_task(self._events.run())
             group.create_task(self._tick())
 
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        """Whether anybody is evicted anywhere depends on whether any node is ready."""
+        both = old is not None and new is not None
+        alike = both and ready_status(old or {}) == ready_status(new or {})
+        for node in [new or {}] if alike else [*self._nodes.all()]:
+            self._queue.add(node["metadata"]["name"])
+
     def _lease_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and new["metadata"]["namespace"] == LEASE_NAMESPACE:
             self._heard[new["metadata"]["name"]] = self._clock()
 
     async def _tick(self) -> None:
         while True:
-            before = self._clock()
+            before = system_clock()
             await asyncio.sleep(TICK_SECONDS)
-            if self._clock() - before > timedelta(seconds=2 * TICK_SECONDS):
+            if system_clock() - before > timedelta(seconds=2 * TICK_SECONDS):
                 self._watching_since = self._clock()  # we slept ourselves, and so did the agents
             for node in self._nodes.all():
                 if self._is_silent(node) and ready_status(node) != "Unknown":
@@ -77,12 +79,13 @@ class NodeLifecycleController:
             return
         if self._is_silent(node) and ready_status(node) != "Unknown":
             node = await self._declare_unknown(node)
-        taints = taints_for(node, self._clock())
+        evicts = any(ready_status(each) == "True" for each in self._nodes.all())
+        taints = taints_for(node, self._clock(), evicts=evicts)
         if taints != (node["spec"].get("taints") or []):
             spec = {**node["spec"], "taints": taints}
             node = await self._client.update(NODES, {**node, "spec": spec})
             self._nodes.wrote(node)
-        if ready_status(node) == "Unknown":
+        if ready_status(node) != "True":
             await self._mark_pods(name)
 
     async def _declare_unknown(self, node: Object) -> Object:
@@ -117,32 +120,6 @@ class NodeLifecycleController:
                 raise
             self._pods.wrote(changed)
             self._events.record(pod, "NodeNotReady", "Node is not ready", warning=True)
-
-
-def ready_status(node: Object) -> str:
-    """True, False or Unknown; empty before the node has said anything."""
-    condition = find((node.get("status") or {}).get("conditions"), "Ready")
-    return condition["status"] if condition else ""
-
-
-def taints_for(node: Object, now: datetime) -> list[Object]:
-    """The taints that a node should have: others' as they are, ours from its Ready condition and ``unschedulable``."""
-    wanted = []
-    match ready_status(node):
-        case "False" | "":
-            wanted = [(NOT_READY, "NoSchedule"), (NOT_READY, "NoExecute")]
-        case "Unknown":
-            wanted = [(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]
-    if node["spec"].get("unschedulable"):
-        wanted.append((UNSCHEDULABLE, "NoSchedule"))
-    known = node["spec"].get("taints") or []
-    kept = [each for each in known if each["key"] not in _OURS or (each["key"], each["effect"]) in wanted]
-    there = {(each["key"], each["effect"]) for each in kept}
-    return kept + [
-        {"key": key, "effect": effect, "timeAdded": written(now)}
-        for key, effect in wanted
-        if (key, effect) not in there
-    ]
 
 
 def _unknown(condition: Object, now: datetime) -> Object:

@@ -1,4 +1,4 @@
-"""Taints and tolerations.
+"""Taints and tolerations, as the scheduler and the eviction from tainted nodes read them.
 
 https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 """
@@ -17,10 +17,16 @@ def keep_out(taints: Iterable[Object], pod: Object) -> bool:
 
 def tolerates(pod: Object, taint: Object) -> bool:
     """Whether one of the pod's tolerations is for the taint."""
-    for each in pod["spec"].get("tolerations") or ():
+    return toleration_of(pod, taint) is not None
+
+
+def toleration_of(pod: Object, taint: Object) -> Object | None:
+    """The first of the pod's tolerations that is for the taint, or None."""
+    tolerations: list[Object] = pod["spec"].get("tolerations") or []
+    for each in tolerations:
         exists = each.get("operator", "Equal") == "Exists"
         key_fits = each.get("key", "") == taint["key"] or (exists and not each.get("key"))
         value_fits = exists or each.get("value", "") == taint.get("value", "")
         if key_fits and value_fits and each.get("effect", "") in ("", taint["effect"]):
-            return True
-    return False
+            return each
+    return None
