@@ -7,17 +7,21 @@ optimistic concurrency never has to try again.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.admission import admit_ingress, admit_pod, namespace_accepts, random_suffix
 from kubelab.engine.apiserver.allocation import ServiceAllocations
 from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.charging import Quotas
 from kubelab.engine.apiserver.decode import missing
 from kubelab.engine.apiserver.encoding import Object, encode_object
 from kubelab.engine.apiserver.kinds import kind_of
 from kubelab.engine.apiserver.kinds.service import ServiceKind
+from kubelab.engine.apiserver.limits import check as check_limits
+from kubelab.engine.apiserver.limits import fill_in
+from kubelab.engine.apiserver.ownership import tracked
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.status import (
     already_exists,
@@ -27,14 +31,14 @@ from kubelab.engine.apiserver.status import (
     method_not_allowed,
     not_found,
 )
-from kubelab.engine.apiserver.storage import Key, Store, Stored
+from kubelab.engine.apiserver.storage import ByNamespace, Key, Store, Stored, Write
 from kubelab.engine.apiserver.validation.fields import FieldError, required
 from kubelab.engine.apiserver.validation.metadata import object_meta, object_meta_update
 
 Prepare = Callable[[Object, Object], None]
 
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
-                 "generateName", "managedFields", "selfLink")  # fmt: skip
+                 "generateName", "selfLink")  # fmt: skip
 
 
 class Registry:
@@ -43,6 +47,8 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._allocations = ServiceAllocations(store.shelf(r.SERVICES.storage_key))
+        self._limits = ByNamespace(store.shelf(r.LIMITRANGES.storage_key))
+        self._quotas = Quotas(ByNamespace(store.shelf(r.RESOURCEQUOTAS.storage_key)))
 
     def get(self, rtype: ResourceType, namespace: str, name: str) -> Stored:
         """The object. Raises 404."""
@@ -67,24 +73,27 @@ class Registry:
         kind.default(obj)
         for member in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"):
             meta.pop(member, None)
+        sent = {name: value for name, value in obj.items() if name != "status"} if kind.has_status else obj
+        _own(meta, tracked(call, None, sent))
         if rtype.namespaced:
             namespace_accepts(self.store, rtype, *key)
         if rtype is r.PODS:
+            fill_in(self._limits.of(key[0]), obj)
             admit_pod(self.store, obj)
         elif rtype is r.INGRESSES:
             admit_ingress(self.store, obj)
-        meta.pop("managedFields", None)
-        if call.managed_fields is not None:
-            meta["managedFields"] = call.managed_fields
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = call.timestamp
         kind.prepare_create(obj)
         self._check(rtype, obj, object_meta(obj, kind.name_rule) + kind.validate(obj) + kind.validate_create(obj))
+        if rtype is r.PODS:
+            check_limits(self._limits.of(key[0]), obj)
+        charges = self._quotas.charge(rtype, obj, call.now)
         if self.store.get(rtype.storage_key, key) is not None:
             raise already_exists(rtype, key[1])
         self._allocate(rtype, obj, key)
         call.warnings += kind.warnings(obj)
-        return self._commit(call, key, obj)
+        return self._commit(call, key, obj, charges)
 
     def _name_new(self, call: Call, obj: Object) -> None:
         rtype, meta = call.target.rtype, obj["metadata"]
@@ -114,22 +123,23 @@ class Registry:
         new = kind.from_view(new)
         kind.default(new)
         (prepare or kind.prepare_update)(new, old.obj)
+        managed_fields = tracked(call, old.obj, new)
         self._keep_metadata(new, old.obj)
-        if call.managed_fields is not None:
-            new["metadata"]["managedFields"] = call.managed_fields
+        _own(new["metadata"], managed_fields)
         if rtype.generation and kind.spec_changed(new, old.obj):
             new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
         errors = object_meta_update(new, old.obj) + object_meta(new, kind.name_rule)
         errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
         call.warnings += kind.warnings(new)
+        charges = self._quotas.charge(rtype, new, call.now, old.obj)
         self._allocate(rtype, new, old.key)
         new["metadata"]["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
         if new == old.obj:
             return old
         if self._was_last_finalizer(new):
             return self.remove(call, old, new)
-        return self._commit(call, old.key, new)
+        return self._commit(call, old.key, new, charges)
 
     def _check_versions(self, rtype: ResourceType, new: Object, old: Stored) -> None:
         meta, name = new["metadata"], old.key[1]
@@ -180,11 +190,12 @@ class Registry:
             if errors:
                 raise invalid(rtype.kind, rtype.group, key[1], errors)
 
-    def _commit(self, call: Call, key: Key, obj: Object) -> Stored:
+    def _commit(self, call: Call, key: Key, obj: Object, along: Iterable[Write] = ()) -> Stored:
+        """``along``: what is stored with it, or not at all."""
         kind, api_version = obj["kind"], obj["apiVersion"]
         if call.dry_run:
             return Stored(key, self.store.revision, obj, encode_object(obj, kind, api_version))
-        return self.store.put(call.target.rtype.storage_key, key, obj, kind, api_version)
+        return self.store.commit(Write(call.target.rtype.storage_key, key, obj, kind, api_version), *along)
 
     def remove(self, call: Call, old: Stored, last: Object | None = None) -> Stored:
         """Take an object out of the store; ``last`` is how its DELETED event shows it."""
@@ -193,3 +204,9 @@ class Registry:
         if call.dry_run:
             return old
         return self.store.remove(call.target.rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"])
+
+
+def _own(meta: Object, managed_fields: list[Object] | None) -> None:
+    meta.pop("managedFields", None)
+    if managed_fields:
+        meta["managedFields"] = managed_fields

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.engine.apiserver import resources as r
-from kubelab.engine.apiserver.apply import apply_patch
 from kubelab.engine.apiserver.bodies import check_type, decode, read_object, refuse_unknown_in_patch
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.content import parse_body, wanted
 from kubelab.engine.apiserver.deletion import delete, delete_options
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
 from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.ownership import apply_patch
 from kubelab.engine.apiserver.patch import json_patch, merge_patch
 from kubelab.engine.apiserver.reads import Reader, list_body, respond
 from kubelab.engine.apiserver.registry import Prepare, Registry

@@ -18,6 +18,7 @@ Object = dict[str, Any]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 
 
@@ -83,6 +84,12 @@ class Client:
         """Patch the object or its subresource, by default with a JSON merge patch."""
         path = resource.path(namespace, name, subresource)
         return await self.send("PATCH", path, body=patch, content_type=content_type)
+
+    async def apply(self, resource: Resource, obj: Object, *, manager: str, force: bool = False) -> Object:
+        """Server-side apply by a manager. Another manager's fields are a Conflict, unless ``force``."""
+        path = resource.path(obj["metadata"].get("namespace"), obj["metadata"]["name"])
+        query = (("fieldManager", manager), *((("force", "true"),) if force else ()))
+        return await self.send("PATCH", path, body={**_type(resource), **obj}, query=query, content_type=APPLY_PATCH)
 
     async def delete(
         self,

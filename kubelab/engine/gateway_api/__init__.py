@@ -28,8 +28,12 @@ def definitions() -> list[dict[str, Any]]:
 
 
 async def install(client: Client) -> None:
-    """Create them, unless there are definitions of that group already: the learner's own win."""
+    """Create them, unless there are definitions of that group already: the learner's own win.
+
+    They are applied in kubectl's name, so that its ``apply --server-side`` of the project's files takes them over whole
+    instead of finding fields of another manager.
+    """
     there = await client.list(CUSTOMRESOURCEDEFINITIONS)
     if not any(one["spec"]["group"] == GROUP for one in there["items"]):
         for definition in definitions():
-            await client.create(CUSTOMRESOURCEDEFINITIONS, definition)
+            await client.apply(CUSTOMRESOURCEDEFINITIONS, definition, manager="kubectl")

@@ -38,9 +38,9 @@ async def test_two_managers_who_disagree_are_a_conflict_until_one_insists(api) -
     await apply(api, config(k="1"))
     refused = await apply(api, config(k="2"), "you")
     assert (refused.code, refused.body["reason"]) == (409, "Conflict")
-    assert refused.body["message"] == 'Apply failed with 1 conflict: conflict with "me" using v1: .data.k'
+    assert refused.body["message"] == 'Apply failed with 1 conflict: conflict with "me": .data.k'
     assert refused.body["details"]["causes"] == [
-        {"reason": "FieldManagerConflict", "message": 'conflict with "me" using v1', "field": ".data.k"}
+        {"reason": "FieldManagerConflict", "message": 'conflict with "me"', "field": ".data.k"}
     ]
     insisted = await apply(api, config(k="2"), "you", "force=true")
     assert insisted.body["data"] == {"k": "2"}

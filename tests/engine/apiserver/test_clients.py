@@ -71,7 +71,7 @@ async def test_the_dynamic_client(typed, make) -> None:
         assert made.spec.clusterIP.startswith("10.96.")
         assert [one.kind for one in services.get(namespace="default").items] == ["Service", "Service"]
         body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "NodePort"}}
-        applied = services.server_side_apply(body=body, namespace="default", field_manager="me")
+        applied = services.server_side_apply(body=body, namespace="default", field_manager="me", force_conflicts=True)
         assert applied.spec.ports[0].nodePort >= 30086
         services.delete(name="web", namespace="default")
 
