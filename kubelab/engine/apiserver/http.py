@@ -83,14 +83,14 @@ class Serving:
         asked = await _read(request)
         if isinstance(asked, ApiResponse):
             return await _send(request, asked)
-        if "websocket" in asked.headers.get("upgrade", "").lower():
-            refused = await self._websocket(request, asked)
+        if any(protocol in asked.headers.get("upgrade", "").lower() for protocol in ("websocket", "spdy/3.1")):
+            refused = await self._upgraded(request, asked)
             if isinstance(refused, web.StreamResponse):
                 return refused
             return await _send(request, refused)
         return await _send(request, await self._server.handle(asked))
 
-    async def _websocket(self, request: web.BaseRequest, asked: ApiRequest) -> web.StreamResponse | ApiResponse:
+    async def _upgraded(self, request: web.BaseRequest, asked: ApiRequest) -> web.StreamResponse | ApiResponse:
         try:
             user = self._server.authenticate(_with_protocol_token(asked))
             if user is None or user is ANONYMOUS:

@@ -1,7 +1,7 @@
 """Requests that a node answers: logs, exec, attach, port-forward. The server stands in between.
 
 The kubelet API is spoken over HTTPS with a client certificate; streams are websockets that are handed through
-frame by frame (v4 and v5.channel.k8s.io, and port-forwarding's tunnel alike).
+frame by frame (v4 and v5.channel.k8s.io, and port-forwarding's tunnel alike), or SPDY byte by byte.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from aiohttp import web
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.spdy_relay import relay_spdy
 from kubelab.engine.apiserver.status import StatusError, bad_request, internal, not_found
 from kubelab.engine.apiserver.storage import Store
 from kubelab.engine.client.transport import ApiResponse
@@ -126,8 +127,10 @@ class KubeletRelay:
     # -- websockets --------------------------------------------------------------------------------
 
     async def relay(self, request: web.Request, call: Call) -> web.StreamResponse:
-        """Join a client's websocket to a kubelet's until either ends."""
+        """Join a client's websocket or SPDY connection to a kubelet's until either ends."""
         url = self.locate(call)
+        if "websocket" not in request.headers["upgrade"].lower():
+            return await relay_spdy(request, url.base, url.path, url.query, self._tls)
         offered = [
             part.strip() for part in request.headers.get("sec-websocket-protocol", "").split(",") if part.strip()
         ]

@@ -15,6 +15,7 @@ from kubelab.engine.node.addresses import PodAddresses
 from kubelab.engine.node.events import Events
 from kubelab.engine.node.host import Host
 from kubelab.engine.node.kubelet_api import KubeletApi
+from kubelab.engine.node.kubelet_server import KubeletServer
 from kubelab.engine.node.machine import this_machine
 from kubelab.engine.node.pod_worker import PodWorker
 from kubelab.engine.node.registration import Registration
@@ -56,6 +57,7 @@ class NodeAgent:
         self._past: set[str] = set()
         self._ending = False
         self.api = KubeletApi(self)
+        self.server = KubeletServer(self.api)
 
     async def run(self) -> None:
         """Register, run the node's pods and heartbeat, until cancelled. Raises `NetworkLost`."""
@@ -72,7 +74,7 @@ class NodeAgent:
             await _end(living, lost, *self._tasks.values())
 
     async def _live(self) -> None:
-        port = await self.api.start()
+        port = await self.server.start(self._settings.kubelet_tls)
         try:
             async with asyncio.TaskGroup() as group:
                 for part in (self._pods, self.host.sources, self.host.events, self._writer):
@@ -86,7 +88,7 @@ class NodeAgent:
                 self._pods.listen(self._pod_changed)
                 await registration.run()
         finally:
-            await self.api.stop()
+            await self.server.stop()
 
     def _keep_addresses(self) -> None:
         """Reserve the addresses that pods have already, before a new pod can take one."""

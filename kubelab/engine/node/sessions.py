@@ -1,4 +1,4 @@
-"""``kubectl exec``, ``attach`` and ``port-forward``: a client's channels joined to a process or to sockets."""
+"""``kubectl exec`` and ``attach``: a client's channels joined to a process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubelab.engine.network.contract import Network, Place, Process, StartFailed
+from kubelab.engine.network.contract import Network, Process, StartFailed
 from kubelab.engine.node import channels, execution
 from kubelab.engine.node.channels import Channels
 from kubelab.engine.node.clock import cancel
@@ -17,7 +17,6 @@ from kubelab.engine.node.pipes import Streams
 
 MOST_WAITING = 64
 """Chunks of output that a client may lag behind before the program's pipes are left to fill up."""
-CHUNK_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -136,51 +135,3 @@ async def attach(streams: Streams, log: LogFile, wanted: Wanted, client: Channel
 async def _closed(log: LogFile) -> None:
     while not log.closed:
         await log.changed()
-
-
-async def forward(network: Network, place: Place, ports: Sequence[int], client: Channels) -> None:
-    """Forward each port: channel 2i carries its data, 2i+1 its errors; both begin with the port's number."""
-    lanes = {2 * index: asyncio.Queue[bytes]() for index in range(len(ports))}
-    for index, port in enumerate(ports):
-        number = port.to_bytes(2, "little")
-        await client.send(2 * index, number)
-        await client.send(2 * index + 1, number)
-    tasks = [
-        asyncio.ensure_future(_lane(network, place, port, 2 * index, lanes[2 * index], client))
-        for index, port in enumerate(ports)
-    ]
-    try:
-        async for channel, data in client:
-            if channel in lanes and data:
-                lanes[channel].put_nowait(data)
-    finally:
-        await cancel(*tasks)
-
-
-async def _lane(
-    network: Network, place: Place, port: int, channel: int, data: asyncio.Queue[bytes], client: Channels
-) -> None:
-    begin = await data.get()  # no connection before the client has something to say, as kubelet
-    try:
-        connection = await network.connect(place, "127.0.0.1", port)
-        reader, writer = await asyncio.open_connection(sock=connection)
-    except OSError as error:
-        message = f"error forwarding port {port} to pod: {error.strerror or error}"
-        await client.send(channel + 1, message.encode())
-        return
-    writer.write(begin)
-    writing = asyncio.ensure_future(_write(data, writer))
-    try:
-        while chunk := await reader.read(CHUNK_BYTES):
-            await client.send(channel, chunk)
-    except OSError as error:
-        await client.send(channel + 1, f"error forwarding port {port} to pod: {error}".encode())
-    finally:
-        await cancel(writing)
-        writer.close()
-
-
-async def _write(data: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
-    while True:
-        writer.write(await data.get())
-        await writer.drain()

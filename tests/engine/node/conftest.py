@@ -285,9 +285,15 @@ class FakeNetwork:
             raise ConnectionRefusedError(111, "Connection refused")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        theirs.setblocking(False)
         theirs.sendall(self.answers[ip, port])
         self._peers.append(theirs)
         return ours
+
+    async def peer(self, index: int) -> socket.socket:
+        """The far end of a connection, in the order of `connect`."""
+        await eventually(lambda: len(self._peers) > index)
+        return self._peers[index]
 
     async def lost(self) -> None:
         await self.gone.wait()

@@ -162,6 +162,6 @@ async def test_a_port_is_forwarded_over_two_channels(lab):
         await lab.eventually(lambda: len(client.got.get(0, b"")) > 2 and len(client.got.get(3, b"")) > 2)
         assert client.got[0] == b"\x50\x00HTTP/1.1 200 OK\r\n\r\n"
         assert client.got[1] == b"\x50\x00"
-        assert client.got[3].startswith(b"\x51\x00error forwarding port 81 to pod: ")
+        assert client.got[3].startswith(b"\x51\x00error forwarding port 81 to pod/uid-web: ")
         client.frames.put_nowait(None)
         await task
