@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kubelab.engine.apiserver.quantity import BadQuantity, canonical
 from kubelab.engine.apiserver.schema import Shape, Struct, root
+from kubelab.engine.quantity import BadQuantity, canonical
 
 # A path is a linked list from a field up to the root, ``(parent path or (), name or index)``: it costs next to
 # nothing while all is well, and is turned into text only for an error.

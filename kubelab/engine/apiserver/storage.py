@@ -50,6 +50,18 @@ class Event(NamedTuple):
     new: Stored
 
 
+class Write(NamedTuple):
+    """One change to be made: the object as it is to be, or as its DELETED event shows it when it is ``gone``."""
+
+    resource: str
+    """`ResourceType.storage_key`."""
+    key: Key
+    obj: Object
+    kind: str
+    api_version: str
+    gone: bool = False
+
+
 Listener = Callable[[Event], None]
 
 
@@ -147,37 +159,70 @@ class Store:
 
     def put(self, resource: str, key: Key, obj: Object, kind: str, api_version: str) -> Stored:
         """Create or replace; sets ``metadata.resourceVersion`` in ``obj``, which belongs to the store from now on."""
-        shelf = self.shelf(resource)
-        stored = self._stored(key, obj, kind, api_version)
-        self._db.execute(
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (resource, *key, stored.revision, stored.raw)
-        )
-        self.revision = stored.revision
-        old = shelf.objects.get(key)
-        shelf.apply(Event(stored.revision, "MODIFIED" if old else "ADDED", old, stored))
-        return stored
+        return self.commit(Write(resource, key, obj, kind, api_version))
 
     def remove(self, resource: str, key: Key, last: Object, kind: str, api_version: str) -> Stored:
         """Take the object away; ``last`` is how its DELETED event shows it."""
-        shelf = self.shelf(resource)
-        old = shelf.objects[key]
-        gone = self._stored(key, last, kind, api_version)
+        return self.commit(Write(resource, key, last, kind, api_version, gone=True))
+
+    def commit(self, first: Write, *others: Write) -> Stored:
+        """Make several changes as one: all of them are kept, or none. Answers what became of the first."""
+        if not others and not first.gone:
+            event = self._keep(first, self.revision + 1)
+            self._publish([(first, event)])
+            return event.new
+        events: list[tuple[Write, Event]] = []
         with self._db:
             self._db.execute("BEGIN")
-            self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, *key))
-            self.keep_fact("revision", str(gone.revision))
-        self.revision = gone.revision
-        shelf.apply(Event(gone.revision, "DELETED", old, gone))
-        return gone
+            for revision, write in enumerate((first, *others), start=self.revision + 1):
+                events.append((write, self._keep(write, revision)))
+        self._publish(events)
+        return events[0][1].new
 
-    def _stored(self, key: Key, obj: Object, kind: str, api_version: str) -> Stored:
-        revision = self.revision + 1
+    def _keep(self, write: Write, revision: int) -> Event:
+        resource, key, obj = write.resource, write.key, write.obj
         obj["metadata"]["resourceVersion"] = str(revision)
-        return Stored(key, revision, obj, encode_object(obj, kind, api_version))
+        new = Stored(key, revision, obj, encode_object(obj, write.kind, write.api_version))
+        old = self.shelf(resource).objects.get(key)
+        if write.gone:
+            self._db.execute("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, *key))
+            self.keep_fact("revision", str(revision))
+            return Event(revision, "DELETED", old, new)
+        self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (resource, *key, revision, new.raw))
+        return Event(revision, "MODIFIED" if old else "ADDED", old, new)
+
+    def _publish(self, events: list[tuple[Write, Event]]) -> None:
+        self.revision = events[-1][1].revision
+        for write, event in events:
+            self.shelf(write.resource).apply(event)
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
+
+
+class ByNamespace:
+    """The objects of one shelf, found by their namespace without a look at all others."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._found: dict[str, dict[str, Stored]] = {}
+        for stored in shelf.objects.values():
+            self._learn(stored)
+        shelf.listeners.append(self._follow)
+
+    def of(self, namespace: str) -> list[Stored]:
+        """Those of the namespace, by name."""
+        found = self._found.get(namespace)
+        return [found[name] for name in sorted(found)] if found else []
+
+    def _learn(self, stored: Stored) -> None:
+        self._found.setdefault(stored.key[0], {})[stored.key[1]] = stored
+
+    def _follow(self, event: Event) -> None:
+        if event.type == "DELETED":
+            self._found[event.new.key[0]].pop(event.new.key[1], None)
+        else:
+            self._learn(event.new)
 
 
 def in_namespace(objects: Iterable[Stored], namespace: str) -> Iterable[Stored]:

@@ -19,6 +19,12 @@ from kubelab.engine.apiserver.kinds.definition import DefinitionKind
 from kubelab.engine.apiserver.kinds.event import EventKind
 from kubelab.engine.apiserver.kinds.ingress import IngressClassKind, IngressKind
 from kubelab.engine.apiserver.kinds.pod import PodKind
+from kubelab.engine.apiserver.kinds.policies import (
+    LimitRangeKind,
+    PodDisruptionBudgetKind,
+    PriorityClassKind,
+    ResourceQuotaKind,
+)
 from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.kinds.sets import ControllerRevisionKind, DaemonSetKind, StatefulSetKind
 from kubelab.engine.apiserver.kinds.workloads import DeploymentKind, ReplicaSetKind
@@ -37,6 +43,10 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.DAEMONSETS: DaemonSetKind,
     r.STATEFULSETS: StatefulSetKind,
     r.CONTROLLERREVISIONS: ControllerRevisionKind,
+    r.RESOURCEQUOTAS: ResourceQuotaKind,
+    r.LIMITRANGES: LimitRangeKind,
+    r.PRIORITYCLASSES: PriorityClassKind,
+    r.PODDISRUPTIONBUDGETS: PodDisruptionBudgetKind,
     r.INGRESSES: IngressKind,
     r.INGRESSCLASSES: IngressClassKind,
     r.CUSTOMRESOURCEDEFINITIONS: DefinitionKind,

@@ -7,9 +7,9 @@ from typing import Any
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.pod_defaults import containers, default_pod_spec, default_requests
-from kubelab.engine.apiserver.quantity import value as quantity_value
 from kubelab.engine.apiserver.validation.fields import FieldError, forbidden
 from kubelab.engine.apiserver.validation.pod import pod_spec
+from kubelab.engine.quantity import value as quantity_value
 
 _ONLY = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.engine.apiserver.quantity import value as quantity_value
 from kubelab.engine.apiserver.validation import names
 from kubelab.engine.apiserver.validation.fields import (
     FieldError,
@@ -15,6 +14,7 @@ from kubelab.engine.apiserver.validation.fields import (
     one_of,
     required,
 )
+from kubelab.engine.quantity import value as quantity_value
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")

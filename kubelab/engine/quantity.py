@@ -7,8 +7,9 @@ the largest suffix possible.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 _FORM = re.compile(r"^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?[0-9]+)?$")
 _BINARY = {suffix: 1024**power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
@@ -55,13 +56,25 @@ def value(text: str) -> Fraction:
 @lru_cache(maxsize=1024)
 def canonical(text: str) -> str:
     """The spelling that the API answers with. Raises `BadQuantity`."""
-    number, suffix = _parts(text)
-    if suffix in _BINARY and number.denominator == 1 and abs(number) >= 1024:
+    return _spelled(*_parts(text))
+
+
+def added(one: str, other: str) -> str:
+    """The sum in the spelling of the first, or of the second when the first is nothing. Raises `BadQuantity`."""
+    (number, suffix), (more, second) = _parts(one), _parts(other)
+    return _spelled(_within(number + more), suffix if number else second)
+
+
+def total(quantities: Iterable[str]) -> str:
+    """The sum of all; ``0`` of none. Raises `BadQuantity`."""
+    return reduce(added, quantities, "0")
+
+
+def _spelled(number: Fraction, suffix: str) -> str:
+    if suffix in _BINARY and number.denominator == 1:
         for name, factor in reversed(_BINARY.items()):
-            if number % factor == 0:
+            if abs(number) >= 1024 and number % factor == 0:
                 return f"{number // factor}{name}"
-        return str(number)
-    if number.denominator == 1 and suffix in _BINARY:
         return str(number)
     return _exponent(number) if suffix == "e" else _decimal(number)
 
