@@ -1,5 +1,5 @@
 """The controllers and the scheduler. `run_controllers` runs them all."""
 
-from kubelab.engine.controllers.manager import run_controllers
+from kubelab.engine.controllers.manager import Part, run_controllers
 
-__all__ = ["run_controllers"]
+__all__ = ["Part", "run_controllers"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Literal, Protocol, get_args
 
 from kubelab.engine.client import Client
 from kubelab.engine.controllers.clock import Clock, system_clock
@@ -24,6 +24,12 @@ from kubelab.engine.controllers.scheduler import Scheduler
 from kubelab.engine.controllers.serviceaccounts import root_certificates, service_accounts
 
 
+Part = Literal["controllers", "scheduler", "load balancers"]
+"""What can be run apart: kube-controller-manager's share, kube-scheduler's, and what a cloud brings along."""
+
+ALL: tuple[Part, ...] = get_args(Part)
+
+
 class Controller(Protocol):
     """Anything that works until it is cancelled."""
 
@@ -31,25 +37,44 @@ class Controller(Protocol):
         """Work until cancelled."""
 
 
-async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str, clock: Clock = system_clock) -> None:
+async def run_controllers(
+    client_for: Callable[[str], Client], *, ca_pem: str, clock: Clock = system_clock, parts: Collection[Part] = ALL
+) -> None:
     """Run until cancelled.
 
     ``client_for`` gives the client of a user name. ``ca_pem`` is the cluster's CA certificate, which every namespace
     gets as ConfigMap ``kube-root-ca.crt``.
     """
+    informers = SharedInformers(client_for("system:kube-controller-manager"))
+    controllers: list[Controller] = []
+    if "scheduler" in parts:
+        controllers.append(Scheduler(client_for("system:kube-scheduler"), informers, clock=clock))
+    if "load balancers" in parts:
+        account = client_for("system:serviceaccount:kube-system:service-controller")
+        controllers.append(LoadBalancerController(account, informers))
+    if "controllers" in parts:
+        controllers += _controllers(client_for, informers, ca_pem, clock)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(informers.run())
+        await informers.synced()
+        for controller in controllers:
+            group.create_task(controller.run())
+
+
+def _controllers(
+    client_for: Callable[[str], Client], informers: SharedInformers, ca_pem: str, clock: Clock
+) -> list[Controller]:
+    """Those of kube-controller-manager."""
 
     def account(name: str) -> Client:
         return client_for(f"system:serviceaccount:kube-system:{name}")
 
-    informers = SharedInformers(client_for("system:kube-controller-manager"))
-    controllers: Sequence[Controller] = [
+    return [
         DeploymentController(account("deployment-controller"), informers, clock=clock),
         ReplicaSetController(account("replicaset-controller"), informers, clock=clock),
-        Scheduler(client_for("system:kube-scheduler"), informers, clock=clock),
         EndpointSliceController(account("endpointslice-controller"), informers),
         EndpointsController(account("endpoint-controller"), informers),
         EndpointSliceMirroringController(account("endpointslicemirroring-controller"), informers),
-        LoadBalancerController(account("service-controller"), informers),
         service_accounts(account("service-account-controller"), informers),
         root_certificates(account("root-ca-cert-publisher"), informers, ca_pem),
         NamespaceController(account("namespace-controller"), informers, clock=clock),
@@ -58,8 +83,3 @@ async def run_controllers(client_for: Callable[[str], Client], *, ca_pem: str, c
         PodGarbageCollector(account("pod-garbage-collector"), informers, clock=clock),
         GarbageCollector(account("generic-garbage-collector"), informers),
     ]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(informers.run())
-        await informers.synced()
-        for controller in controllers:
-            group.create_task(controller.run())
