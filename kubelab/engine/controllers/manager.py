@@ -20,9 +20,9 @@ from kubelab.engine.controllers.loadbalancers import LoadBalancerController
 from kubelab.engine.controllers.namespace import NamespaceController
 from kubelab.engine.controllers.nodes import NodeLifecycleController, PodGarbageCollector, TaintEvictionController
 from kubelab.engine.controllers.replicaset import ReplicaSetController
+from kubelab.engine.controllers.resourcequotas import ResourceQuotaController
 from kubelab.engine.controllers.scheduler import Scheduler
 from kubelab.engine.controllers.serviceaccounts import root_certificates, service_accounts
-
 
 Part = Literal["controllers", "scheduler", "load balancers"]
 """What can be run apart: kube-controller-manager's share, kube-scheduler's, and what a cloud brings along."""
@@ -81,5 +81,6 @@ def _controllers(
         NodeLifecycleController(account("node-controller"), informers, clock=clock),
         TaintEvictionController(account("node-controller"), informers, clock=clock),
         PodGarbageCollector(account("pod-garbage-collector"), informers, clock=clock),
+        ResourceQuotaController(account("resourcequota-controller"), informers, clock=clock),
         GarbageCollector(account("generic-garbage-collector"), informers),
     ]
