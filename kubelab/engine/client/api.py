@@ -5,6 +5,7 @@ Objects are plain dictionaries, as the API's JSON has them.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 from kubelab.engine.client.errors import ApiError
 from kubelab.engine.client.resources import Resource
-from kubelab.engine.client.transport import ApiRequest, Query, StreamRefused, Transport
+from kubelab.engine.client.transport import ApiRequest, ApiResponse, Query, StreamRefused, Transport
 
 Object = dict[str, Any]
 
@@ -20,6 +21,9 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+
+MOST_RETRIES = 5
+LONGEST_WAIT_SECONDS = 10.0
 
 
 class Client:
@@ -41,7 +45,13 @@ class Client:
         if body is not None:
             payload = json.dumps(body, separators=(",", ":")).encode()
             headers["content-type"] = content_type
-        response = await self._transport.request(ApiRequest(method, path, query, headers, payload))
+        request = ApiRequest(method, path, query, headers, payload)
+        response = await self._transport.request(request)
+        for _ in range(MOST_RETRIES):
+            if (seconds := _told_to_wait(response)) is None:
+                break
+            await asyncio.sleep(seconds)
+            response = await self._transport.request(request)
         assert isinstance(response.body, bytes)
         if response.status >= 400:
             raise ApiError.from_body(response.status, response.body)
@@ -131,6 +141,14 @@ class Client:
         except StreamRefused as refused:
             assert isinstance(refused.response.body, bytes)
             raise ApiError.from_body(refused.response.status, refused.response.body) from None
+
+
+def _told_to_wait(response: ApiResponse) -> float | None:
+    """For how long, by a server that has too much to do or is not up yet; None where it has answered."""
+    said = response.headers.get("retry-after", "")
+    if response.status not in (429, 500, 503, 504) or not said.isdigit():
+        return None
+    return min(float(said), LONGEST_WAIT_SECONDS)
 
 
 def _type(resource: Resource) -> Object:

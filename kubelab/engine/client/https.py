@@ -1,4 +1,4 @@
-"""The API over HTTPS, for a client outside the API server's process: a bearer token and a private CA.
+"""The API over HTTPS, for a client outside the API server's process: a bearer token or a certificate, and a private CA.
 
 Written on the standard library's streams, because its users are pods of the system, which should start in a blink and
 stay small; a general HTTP library costs a tenth of a second and fourteen megabytes. A connection is used again when
@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakSet
@@ -38,18 +39,32 @@ class HttpsTransport:
     """See `kubelab.engine.client.transport.Transport`. Every failure of the connection is an OSError."""
 
     def __init__(
-        self, server: str, *, ca_file: str, token: str = "", user_agent: str = "kubelab", certificate: str = ""
+        self,
+        server: str,
+        *,
+        ca_file: str,
+        token: str | Path = "",
+        user_agent: str = "kubelab",
+        certificate: str = "",
+        key: str | None = None,
+        impersonate: str = "",
     ) -> None:
-        """Whoever asks shows a token, or a certificate: the path of a PEM file that holds its key too."""
+        """Whoever asks shows a token, or a certificate.
+
+        A token's path is read anew for each request: a node replaces a pod's token long before it runs out. The path
+        ``certificate`` holds its key too, unless ``key`` says where that is. With ``impersonate`` the requests are
+        another user's (https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/).
+        """
         url = urlsplit(server)
         self._host, self._port = url.hostname or "", url.port or 443
         self._server = server.rstrip("/")
         self._tls = ssl.create_default_context(cafile=ca_file)
         if certificate:
-            self._tls.load_cert_chain(certificate)
+            self._tls.load_cert_chain(certificate, key)
         self._headers = {"host": url.netloc, "user-agent": user_agent}
-        if token:
-            self._headers["authorization"] = f"Bearer {token}"
+        if impersonate:
+            self._headers["impersonate-user"] = impersonate
+        self._token = token
         self._idle: list[tuple[float, _Streams]] = []
         """Since when (the loop's time), and the connection."""
         self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
@@ -126,6 +141,8 @@ class HttpsTransport:
     def _encode(self, request: ApiRequest) -> bytes:
         target = f"{request.path}?{urlencode(request.query)}" if request.query else request.path
         headers = {**request.headers, **self._headers}
+        if token := self._token.read_text().strip() if isinstance(self._token, Path) else self._token:
+            headers["authorization"] = f"Bearer {token}"
         if request.body:
             headers["content-length"] = str(len(request.body))
         lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]

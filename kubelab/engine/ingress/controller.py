@@ -211,6 +211,6 @@ async def _run(folder: Path) -> None:
 def in_cluster_client() -> Client:
     """The API by the address and the credentials that every pod is given."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-    token = (SERVICE_ACCOUNT / "token").read_text().strip()
+    token = SERVICE_ACCOUNT / "token"
     ca_file = str(SERVICE_ACCOUNT / "ca.crt")
     return Client(HttpsTransport(f"https://{host}:{port}", ca_file=ca_file, token=token, user_agent=NAME))
