@@ -11,17 +11,16 @@ import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 
 from kubelab.engine.client import ApiError, Client
 from kubelab.engine.client.resources import SERVICES
 from kubelab.engine.network.contract import OUTSIDE, Network, NetworkLost
 from kubelab.engine.state import StateDir
+from kubelab.engine.tcp import Connections, join
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
-CHUNK = 1 << 16
 
 Address = Callable[[], Awaitable[str]]
 """The load balancer's address now; empty when there is none."""
@@ -38,7 +37,7 @@ class Doorway:
         self._network = network
         self._address = address
         self._servers: list[asyncio.Server] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections = Connections()
         self.ports: Mapping[int, int] = {}
         """The ingress's port → the machine's."""
 
@@ -57,9 +56,7 @@ class Doorway:
         """Hang up, and listen no more."""
         for server in self._servers:
             server.close()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._connections.close()
 
     def _known(self) -> dict[int, int]:
         try:
@@ -70,10 +67,7 @@ class Doorway:
 
     def _handler(self, port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            self._connections.add()
             try:
                 await self._carry(port, reader, writer)
             except (OSError, NetworkLost, ApiError) as error:
@@ -88,15 +82,7 @@ class Doorway:
         if network is None or not address:
             raise ConnectionRefusedError("it has no address yet")
         connection = await network.connect(OUTSIDE, address, port, timeout_seconds=CONNECT_SECONDS)
-        there, back = await asyncio.open_connection(sock=connection)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_copy(reader, back))
-                group.create_task(_copy(there, writer))
-        except* OSError as errors:
-            log.debug("a connection to the ingress broke: %s", errors.exceptions[0])
-        finally:
-            back.close()
+        await join((reader, writer), await asyncio.open_connection(sock=connection))
 
 
 async def service_address(client: Client, namespace: str, name: str) -> str:
@@ -116,12 +102,3 @@ def _listener(port: int) -> socket.socket:
     listener.listen(128)
     listener.setblocking(False)
     return listener
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """To the end; then the other side is told that no more comes."""
-    while chunk := await reader.read(CHUNK):
-        writer.write(chunk)
-        await writer.drain()
-    with suppress(OSError):
-        writer.write_eof()

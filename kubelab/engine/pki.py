@@ -35,14 +35,8 @@ class PKI:
         """PEM, private; service account tokens are signed with it (ES256)."""
 
         self._authority = Authority(state, self.ca_cert, self.ca_key, "kubelab CA", self._now)
-        own = [part for node in nodes if node.control_plane for part in (node.name, node.ip)]
-        self._authority.issue(
-            self.apiserver_cert,
-            self.apiserver_key,
-            "kube-apiserver",
-            hosts=(*_API_SERVER_NAMES, *own),
-            usage=[SERVER],
-        )
+        self._own = [part for node in nodes if node.control_plane for part in (node.name, node.ip)]
+        self.serve_at()
         self._authority.issue(
             self.kubelet_cert,
             self.kubelet_key,
@@ -56,14 +50,22 @@ class PKI:
         if not readable_key(self.service_account_key):
             write_key(state, self.service_account_key, ec.generate_private_key(ec.SECP256R1()))
 
+    def serve_at(self, *more: str) -> None:
+        """See that the API server's certificate holds for its usual names and addresses, and for these."""
+        hosts = (*_API_SERVER_NAMES, *self._own, *more)
+        self._authority.issue(self.apiserver_cert, self.apiserver_key, "kube-apiserver", hosts=hosts, usage=[SERVER])
+
     @property
     def ca_pem(self) -> bytes:
         """The authority's certificate, for a kubeconfig and for ``ca.crt`` in pods."""
         return self.ca_cert.read_bytes()
 
     def apiserver_tls(self) -> ssl.SSLContext:
-        """For the API server's listening side."""
-        return _server_tls(self.apiserver_cert, self.apiserver_key)
+        """For the API server's listening side; a client may show a certificate of this authority instead of a token."""
+        context = _server_tls(self.apiserver_cert, self.apiserver_key)
+        context.load_verify_locations(self.ca_cert)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
 
     def kubelet_tls(self) -> ssl.SSLContext:
         """For a node agent's listening side; only the API server's client certificate gets in."""

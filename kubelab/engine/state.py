@@ -86,6 +86,8 @@ class StateDir:
         """Where the real control plane keeps them."""
         self.loopback = root / "loopback.json"
         self.log = root / "engine.log"
+        self.egress = root / "egress.sock"
+        """Through which the real API server reaches the cluster's network."""
         self.component_logs = root / "control-plane-logs"
         self.volumes = root / "volumes"
         """What pods mount; made by the node agents."""
@@ -104,10 +106,14 @@ class StateDir:
         self._make_root()
         try:
             for directory in (self.root, self.pki, self.volumes, self.logs):
-                directory.mkdir(mode=0o700, exist_ok=True)
-                directory.chmod(0o700)
+                self.make_private(directory)
         except OSError as error:
             raise self._unusable(error) from error
+
+    def make_private(self, directory: Path) -> None:
+        """Make a directory in it, for its owner only. Raises OSError."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.chmod(0o700)
 
     def _make_root(self) -> None:
         try:

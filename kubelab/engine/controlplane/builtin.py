@@ -38,6 +38,7 @@ class BuiltIn:
         settings = ApiServerSettings(
             tokens={self._token: ADMIN},
             service_account_key=self._pki.service_account_key.read_bytes(),
+            ca_pem=self._pki.ca_pem,
             kubelet_tls=self._pki.kubelet_client_tls(),
         )
         try:

@@ -22,11 +22,15 @@ class ControlPlaneError(Exception):
 class ControlPlane(Protocol):
     """API server, store, controllers and scheduler of one cluster, from ``start`` until ``close``."""
 
-    description: str
-    """What it is, for `kubelab status`: ``built in``, ``kube-apiserver v1.36.2, etcd 3.6.4 …``."""
+    @property
+    def description(self) -> str:
+        """What it is, for `kubelab status`: ``built in``, ``etcd 3.6.4, kube-apiserver 1.36.2 …``."""
+        ...
 
-    last_request: float
-    """When somebody last asked for something over a socket (`time.monotonic`)."""
+    @property
+    def last_request(self) -> float:
+        """When somebody last asked for something over a socket (`time.monotonic`)."""
+        ...
 
     async def start(self) -> None:
         """Open the store and the API. Raises `ControlPlaneError`."""
