@@ -42,10 +42,13 @@ class Component:
         try:
             if self._log.exists() and self._log.stat().st_size > LONGEST_LOG:
                 self._log.unlink()
-            with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+            output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
                 self._process = await asyncio.create_subprocess_exec(
                     *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, cwd="/"
                 )
+            finally:
+                os.close(output)
         except OSError as error:
             raise ControlPlaneError(f"{self.name} cannot be started: {error}.") from error
 

@@ -65,9 +65,10 @@ def load_balancer_roles() -> list[tuple[Resource, Object]]:
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
     ]
     meta = {"metadata": {"name": LOAD_BALANCER}}
-    subjects = [{"apiGroup": _RBAC, "kind": "User", "name": LOAD_BALANCER}]
-    role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": LOAD_BALANCER}
-    return [
-        (CLUSTERROLES, {**meta, "rules": rules}),
-        (CLUSTERROLEBINDINGS, {**meta, "subjects": subjects, "roleRef": role}),
+    subjects = [
+        {"apiGroup": _RBAC, "kind": "User", "name": LOAD_BALANCER},
+        {"kind": "ServiceAccount", "namespace": "kube-system", "name": "service-controller"},
     ]
+    role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": LOAD_BALANCER}
+    binding = {**meta, "subjects": subjects, "roleRef": role}
+    return [(CLUSTERROLES, {**meta, "rules": rules}), (CLUSTERROLEBINDINGS, binding)]

@@ -19,7 +19,7 @@ from kubelab.engine.controlplane.contract import ControlPlaneError, Dial
 from kubelab.engine.controlplane.upstream import addresses, binaries, commands, identities
 from kubelab.engine.controlplane.upstream.binaries import Binary
 from kubelab.engine.controlplane.upstream.commands import API, CONTROLLERS, ETCD, PORTS, SCHEDULER, Facts
-from kubelab.engine.controlplane.upstream.component import Component
+from kubelab.engine.controlplane.upstream.component import Component, Healthy
 from kubelab.engine.controlplane.upstream.egress import Egress
 from kubelab.engine.controlplane.upstream.preparing import prepare
 from kubelab.engine.controlplane.upstream.relay import Relay
@@ -75,9 +75,7 @@ class Upstream:
             if name in self._binaries:
                 await self._start(name, argv, _asks(facts.url(port), "/healthz", self._pki.ca_cert))
 
-    async def _start(
-        self, name: str, argv: list[str], healthy: Callable[[], Awaitable[bool]], seconds: float = 0
-    ) -> None:
+    async def _start(self, name: str, argv: list[str], healthy: Healthy, seconds: float = 0) -> None:
         """With ``seconds`` wait for so long until it is well."""
         component = Component(name, [self._binaries[name].path, *argv], self._state.component_logs, healthy)
         self._components.append(component)
@@ -147,9 +145,7 @@ class Upstream:
                     raise ControlPlaneError(f"kube-apiserver refuses the engine's own roles: {error}.") from error
 
 
-def _asks(
-    server: str, path: str, ca: Path, cert: Path | None = None, key: Path | None = None
-) -> Callable[[], Awaitable[bool]]:
+def _asks(server: str, path: str, ca: Path, cert: Path | None = None, key: Path | None = None) -> Healthy:
     """Whether a program says that it is well, asked anew each time."""
 
     async def ask() -> bool:

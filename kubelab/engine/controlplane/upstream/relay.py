@@ -1,4 +1,4 @@
-"""A listener, of the machine or of a node, whose connections go on to kube-apiserver as they are: TLS passes through."""
+"""A listener, of the machine or of a node, whose connections go on to kube-apiserver: TLS passes through."""
 
 from __future__ import annotations
 
