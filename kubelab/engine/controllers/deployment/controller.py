@@ -42,12 +42,13 @@ from kubelab.engine.controllers.deployment.status import (
     status_of,
     with_progressing,
 )
-from kubelab.engine.controllers.deployment.template import find_new, new_replicaset, same_template
+from kubelab.engine.controllers.deployment.template import find_new, new_replicaset
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.labels import annotations_of, labels_of, selects
 from kubelab.engine.controllers.owners import claim, controller_of, is_being_deleted, is_controlled_by
 from kubelab.engine.controllers.pods import is_finished
+from kubelab.engine.controllers.templates import same_template
 
 
 class DeploymentController:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from kubelab.engine.client import Object
 from kubelab.engine.controllers.deployment.template import by_age
+from kubelab.engine.controllers.portions import in_pods
 
 Scaled = list[tuple[Object, int]]
 """ReplicaSets, each with the number of replicas it should get."""
@@ -44,18 +45,11 @@ def limits(deployment: Object) -> tuple[int, int]:
         return 0, 0
     desired = wanted(deployment)
     asked = (deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
-    surge = _in_pods(asked.get("maxSurge", "25%"), desired, round_up=True)
-    unavailable = _in_pods(asked.get("maxUnavailable", "25%"), desired, round_up=False)
+    surge = in_pods(asked.get("maxSurge", "25%"), desired, round_up=True)
+    unavailable = in_pods(asked.get("maxUnavailable", "25%"), desired, round_up=False)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, min(unavailable, desired)
-
-
-def _in_pods(value: int | str, desired: int, *, round_up: bool) -> int:
-    if isinstance(value, str) and value.endswith("%"):
-        percent = int(value[:-1]) * desired
-        return -(-percent // 100) if round_up else percent // 100
-    return int(value)
 
 
 def new_size(deployment: Object, new: Object | None, others: Iterable[Object]) -> int:

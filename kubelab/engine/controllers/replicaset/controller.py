@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-from kubelab.engine.client import ApiError, Client, Key, Object, WorkQueue, is_not_found, key_of
+from kubelab.engine.client import ApiError, Client, Key, Object, WorkQueue, key_of
 from kubelab.engine.client.resources import PODS, REPLICASETS
 from kubelab.engine.controllers.clock import Clock, system_clock
 from kubelab.engine.controllers.events import BackgroundEvents
@@ -15,35 +15,29 @@ from kubelab.engine.controllers.labels import labels_of, selects
 from kubelab.engine.controllers.owners import (
     claim,
     controller_of,
-    controller_reference,
     is_being_deleted,
     is_controlled_by,
 )
+from kubelab.engine.controllers.pod_control import PodControl, at_once, in_batches, namespace_is_ending, pod_of
 from kubelab.engine.controllers.pods import is_active
 from kubelab.engine.controllers.replicaset.deletion_order import to_delete
 from kubelab.engine.controllers.replicaset.status import seconds_until_more_available, status_of
-
-log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 500
 """No reconcile creates or deletes more pods than this."""
 
 
 class ReplicaSetController:
-    """Creates and deletes pods until each ReplicaSet has as many as it asks for, and says so in its status.
-
-    What it has created it knows at once (`Informer.wrote`), and what it has deleted it does not count again, so it
-    never makes a pod too many nor takes one too many, however late the watch is.
-    """
+    """Creates and deletes pods until each ReplicaSet has as many as it asks for, and says so in its status."""
 
     def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
         self._client = client
         self._clock = clock
         self._events = BackgroundEvents(client, "replicaset-controller")
         self._queue: WorkQueue[Key] = WorkQueue("replicaset", self._reconcile)
-        self._deleted: set[str] = set()
         self._replicasets = informers[REPLICASETS]
         self._pods = informers[PODS]
+        self._control = PodControl(client, self._pods, self._events)
         self._replicasets.listen(self._replicaset_changed)
         self._pods.listen(self._pod_changed)
 
@@ -57,8 +51,6 @@ class ReplicaSetController:
         self._queue.add(key_of(new or old or {}))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None and old is not None:
-            self._deleted.discard(old["metadata"]["uid"])
         for pod in (old, new):
             if pod is None:
                 continue
@@ -90,50 +82,20 @@ class ReplicaSetController:
         self, replicaset: Object, pods: Sequence[Object]
     ) -> tuple[tuple[str, str] | None, ApiError | None]:
         """Create or delete pods; answers the failure for the status and the error to try again for, if any."""
-        active = [pod for pod in pods if is_active(pod) and pod["metadata"]["uid"] not in self._deleted]
+        active = [pod for pod in self._control.seen(pods) if is_active(pod)]
         missing = replicaset["spec"].get("replicas", 1) - len(active)
         try:
             if missing > 0:
-                await self._create(replicaset, min(missing, MOST_AT_ONCE))
+                pod = pod_of(replicaset, REPLICASETS, replicaset["spec"]["template"])
+                await in_batches([partial(self._control.create, replicaset, pod)] * min(missing, MOST_AT_ONCE))
             elif missing < 0:
                 chosen = to_delete(active, self._siblings(replicaset), min(-missing, MOST_AT_ONCE), self._clock())
-                await _all(*(self._delete(replicaset, pod) for pod in chosen))
+                await at_once(*(self._control.delete(replicaset, pod) for pod in chosen))
         except ApiError as error:
-            if _namespace_is_ending(error):
+            if namespace_is_ending(error):
                 return None, None
             return ("FailedCreate" if missing > 0 else "FailedDelete", error.message), error
         return None, None
-
-    async def _create(self, replicaset: Object, count: int) -> None:
-        """One, then two, four, eight … at once: what the API refuses it refuses only a few times."""
-        batch = 1
-        while count > 0:
-            await _all(*(self._create_one(replicaset) for _ in range(min(batch, count))))
-            count -= batch
-            batch *= 2
-
-    async def _create_one(self, replicaset: Object) -> None:
-        try:
-            pod = await self._client.create(PODS, new_pod(replicaset))
-        except ApiError as error:
-            if not _namespace_is_ending(error):
-                self._events.record(replicaset, "FailedCreate", f"Error creating: {error.message}", warning=True)
-            raise
-        self._pods.wrote(pod)
-        self._events.record(replicaset, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
-
-    async def _delete(self, replicaset: Object, pod: Object) -> None:
-        meta = pod["metadata"]
-        try:
-            await self._client.delete(PODS, meta["name"], meta["namespace"], uid=meta["uid"])
-        except ApiError as error:
-            if is_not_found(error) or error.code == 409:  # gone already, or another pod of that name
-                return
-            self._events.record(replicaset, "FailedDelete", f"Error deleting: {error.message}", warning=True)
-            raise
-        if self._pods.get(meta["namespace"], meta["name"]) is not None:
-            self._deleted.add(meta["uid"])
-        self._events.record(replicaset, "SuccessfulDelete", f"Deleted pod: {meta['name']}")
 
     def _siblings(self, replicaset: Object) -> list[Object]:
         """The pods of all ReplicaSets that have the same owner as this one."""
@@ -159,32 +121,3 @@ class ReplicaSetController:
         wait = seconds_until_more_available(replicaset, pods, now)
         if wait is not None:
             self._queue.add_after(key, wait)
-
-
-def new_pod(replicaset: Object) -> Object:
-    """A pod as the template has it, for the API to name."""
-    template = replicaset["spec"]["template"]
-    meta = replicaset["metadata"]
-    kept = {name: value for name, value in (template.get("metadata") or {}).items() if value}
-    return {
-        "metadata": {
-            **{name: kept[name] for name in ("labels", "annotations", "finalizers") if name in kept},
-            "generateName": f"{meta['name']}-",
-            "namespace": meta["namespace"],
-            "ownerReferences": [controller_reference(replicaset, REPLICASETS)],
-        },
-        "spec": template["spec"],
-    }
-
-
-async def _all(*calls: Awaitable[None]) -> None:
-    """Every call to its end; then the first error, if there was any."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-
-
-def _namespace_is_ending(error: ApiError) -> bool:
-    causes = (error.status.get("details") or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -3,12 +3,8 @@ from __future__ import annotations
 import copy
 import re
 
-from kubelab.engine.controllers.deployment.template import (
-    find_new,
-    new_replicaset,
-    same_template,
-    template_hash,
-)
+from kubelab.engine.controllers.deployment.template import find_new, new_replicaset
+from kubelab.engine.controllers.templates import same_template, template_hash
 
 
 def test_the_same_template_has_the_same_hash_whatever_the_order_of_its_fields(make):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from kubelab.engine.controllers.conditions import find
-from kubelab.engine.controllers.replicaset.controller import new_pod
 from kubelab.engine.controllers.replicaset.status import seconds_until_more_available, status_of
 
 
@@ -37,20 +36,3 @@ def test_a_refusal_is_a_condition_until_it_is_over(make):
     assert (condition["status"], condition["reason"], condition["message"]) == ("True", "FailedCreate", "quota")
     replicaset["status"] = status
     assert "conditions" not in status_of(replicaset, [], make.now)
-
-
-def test_a_pod_is_made_as_the_template_has_it_and_named_by_the_api(make):
-    replicaset = make.replicaset("web-abc", 1)
-    pod = new_pod(replicaset)
-    assert pod["metadata"]["generateName"] == "web-abc-"
-    assert pod["metadata"]["labels"] == {"app": "web", "pod-template-hash": "abc"}
-    assert pod["spec"] == replicaset["spec"]["template"]["spec"]
-    [owner] = pod["metadata"]["ownerReferences"]
-    assert owner == {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "name": "web-abc",
-        "uid": "uid-web-abc",
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
