@@ -14,6 +14,7 @@ from kubelab.cli.life import down, kubeconfig, logs, reset, status, up
 from kubelab.cli.proxy_mode import proxy_mode
 from kubelab.cli.rules import rules
 from kubelab.cli.tools import kubectl, node
+from kubelab.cli.workshop import workshop
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +24,7 @@ def cli() -> None:
 
 
 for command in (
-    up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, logs, rules, proxy_mode, learner_progress,
+    up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, logs, rules, proxy_mode, learner_progress, workshop,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -9,6 +9,7 @@ from string import Template
 
 from kubelab.clusters.base import ClusterError
 from kubelab.course.catalogue import Brief, Task, lesson, task
+from kubelab.course.reporting import report
 from kubelab.course.seed import Seed
 from kubelab.grading import Book, BookError, Outcome, Result
 from kubelab.lab import current
@@ -56,9 +57,10 @@ def check(task_id: str, lab: Lab | None = None) -> Result:
 
     Raises `BookError` for a book that cannot be read. Where it cannot be written, the result says so.
     """
-    chosen, seed = task(task_id), _seed()
+    chosen, seed, where = task(task_id), _seed(), lab
     try:
-        result = chosen.check(lab or current(), seed)
+        where = where or current()
+        result = chosen.check(where, seed)
     except (LabError, ClusterError) as error:
         # The cluster's trouble is never the learner's fault.
         result = Result(chosen.id, Outcome.CANNOT_CHECK, str(error))
@@ -67,6 +69,8 @@ def check(task_id: str, lab: Lab | None = None) -> Result:
     except BookError as error:
         # What was found out is shown all the same.
         result = replace(result, advice=f"{result.advice} {error}".strip())
+    if where is not None and (trouble := report(where)):
+        result = replace(result, advice=f"{result.advice} {trouble}".strip())
     return result
 
 
