@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.resources import ResourceType
-from kubelab.engine.apiserver.tables.cells import Column
-from kubelab.engine.apiserver.tables.columns import GENERIC, TABLES, TableOf
+from kubelab.engine.apiserver.tables.cells import Column, TableOf
+from kubelab.engine.apiserver.tables.columns import GENERIC, TABLES
 from kubelab.engine.apiserver.tables.custom import custom_table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kubelab.engine.apiserver.call import parse_time
@@ -41,6 +42,13 @@ NAME = Column(
 AGE = Column(
     "Age", description="CreationTimestamp is a timestamp representing the server time when this object was created."
 )
+
+
+class TableOf(NamedTuple):
+    """The table of a kind; ``cells`` takes the object and the time (seconds since the epoch)."""
+
+    columns: tuple[Column, ...]
+    cells: Callable[[Object, float], list[Any]]
 
 
 def wide(name: str, description: str = "") -> Column:

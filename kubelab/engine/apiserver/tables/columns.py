@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.tables import cells as c
-from kubelab.engine.apiserver.tables.cells import AGE, NAME, NONE, Column, wide
+from kubelab.engine.apiserver.tables.addresses import ADDRESS_TABLES
+from kubelab.engine.apiserver.tables.cells import AGE, NAME, NONE, Column, TableOf, wide
 from kubelab.engine.apiserver.tables.ingress import (
     INGRESS_CLASS_COLUMNS,
     INGRESS_COLUMNS,
@@ -15,16 +15,11 @@ from kubelab.engine.apiserver.tables.ingress import (
     ingress_class_cells,
 )
 from kubelab.engine.apiserver.tables.pods import POD_COLUMNS, pod_cells
+from kubelab.engine.apiserver.tables.policies import POLICY_TABLES
+from kubelab.engine.apiserver.tables.sets import SET_TABLES
 
 _LOAD_BALANCER_WIDTH = 16
 _ROLE = "node-role.kubernetes.io/"
-
-
-class TableOf(NamedTuple):
-    """The table of a kind; ``cells`` takes the object and the time (seconds since the epoch)."""
-
-    columns: tuple[Column, ...]
-    cells: Callable[[Object, float], list[Any]]
 
 
 def _name(obj: Object) -> str:
@@ -291,4 +286,7 @@ TABLES: dict[str, TableOf] = {
         (NAME, Column("Holder", description="The identity of the holder of the lease."), AGE),
         lambda obj, now: [_name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), c.age(obj, now)],
     ),
+    **SET_TABLES,
+    **POLICY_TABLES,
+    **ADDRESS_TABLES,
 }

@@ -10,8 +10,7 @@ from kubelab.engine.apiserver.custom.jsonpath import found
 from kubelab.engine.apiserver.custom.version import CustomVersion
 from kubelab.engine.apiserver.encoding import Object, dumps
 from kubelab.engine.apiserver.tables import cells as c
-from kubelab.engine.apiserver.tables.cells import NAME, Column
-from kubelab.engine.apiserver.tables.columns import TableOf
+from kubelab.engine.apiserver.tables.cells import NAME, Column, TableOf
 
 _AGE: Object = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
