@@ -6,10 +6,12 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from kubelab.cli.existing import OPTIONS as EXISTING_ONLY
+from kubelab.cli.existing import existing_options, up_on_existing
 from kubelab.cli.options import name_option, on_option, running
 
 if TYPE_CHECKING:
@@ -30,21 +32,31 @@ EMBEDDED_ONLY = {"api_port": "--api-port", "tier": "--tier", "idle_hours": "--id
               help="An engine that nobody asks for anything for so long ends itself.")  # fmt: skip
 @click.option("--proxy-mode", "mode", type=click.Choice(["iptables", "nftables", "ipvs"]),
               help="What kube-proxy serves by.  [default: as it was, at first iptables]")  # fmt: skip
+@existing_options
 @click.pass_context
 def up(
     context: click.Context, name: str, on: str | None, api_port: int | None, tier: str | None, idle_hours: float,
-    mode: str | None,
+    mode: str | None, **existing: Any,
 ) -> None:  # fmt: skip
     """Start the cluster, or find the one that runs."""
     from kubelab.clusters import find
 
-    if find(name, on).provider == "embedded":
+    provider = find(name, on).provider
+    _only_on("an embedded cluster", context, EMBEDDED_ONLY if provider != "embedded" else {})
+    _only_on("an existing cluster", context, EXISTING_ONLY if provider != "existing" else {})
+    _only_on("a cluster of kubelab's own", context, {"mode": "--proxy-mode"} if provider == "existing" else {})
+    if provider == "existing":
+        up_on_existing(name, **existing)
+    elif provider == "kind":
+        _up_on_kind(name, mode)
+    else:
         _up_embedded(name, api_port, tier, idle_hours, mode)
-        return
-    given = [option for key, option in EMBEDDED_ONLY.items() if _is_given(context, key)]
-    if given:
-        raise click.UsageError(f"{' and '.join(given)} can be said of an embedded cluster only.")
-    _up_on_kind(name, mode)
+
+
+def _only_on(what: str, context: click.Context, options: Mapping[str, str]) -> None:
+    """Raises `UsageError` when one of these options was given."""
+    if given := [option for key, option in options.items() if _is_given(context, key)]:
+        raise click.UsageError(f"{' and '.join(given)} can be said of {what} only.")
 
 
 def _is_given(context: click.Context, key: str) -> bool:
@@ -161,7 +173,8 @@ def logs(name: str, folder: Path) -> None:
         )
     from kubelab.clusters.kind.cluster import KindCluster
 
-    assert isinstance(cluster, KindCluster)
+    if not isinstance(cluster, KindCluster):
+        raise ClusterError("The logs of a cluster's nodes are not for guests; `kubelab kubectl logs POD` has a pod's.")
     cluster.logs(folder.absolute())
     click.echo(f"The logs of cluster {name} are in {folder}.")
 

@@ -16,7 +16,7 @@ name_option: Callable[[Any], Any] = click.option(
 
 on_option: Callable[[Any], Any] = click.option(
     "--on",
-    type=click.Choice(["embedded", "kind"]),
+    type=click.Choice(["embedded", "kind", "existing"]),
     help="What is under it; kept until `down`.  [default: $KUBELAB_ON, else embedded]",
 )
 

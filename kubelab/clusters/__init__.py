@@ -18,6 +18,7 @@ DEFAULT_PROVIDER = "embedded"
 PROVIDERS = {
     "embedded": "kubelab.clusters.embedded:EmbeddedCluster",
     "kind": "kubelab.clusters.kind.cluster:KindCluster",
+    "existing": "kubelab.clusters.existing.cluster:ExistingCluster",
 }
 """What can be under a name → module and class, which is made from the name."""
 

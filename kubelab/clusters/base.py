@@ -9,7 +9,14 @@ from typing import Literal, NamedTuple, Protocol
 from kubelab.engine.options import ProxyMode as ProxyMode
 
 Capability = Literal[
-    "several nodes", "node shell", "kernel rules", "conntrack", "switch proxy mode", "ingress", "outside client"
+    "several nodes",
+    "several namespaces",
+    "node shell",
+    "kernel rules",
+    "conntrack",
+    "switch proxy mode",
+    "ingress",
+    "outside client",
 ]
 """What a lesson may ask for; it never asks for a provider."""
 
@@ -43,12 +50,30 @@ class ClusterError(Exception):
     """Something about the cluster went wrong. The message is one sentence and says what to do next."""
 
 
+SKIPPED = "Skipped: "
+"""How every sentence begins that says what a cluster lacks: what follows was not done, and is not to be compared."""
+
+
+class Lacking(ClusterError):
+    """This cluster lacks a capability. The message begins with `SKIPPED`; a notebook shows it without a traceback."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(SKIPPED + sentence.removeprefix(SKIPPED))
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
 class Cluster(Protocol):
     """A Kubernetes cluster with the means to look inside."""
 
     name: str
     provider: str
     """``embedded``, ``kind`` or ``existing``: for people; lessons ask for capabilities."""
+    namespace: str
+    """The one namespace that may be used, whatever a lesson calls its own; empty where every lesson has one."""
+    image: str
+    """What stands in for the lessons' image; empty where they run as they are written."""
 
     @property
     def kubeconfig(self) -> Path:

@@ -73,6 +73,7 @@ class EmbeddedCluster:
     """One embedded cluster, by name. Keeps `kubelab.clusters.base.Cluster`."""
 
     provider = "embedded"
+    namespace = image = ""
 
     def __init__(
         self,
@@ -104,7 +105,8 @@ class EmbeddedCluster:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the running cluster can do. Raises `ClusterError` when it does not run."""
-        can: set[Capability] = {"several nodes", "node shell", "outside client", "switch proxy mode"}
+        can: set[Capability] = {"several nodes", "several namespaces", "node shell"}
+        can |= {"outside client", "switch proxy mode"}
         facts = self.facts()
         if facts.get("ingress"):
             can.add("ingress")

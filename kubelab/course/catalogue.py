@@ -15,7 +15,7 @@ from kubelab.course import files, lessons
 from kubelab.course.seed import Seed
 from kubelab.grading import Result
 from kubelab.lab.api import Object
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import LabError, Lacking
 from kubelab.lab.lab import Lab
 
 
@@ -88,7 +88,7 @@ class Lesson:
         """Raises `LabError` when the cluster lacks something that the lesson needs."""
         missing = sorted(self.needs - lab.cluster.capabilities)
         if missing:
-            raise LabError(
+            raise Lacking(
                 f"Lesson {self.number} needs {' and '.join(missing)}, which this cluster ({lab.cluster.provider}) "
                 "cannot offer; `kubelab doctor` says where it can be had."
             )

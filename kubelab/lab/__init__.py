@@ -23,7 +23,8 @@ _current: Lab | None = None
 def connect(namespace: str | None = None) -> Lab:
     """Attach to the cluster that runs, or start the embedded one, and work in a namespace of it.
 
-    The namespace is made with the first object. ``KUBELAB_NAMESPACE`` in the environment has the last word.
+    The namespace is made with the first object. ``KUBELAB_NAMESPACE`` in the environment has the last word. On a
+    cluster of which one namespace may be used, that one is called as the lesson calls its own.
     Raises `kubelab.clusters.base.ClusterError`.
     """
     from kubelab.clusters import attach
@@ -31,9 +32,14 @@ def connect(namespace: str | None = None) -> Lab:
     from kubelab.lab.lab import Lab
 
     global _current
-    cluster = attach()
-    chosen = os.environ.get(NAMESPACE_VARIABLE) or namespace or DEFAULT_NAMESPACE
-    _current = Lab(cluster, KubeconfigApi(cluster.kubeconfig), chosen)
+    cluster, lesson = attach(), namespace or DEFAULT_NAMESPACE
+    api = KubeconfigApi(cluster.kubeconfig)
+    if own := cluster.namespace:
+        from kubelab.lab.guest import GuestApi
+
+        _current = Lab(cluster, GuestApi(api, lesson, own, cluster.image), lesson)
+    else:
+        _current = Lab(cluster, api, os.environ.get(NAMESPACE_VARIABLE) or lesson)
     return _current
 
 

@@ -8,15 +8,14 @@ loaded with the first request and not with `kubelab.connect()`.
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from kubelab.clusters.stock_client import UnusableKubeconfig, open_client
 from kubelab.lab.errors import ApiError, LabError
 
 Object = dict[str, Any]
@@ -67,23 +66,6 @@ class Api(Protocol):
         ...
 
 
-@contextmanager
-def _left_out(module: str) -> Iterator[None]:
-    """For what is imported inside, a module that is not loaded yet is not there.
-
-    The client takes up kubernetes_validate where it is installed, for a check that the lab leaves to the API server;
-    with JupyterLab's packages beside it that import builds a grammar of internationalised addresses for a whole second.
-    """
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[module]
-
-
 _TIMEOUT_SECONDS = 30
 _ATTEMPTS, _PAUSE_SECONDS = 3, 0.3
 """A kept connection may have been closed meanwhile, and an engine that is being healed is away for a moment.
@@ -121,14 +103,10 @@ class KubeconfigApi:
     def _open(self) -> Any:
         with self._loading:
             if self._client is None:
-                with _left_out("kubernetes_validate"):
-                    from kubernetes import config
-                    from kubernetes.config.config_exception import ConfigException
-
                 try:
-                    self._client = config.new_client_from_config(str(self._kubeconfig), context=self._context)
-                except (ConfigException, OSError) as error:
-                    raise LabError(f"The kubeconfig {self._kubeconfig} cannot be used: {error}") from error
+                    self._client = open_client(self._kubeconfig, self._context)
+                except UnusableKubeconfig as error:
+                    raise LabError(str(error)) from error
             return self._client
 
     def _credentials(self) -> dict[str, str]:

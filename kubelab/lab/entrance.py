@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import ApiError, LabError, Lacking
 from kubelab.lab.survey import called, everywhere
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
     for address in _load_balancers(_controller(lab)):
         return Entrance(address, f"Service {CONTROLLER_NAMESPACE}/{CONTROLLER}")
     if "ingress" not in lab.cluster.capabilities:
-        raise LabError(
+        raise Lacking(
             "No request can enter: this cluster has no ingress; `kubelab doctor` says why, and what mends it."
         )
     raise LabError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kubelab.clusters.base import SKIPPED
+
 
 class LabError(Exception):
     """The message is one sentence that says what happened and what to do next.
@@ -11,6 +13,13 @@ class LabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+
+class Lacking(LabError):
+    """This cluster lacks what is asked for. The message begins with `kubelab.clusters.base.SKIPPED`."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(SKIPPED + sentence.removeprefix(SKIPPED))
 
 
 class BadManifest(LabError):

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kubelab.clusters.conversation import Talks
-from kubelab.lab.errors import CannotRun, LabError, TimedOut
+from kubelab.lab.errors import CannotRun, LabError, Lacking, TimedOut
 from kubelab.lab.pods import Pod
 from kubelab.lab.shell import CLIENT_ARGV
 from kubelab.lab.survey import Survey, survey
@@ -102,7 +102,7 @@ def follow(
 ) -> Followed:
     """See `Lab.follow`."""
     if "kernel rules" not in lab.cluster.capabilities:
-        raise LabError(
+        raise Lacking(
             "There is no kernel to ask here: on this cluster rules are evaluated by kubelab itself, which is what "
             "lab.trace() shows."
         )

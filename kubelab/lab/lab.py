@@ -139,8 +139,10 @@ class Lab:
     def reset(self) -> None:
         """Back to an empty namespace, and aliases from 1 again. In a namespace that is not kubelab's, only what is."""
         self.objects.ensure_namespace()
-        if self.objects.clear():
-            waiting.until(lambda: waiting.pods_gone(self.pods()), f"The pods of {self.namespace} are still there", 60)
+        cleared = self.objects.clear()
+        waiting.until(
+            lambda: waiting.pods_gone(self.pods(cleared)), f"The pods of {self.namespace} are still there", 60
+        )
         self.aliases = Aliases()
         self.last_watch = None
         self.last_shares = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from kubelab.clusters.base import ClusterError, ProxyMode
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import LabError, Lacking
 
 if TYPE_CHECKING:
     from kubelab.lab.lab import Lab
@@ -24,7 +24,7 @@ def switch(lab: Lab, mode: ProxyMode) -> None:
     if mode not in get_args(ProxyMode):
         raise LabError(f"{mode!r} is no mode of kube-proxy; there are {', '.join(get_args(ProxyMode))}.")
     if "switch proxy mode" not in lab.cluster.capabilities:
-        raise LabError(
+        raise Lacking(
             "The mode of this cluster's kube-proxy cannot be switched from here; `kubelab up` has one that can."
         )
     try:

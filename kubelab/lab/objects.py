@@ -120,15 +120,19 @@ class Objects:
                     raise
         raise AssertionError("unreachable")
 
-    def clear(self) -> bool:
-        """Delete what a learner made here: everything in a namespace of ours (True), only what is ours in another's."""
+    def clear(self) -> str:
+        """Delete what a learner made here: everything in a namespace of ours, only what is ours in another's.
+
+        Returns the label selector of what was deleted, empty for everything.
+        """
         namespace = self._api.request("GET", kinds.NAMESPACE.path("", self.namespace))
         ours = (namespace["metadata"].get("labels") or {}).get(MANAGED_BY) == "kubelab"
+        selector = "" if ours else f"{MANAGED_BY}=kubelab"
         for kind in reversed(_RESET_KINDS):
-            for found in self._list_if_served(kind, "" if ours else f"{MANAGED_BY}=kubelab"):
+            for found in self._list_if_served(kind, selector):
                 if not _belongs_to_the_cluster(found, kind):
                     self.delete(kind, found["metadata"]["name"], grace_seconds=0 if kind is kinds.POD else None)
-        return ours
+        return selector
 
     def _list_if_served(self, kind: kinds.Kind, selector: str) -> list[Object]:
         try:

@@ -61,6 +61,7 @@ class FakeCluster:
 
     name = "fake"
     provider = "fake"
+    namespace = image = ""
     kubeconfig = Path("/nonexistent/kubeconfig")
     capabilities: frozenset[Capability] = frozenset()
     proxy_mode: ProxyMode = "iptables"

@@ -32,6 +32,7 @@ class KindCluster:
     """One cluster on kind, by name: kind's cluster has the same."""
 
     provider = "kind"
+    namespace = image = ""
 
     def __init__(
         self, name: str, *, proxy_mode: ProxyMode = "iptables", say: Say = lambda _: None, retry: bool = False
@@ -70,7 +71,7 @@ class KindCluster:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the running cluster can do, asked of it. Raises `ClusterError` when it does not run."""
-        can: set[Capability] = {"node shell"}
+        can: set[Capability] = {"node shell", "several namespaces"}
         if len(self._kind_nodes()) > 1:
             can.add("several nodes")
         if "iptables-save" in self._tools:

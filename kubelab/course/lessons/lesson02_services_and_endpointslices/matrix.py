@@ -16,7 +16,7 @@ from kubelab.course.lessons.lesson02_services_and_endpointslices import behaviou
 from kubelab.course.lessons.lesson02_services_and_endpointslices.faults import FAULTS
 from kubelab.course.predictions import Prediction, predict
 from kubelab.lab.endpoints import UNSET
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import LabError, Lacking
 from kubelab.lab.lab import Lab
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def measure(lab: Lab) -> Matrix:
 def rejected(lab: Lab) -> tuple[str, ...]:
     """The Services whose clients are turned away by the rules of the client's own node. Raises `LabError`."""
     if "node shell" not in lab.cluster.capabilities:
-        raise LabError("Nobody can look at the nodes' rules on this cluster; the slices tell the same story.")
+        raise Lacking("Nobody can look at the nodes' rules on this cluster; the slices tell the same story.")
     client = lab.find_pod(lab.client_name())
     node = next((node for node in lab.cluster.nodes() if client and node.name == client.node), None)
     if node is None:

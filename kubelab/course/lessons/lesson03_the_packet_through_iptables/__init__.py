@@ -40,6 +40,7 @@ LESSON = Lesson(
     number=3,
     title="What happens to a packet: ClusterIP in iptables",
     package="lesson03_the_packet_through_iptables",
+    needs=frozenset({"node shell"}),
     questions=(
         Question(
             "3.changes",

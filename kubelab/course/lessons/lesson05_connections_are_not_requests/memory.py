@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from kubelab.clusters.base import SKIPPED
 from kubelab.lab.connections import Connections
 from kubelab.lab.errors import TimedOut
 from kubelab.lab.lab import Lab
@@ -19,7 +20,7 @@ class NoTable:
     """Said where there is no table to look at."""
 
     sentence: str = (
-        "This cluster has no connection table of the kernel. Here the network picks a pod when a connection is opened, "
+        f"{SKIPPED}This cluster has no connection table of the kernel. Here the network picks a pod when a connection is opened, "
         "by the same rules, and what is open stays where it is."
     )
 

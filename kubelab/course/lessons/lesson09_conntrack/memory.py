@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kubelab.clusters.base import SKIPPED
 from kubelab.course.predictions import Comparison, predict
 from kubelab.lab.addressbook import address_book
 from kubelab.lab.connections import Connection, Connections
@@ -22,7 +23,8 @@ class NoTable:
     """Said where there is no table to look at."""
 
     sentence: str = (
-        "This cluster has no connection table of the kernel; what the traffic shows below holds here all the same."
+        f"{SKIPPED}This cluster has no connection table of the kernel; what the traffic shows below holds here all the "
+        "same."
     )
 
     def __repr__(self) -> str:

@@ -99,4 +99,4 @@ def test_where_the_counters_cannot_be_read_one_sentence_says_so(lab, monkeypatch
         raise ApiError(403, "Forbidden", "pods is forbidden")
 
     monkeypatch.setattr(lab.api, "request", refuse)
-    assert repr(responses(lab) - responses(lab)).startswith("This cluster does not show the counters")
+    assert repr(responses(lab) - responses(lab)).startswith("Skipped: This cluster does not show the counters")

@@ -1,0 +1,113 @@
+"""Whether a namespace of a cluster can be worked in: looked at before anything is made there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kubelab.clusters.base import ClusterError
+from kubelab.clusters.existing import caution, labelled, rights
+from kubelab.clusters.existing.access import Access, Object, Refused
+from kubelab.clusters.existing.kubeconfig import Context
+
+IMAGE = "python:3.12"
+"""What the lessons' pods run, as they are written."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found."""
+
+    version: str
+    rights: rights.Rights
+    labels: dict[str, str] = field(default_factory=dict)
+    """The namespace's."""
+    is_there: bool = True
+    refused_pod: str = ""
+    """Why a pod like the lessons' would not be let in; empty: it would."""
+
+    def require(self, namespace: str) -> None:
+        """Raises `ClusterError` where no lesson can be."""
+        if not self.is_there:
+            raise ClusterError(
+                f"There is no namespace {namespace!r} on this cluster: name one of yours with --namespace, or let "
+                "`kubelab up --on existing --create-namespace` make it."
+            )
+        if self.rights.missing:
+            raise ClusterError(
+                f"Your rights in the namespace {namespace} do not suffice: you may not "
+                f"{', '.join(self.rights.missing)}; ask for the role `edit` there, or name another --namespace."
+            )
+        if self.refused_pod:
+            raise ClusterError(
+                f"The namespace {namespace} does not let the lessons' pods in: {self.refused_pod.rstrip('.')}; ask "
+                "whoever runs the cluster for a namespace that does."
+            )
+
+
+def examine(access: Access, namespace: str, image: str) -> Examination:
+    """Ask all at once. Raises `ClusterError`."""
+    version, found, found_rights, refused = access.together(
+        [
+            lambda: access.ask("GET", "/version").get("gitVersion", "of an unknown version"),
+            lambda: namespace_object(access, namespace),
+            lambda: rights.find_out(access, namespace),
+            lambda: _refusal(access, namespace, image),
+        ]
+    )
+    labels = (found or {}).get("metadata", {}).get("labels") or {}
+    return Examination(version, found_rights, labels, found is not None, refused)
+
+
+def namespace_object(access: Access, namespace: str) -> Object | None:
+    """The namespace; None when there is none; ``{}`` when one may not look. Raises `ClusterError`."""
+    try:
+        return access.ask("GET", f"/api/v1/namespaces/{namespace}")
+    except Refused as error:
+        if error.status == 404:
+            return None
+        if error.status != 403:
+            raise
+        return {}
+
+
+def refuse_what_looks_dear(access: Access, context: Context, namespace: str, found: Examination, command: str) -> None:
+    """Raises `ClusterError` where a course has probably no business, and says how to say that it has."""
+    anyway = f"if this is meant, say so: `{command} --yes`"
+    if seen := caution.looks_like_production(context, namespace, found.labels):
+        raise ClusterError(f"This looks like production ({seen}), and nothing was done; {anyway}.")
+    if namespace == "default":
+        raise ClusterError(
+            f"The namespace is default, which is everybody's; name another with --namespace, or, {anyway}."
+        )
+    if others := caution.foreign(labelled.strangers(access, namespace)):
+        raise ClusterError(
+            f"In the namespace {namespace} is what kubelab did not make ({others}), and nothing was done; give the "
+            f"course a --namespace of its own, or, {anyway} (it will be left alone, but lessons will see it)."
+        )
+
+
+def refuse_names_that_cannot_be(namespace: str) -> None:
+    """Raises `ClusterError`."""
+    if namespace.startswith("kube-"):
+        raise ClusterError(f"The namespace {namespace} is the cluster's own; name another with --namespace.")
+    if namespace in caution.AMBIGUOUS:
+        raise ClusterError(
+            f"A namespace called {namespace!r} cannot be told from a part of the DNS names in the lessons; name "
+            "another with --namespace."
+        )
+
+
+def _refusal(access: Access, namespace: str, image: str) -> str:
+    """Why a pod would be refused: Pod Security, a quota, a policy. Asked by a dry run, which makes nothing."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "kubelab-trial", "labels": {labelled.LABEL: "kubelab"}},
+        "spec": {"containers": [{"name": "client", "image": image or IMAGE, "command": ["sleep", "1"]}]},
+    }
+    try:
+        access.ask("POST", f"/api/v1/namespaces/{namespace}/pods", {"dryRun": "All"}, pod)
+    except Refused as error:
+        # Rights and the namespace are other questions, which have sentences of their own.
+        return "" if error.status in (404, 409) or "cannot create resource" in str(error) else str(error)
+    return ""

@@ -1,0 +1,231 @@
+"""A lab as a guest: one namespace of a cluster that is others' too, whatever the lesson calls its own.
+
+Every request of the lab passes here, so two promises hold whatever a lesson does. *Names*: what the lesson calls
+``lesson-6`` is the guest's namespace in requests, commands and programs' input, and is ``lesson-6`` again in what comes
+back: DNS names, messages, logs. The lessons' image may stand for another in the same way. *Manners*: what is made gets
+kubelab's label, and what does not have it is neither changed nor deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kubelab.lab.errors import LabError, Lacking
+from kubelab.lab.objects import MANAGED_BY
+
+if TYPE_CHECKING:
+    from kubelab.lab.api import Api, Lines, Object, Stream
+
+IMAGE = "python:3.12"
+"""What the lessons' pods run, as they are written."""
+
+_NAME_LABEL = "kubernetes.io/metadata.name"
+_OBJECT = re.compile(r"(?P<object>/apis?/.*?/namespaces/[^/]+/[^/]+/[^/]+)(/[^/]+)?")
+_COLLECTION = re.compile(r"/apis?/.*?/namespaces/[^/]+/[^/]+")
+_NAMESPACE = re.compile(r"/api/v1/namespaces(/[^/]+)?")
+_REVIEW = re.compile(r"/apis/auth(entication|orization)\.k8s\.io/")
+
+
+class GuestApi:
+    """An `Api` in which one namespace has the lesson's name."""
+
+    def __init__(self, api: Api, lesson: str, own: str, image: str = "") -> None:
+        """``lesson``: what the lesson calls its namespace; ``own``: what it is. ``image``: stands in for `IMAGE`."""
+        self._api = api
+        self._lesson = lesson
+        self._own = own
+        there, back = {lesson: own}, {own: lesson}
+        images = {IMAGE: image} if image else {}
+        self._there = Renaming(there, images)
+        self._back = Renaming(back, {new: old for old, new in images.items()})
+
+    def request(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
+    ) -> Object:
+        if _NAMESPACE.fullmatch(path) and (method, path) != ("GET", "/api/v1/namespaces"):
+            return self._namespace(method, path)
+        path = self._path(path)
+        making = method == "POST" and bool(_COLLECTION.fullmatch(path))
+        if not making and method != "GET" and not _REVIEW.match(path):
+            self._refuse_strangers(method, path, query)
+        if making or method == "PUT":
+            body = _labelled(body or {})
+        found = self._api.request(method, path, self._query(query), self._there.value(body) if body else body)
+        answer: Object = self._back.value(_as_written(found))
+        return answer
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        return self._back.text(self._api.text(self._path(path), self._query(query)))
+
+    def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
+        return GuestLines(self._api.lines(self._path(path), self._query(query)), self._back.line)
+
+    def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
+        own = self._own if namespace == self._lesson else namespace
+        words = [self._there.text(word) for word in argv]
+        return GuestStream(self._api.run(own, pod, words, container), self._there.text, self._back.text)
+
+    def _namespace(self, method: str, path: str) -> Object:
+        """The guest's own stands, `kubelab up` has looked; others are not to be had."""
+        name = path.removeprefix("/api/v1/namespaces").strip("/")
+        if method == "GET" and name == self._lesson:
+            return {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": self._lesson, "labels": {_NAME_LABEL: self._lesson}},
+                "status": {"phase": "Active"},
+            }
+        if method == "GET":
+            return self._api.request(method, path)
+        raise Lacking(f"this needs a namespace beside the one that you have on this cluster ({self._own}).")
+
+    def _path(self, path: str) -> str:
+        return re.sub(rf"/namespaces/{re.escape(self._lesson)}(?=/|$)", f"/namespaces/{self._own}", path)
+
+    def _query(self, query: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        return {key: self._there.text(value) for key, value in query.items()} if query else query
+
+    def _refuse_strangers(self, method: str, path: str, query: Mapping[str, str] | None) -> None:
+        """Raises `LabError` for what kubelab did not make, `ApiError` (404) for what is not there."""
+        doing = "deleted" if method == "DELETE" else "changed"
+        if _COLLECTION.fullmatch(path):
+            if f"{MANAGED_BY}=kubelab" not in (query or {}).get("labelSelector", "").split(","):
+                raise LabError(f"A whole collection of objects is not {doing} where others' may be too.")
+            return
+        match = _OBJECT.fullmatch(path)
+        if match is None:
+            raise LabError(f"On a cluster that is others' too nothing outside your namespace is {doing}.")
+        live = self._api.request("GET", match["object"])
+        if (live["metadata"].get("labels") or {}).get(MANAGED_BY) != "kubelab":
+            raise LabError(
+                f"There is a {live.get('kind') or 'object'} {live['metadata']['name']!r} that kubelab did not make, "
+                f"and it is not {doing}; take another name, or another namespace."
+            )
+
+
+class GuestLines:
+    """An answer that is still coming, in the lesson's names."""
+
+    def __init__(self, lines: Lines, back: Callable[[str], str]) -> None:
+        self._lines = lines
+        self._back = back
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._back, self._lines)
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+class GuestStream:
+    """A command in a container, in the lesson's names."""
+
+    def __init__(self, stream: Stream, there: Callable[[str], str], back: Callable[[str], str]) -> None:
+        self._stream = stream
+        self._there = there
+        self._back = back
+
+    def send(self, text: str) -> None:
+        self._stream.send(self._there(text))
+
+    def lines(self, timeout_seconds: float) -> Iterator[str]:
+        for line in self._stream.lines(timeout_seconds):
+            yield self._back(line)
+
+    @property
+    def stderr(self) -> str:
+        return self._back(self._stream.stderr)
+
+    @property
+    def code(self) -> int:
+        return self._stream.code
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Renaming:
+    """Namespaces and images by other names, in text only where they stand as names.
+
+    A namespace is known in ``web.NAME``, ``NAME.svc``, ``NAME/web``, ``namespaces/NAME`` and ``namespace NAME``;
+    elsewhere the same letters are a word of somebody's.
+    """
+
+    def __init__(self, namespaces: Mapping[str, str], images: Mapping[str, str]) -> None:
+        self._namespaces = dict(namespaces)
+        self._images = dict(images)
+        self._patterns = [(old, _pattern(old), new) for old, new in self._namespaces.items()]
+
+    def text(self, text: str) -> str:
+        """A line, a message, a program's input."""
+        for old, pattern, new in self._patterns:
+            if old in text:
+                text = pattern.sub(new, text)
+        return text
+
+    def line(self, line: str) -> str:
+        """A line of an answer: of a log, or a watch's event, which is an object."""
+        if line.startswith('{"type"'):
+            return json.dumps(self.value(json.loads(line)))
+        return self.text(line)
+
+    def value(self, value: Any, key: str = "") -> Any:
+        """An object as JSON has it, or a part of it that stands under ``key``."""
+        if isinstance(value, str):
+            if key in ("namespace", _NAME_LABEL):
+                return self._namespaces.get(value, value)
+            return self._images.get(value, value) if key == "image" else self.text(value)
+        if isinstance(value, list):
+            return [self.value(each, key) for each in value]
+        if isinstance(value, dict):
+            return {name: self.value(each, name) for name, each in value.items()}
+        return value
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    word, end = re.escape(name), r"(?![-a-z0-9])"
+    return re.compile(
+        rf"(?<=[a-z0-9]\.){word}{end}"
+        rf"|(?<![-.a-z0-9]){word}(?=\.svc\b|/[a-z0-9])"
+        rf"|(?<=namespaces/){word}{end}|(?<=namespace ){word}{end}|(?<=namespace \"){word}{end}"
+        rf"|(?<=namespace '){word}{end}"
+    )
+
+
+def _labelled(body: Object) -> Object:
+    """With kubelab's label, on the templates of pods too: by it pods are deleted and waited for."""
+    return _with_templates(_with_label(body), _with_label)
+
+
+def _as_written(answer: Object) -> Object:
+    """With templates as the lesson wrote them: lessons compare these."""
+    if isinstance(answer.get("items"), list):
+        return {**answer, "items": [_with_templates(each, _without_label) for each in answer["items"]]}
+    return _with_templates(answer, _without_label)
+
+
+def _with_templates(body: Object, change: Callable[[Object], Object]) -> Object:
+    """The object with the templates of what it makes changed: of pods, of Jobs and their pods."""
+    spec = body.get("spec")
+    if not isinstance(spec, dict):
+        return body
+    changed = {
+        name: _with_templates(change(spec[name]), change)
+        for name in ("template", "jobTemplate")
+        if isinstance(spec.get(name), dict)
+    }
+    return {**body, "spec": {**spec, **changed}} if changed else body
+
+
+def _without_label(body: Object) -> Object:
+    metadata = body.get("metadata") or {}
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != MANAGED_BY}
+    return {**body, "metadata": {**metadata, "labels": labels}}
+
+
+def _with_label(body: Object) -> Object:
+    metadata = body.get("metadata") or {}
+    return {**body, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), MANAGED_BY: "kubelab"}}}
