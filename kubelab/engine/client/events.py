@@ -8,7 +8,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 
 from kubelab.engine.client.api import Client, Object
-from kubelab.engine.client.errors import ApiError, already_exists
+from kubelab.engine.client.errors import ApiError, is_not_found
 from kubelab.engine.client.resources import EVENTS
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ class EventRecorder:
     def __init__(self, client: Client, component: str, host: str = "") -> None:
         self._client = client
         self._source = {"component": component, **({"host": host} if host else {})}
-        self._names: OrderedDict[str, str] = OrderedDict()
+        self._written: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        """Name and count of the events written, by what they say."""
 
     async def record(
         self, obj: Object, reason: str, message: str, *, warning: bool = False, field_path: str = ""
@@ -40,12 +41,11 @@ class EventRecorder:
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
         same = f"{self._source}{obj.get('kind')}{meta.get('uid')}{reason}{message}{field_path}"
+        if same in self._written and await self._again(namespace, same):
+            return
         # Named by the time, as upstream's, so that events of the same second list in their order.
-        fresh = f"{meta['name']}.{time.time_ns():x}"
-        name = self._names.setdefault(same, fresh)
-        self._names.move_to_end(same)
-        if len(self._names) > MOST_REMEMBERED:
-            self._names.popitem(last=False)
+        name = f"{meta['name']}.{time.time_ns():x}"
+        self._remember(same, name, 1)
         event = {
             "metadata": {"name": name, "namespace": namespace},
             "involvedObject": {
@@ -70,18 +70,22 @@ class EventRecorder:
         }
         try:
             await self._client.create(EVENTS, event)
-        except ApiError as error:
-            if already_exists(error):
-                await self._again(namespace, name)
-            else:
-                log.debug("event %s not written: %s", reason, error)
-        except OSError as error:
+        except (ApiError, OSError) as error:
             log.debug("event %s not written: %s", reason, error)
 
-    async def _again(self, namespace: str, name: str) -> None:
+    async def _again(self, namespace: str, same: str) -> bool:
+        """Count an event once more, without the right to read it; False when it is not there any more."""
+        name, count = self._written[same]
         try:
-            known = await self._client.get(EVENTS, name, namespace)
-            again = {"count": known.get("count", 1) + 1, "lastTimestamp": now()}
-            await self._client.patch(EVENTS, name, again, namespace)
+            await self._client.patch(EVENTS, name, {"count": count + 1, "lastTimestamp": now()}, namespace)
         except (ApiError, OSError) as error:
             log.debug("event %s not counted: %s", name, error)
+            return not is_not_found(error)
+        self._remember(same, name, count + 1)
+        return True
+
+    def _remember(self, same: str, name: str, count: int) -> None:
+        self._written[same] = name, count
+        self._written.move_to_end(same)
+        if len(self._written) > MOST_REMEMBERED:
+            self._written.popitem(last=False)

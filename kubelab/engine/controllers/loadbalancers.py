@@ -88,7 +88,8 @@ class LoadBalancerController:
     async def _set_finalizers(self, service: Object, finalizers: list[str]) -> Object:
         meta = service["metadata"]
         patch = {"metadata": {"resourceVersion": meta["resourceVersion"], "finalizers": finalizers or None}}
-        changed = await self._client.patch(SERVICES, meta["name"], patch, meta["namespace"])
+        # A service controller may change a Service's status only; its metadata goes along.
+        changed = await self._client.patch(SERVICES, meta["name"], patch, meta["namespace"], subresource="status")
         if finalizers or not is_being_deleted(changed):
             self._services.wrote(changed)
         return changed

@@ -27,6 +27,13 @@ class ServiceKind(Kind):
     def name_rule(self, name: str) -> list[str]:
         return names.dns1035_label(name)
 
+    def prepare_status(self, new: Object, old: Object) -> None:
+        finalizers = new["metadata"].get("finalizers")  # a service controller has no right to set them elsewhere
+        super().prepare_status(new, old)
+        new["metadata"].pop("finalizers", None)
+        if finalizers:
+            new["metadata"]["finalizers"] = finalizers
+
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         fill(spec, sessionAffinity="None", type="ClusterIP")

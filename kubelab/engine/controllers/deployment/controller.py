@@ -256,9 +256,9 @@ class DeploymentController:
     async def _note_revision(self, deployment: Object, revision: int) -> Object:
         if revision_of(deployment) == revision:
             return deployment
-        meta = deployment["metadata"]
-        patch = {"metadata": {"annotations": {REVISION: str(revision)}}}
-        changed = await self._client.patch(DEPLOYMENTS, meta["name"], patch, meta["namespace"])
+        annotations = {**annotations_of(deployment), REVISION: str(revision)}
+        metadata = {**deployment["metadata"], "annotations": annotations}
+        changed = await self._client.update(DEPLOYMENTS, {**deployment, "metadata": metadata})
         self._deployments.wrote(changed)
         return changed
 
