@@ -10,6 +10,7 @@ from kubelab.widgets.request_matrix import RequestMatrix
 from kubelab.widgets.rotation_timeline import RotationTimeline
 from kubelab.widgets.rule_explorer import RuleExplorer
 from kubelab.widgets.traffic_probe import TrafficProbe
+from kubelab.widgets.workshop_view import WorkshopView
 
 __all__ = [
     "CertificateView",
@@ -20,4 +21,5 @@ __all__ = [
     "RotationTimeline",
     "RuleExplorer",
     "TrafficProbe",
+    "WorkshopView",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from datetime import datetime
 from html import escape
@@ -63,7 +64,7 @@ def text(room: Room) -> str:
     if not room.tasks:
         return f"{room.workshop}: {sentence(room)}.\nReports come with the learners' first checks."
     lessons = by_lesson(room.tasks)
-    width = min(_NAME_WIDTH, max((len(seat.name) for seat in room.seats), default=0))
+    width = min(_NAME_WIDTH, max((_cells(seat.name) for seat in room.seats), default=0))
     # a lesson's marks, under its number
     columns = {lesson: max(len(lesson), len(tasks)) for lesson, tasks in lessons}
     head = " ".join(lesson.ljust(columns[lesson]) for lesson, _ in lessons)
@@ -94,7 +95,7 @@ def html(room: Room) -> str:
         f"<thead><tr><th {left} scope='col'>lesson</th>{groups}<th {left} scope='col'>is at</th></tr></thead>"
         f"<tbody>{rows}</tbody>"
         f"<tfoot><tr><th {left} scope='row'>solved by</th>{solved}<td></td></tr></tfoot></table></div>"
-        f"<p>{escape(LEGEND)}</p></div>"
+        f"<p style='white-space: pre-wrap'>{escape(LEGEND)}</p></div>"
     )
 
 
@@ -142,7 +143,17 @@ def _solved(room: Room, columns: dict[str, int]) -> str:
 
 
 def _fitted(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else f"{name[: width - 1]}…"
+    if _cells(name) > width:
+        while _cells(name) > width - 1:
+            name = name[:-1]
+        name += "…"
+    return name + " " * (width - _cells(name))
+
+
+def _cells(name: str) -> int:
+    """How many columns of a terminal a name takes: Chinese letters take two, accents none."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
+    return len(name) + wide - sum(unicodedata.combining(letter) > 0 for letter in name)
 
 
 def _some(count: int, thing: str) -> str:
