@@ -8,6 +8,7 @@ from typing import Literal, Protocol, get_args
 
 from kubelab.engine.client import Client
 from kubelab.engine.controllers.clock import Clock, system_clock
+from kubelab.engine.controllers.daemonset import DaemonSetController
 from kubelab.engine.controllers.deployment import DeploymentController
 from kubelab.engine.controllers.endpoints import (
     EndpointsController,
@@ -72,6 +73,8 @@ def _controllers(
     return [
         DeploymentController(account("deployment-controller"), informers, clock=clock),
         ReplicaSetController(account("replicaset-controller"), informers, clock=clock),
+        DaemonSetController(account("daemon-set-controller"), informers, clock=clock),
+        StatefulSetController(account("statefulset-controller"), informers, clock=clock),
         EndpointSliceController(account("endpointslice-controller"), informers),
         EndpointsController(account("endpoint-controller"), informers),
         EndpointSliceMirroringController(account("endpointslicemirroring-controller"), informers),

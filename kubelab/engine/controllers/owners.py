@@ -5,6 +5,8 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-depende
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kubelab.engine.client import ApiError, Client, Informer, Object, Resource, is_not_found
 from kubelab.engine.controllers.labels import labels_of, selects
 
@@ -38,8 +40,15 @@ def is_being_deleted(obj: Object) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 
 
-async def claim(client: Client, owner: Object, owner_resource: Resource, objects: Informer) -> list[Object]:
-    """The objects that ``owner`` manages by its selector.
+async def claim(
+    client: Client,
+    owner: Object,
+    owner_resource: Resource,
+    objects: Informer,
+    *,
+    belongs: Callable[[Object], bool] = lambda obj: True,
+) -> list[Object]:
+    """The objects that ``owner`` manages by its selector and, if that is not all there is to it, by ``belongs``.
 
     Takes in orphans that match and lets go of its own that no longer do. An owner that is being deleted, or has
     been replaced by another of its name, adopts nothing.
@@ -47,7 +56,7 @@ async def claim(client: Client, owner: Object, owner_resource: Resource, objects
     claimed = []
     may_adopt: bool | None = None
     for obj in objects.all(owner["metadata"]["namespace"]):
-        matches = selects(owner["spec"].get("selector"), labels_of(obj))
+        matches = selects(owner["spec"].get("selector"), labels_of(obj)) and belongs(obj)
         reference = controller_of(obj)
         if reference is not None:
             if reference["uid"] != owner["metadata"]["uid"]:
