@@ -24,6 +24,7 @@ from kubelab.engine.controllers.replicaset import ReplicaSetController
 from kubelab.engine.controllers.resourcequotas import ResourceQuotaController
 from kubelab.engine.controllers.scheduler import Scheduler
 from kubelab.engine.controllers.serviceaccounts import root_certificates, service_accounts
+from kubelab.engine.controllers.statefulset import StatefulSetController
 
 Part = Literal["controllers", "scheduler", "load balancers"]
 """What can be run apart: kube-controller-manager's share, kube-scheduler's, and what a cloud brings along."""
