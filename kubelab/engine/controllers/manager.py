@@ -10,6 +10,7 @@ from kubelab.engine.client import Client
 from kubelab.engine.controllers.clock import Clock, system_clock
 from kubelab.engine.controllers.daemonset import DaemonSetController
 from kubelab.engine.controllers.deployment import DeploymentController
+from kubelab.engine.controllers.disruption import DisruptionController
 from kubelab.engine.controllers.endpoints import (
     EndpointsController,
     EndpointSliceController,
@@ -85,6 +86,7 @@ def _controllers(
         NodeLifecycleController(account("node-controller"), informers, clock=clock),
         TaintEvictionController(account("node-controller"), informers, clock=clock),
         PodGarbageCollector(account("pod-garbage-collector"), informers, clock=clock),
+        DisruptionController(account("disruption-controller"), informers, clock=clock),
         ResourceQuotaController(account("resourcequota-controller"), informers, clock=clock),
         GarbageCollector(account("generic-garbage-collector"), informers),
     ]
