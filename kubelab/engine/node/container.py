@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from kubelab.engine.client import ApiError, Object
-from kubelab.engine.network.contract import Process, StartFailed
-from kubelab.engine.node import execution
+from kubelab.engine.network.contract import Process, Program, StartFailed
+from kubelab.engine.node import execution, termination
 from kubelab.engine.node.actions import Actions, Failure
 from kubelab.engine.node.backoff import BackOff, go_duration
 from kubelab.engine.node.clock import Deadline, cancel, first
@@ -19,8 +21,11 @@ from kubelab.engine.node.log_file import LogFile
 from kubelab.engine.node.pipes import Streams
 from kubelab.engine.node.preparation import CannotStart, Prepared, prepare
 from kubelab.engine.node.records import ContainerRecord, new_container_id
+from kubelab.engine.node.restarting import wants_restart
 from kubelab.engine.node.status import PodRecord, restart_policy
 from kubelab.engine.node.volumes import Volumes
+
+log = logging.getLogger(__name__)
 
 START_FAILED = 128
 """The exit code that runtimes give a container whose program could not be started."""
@@ -34,9 +39,17 @@ class Container:
     """Call `run` once; it returns when the container has ended for good."""
 
     def __init__(
-        self, host: Host, pod: PodRecord, record: ContainerRecord, volumes: Volumes, publish: Callable[[], None]
+        self,
+        host: Host,
+        pod: PodRecord,
+        record: ContainerRecord,
+        volumes: Volumes,
+        publish: Callable[[], None],
+        beside: Mapping[str, Container],
     ) -> None:
+        """``beside``: the pod's containers by their names."""
         self.record = record
+        self._beside_it = beside
         self._host = host
         self._pod = pod
         self._volumes = volumes
@@ -54,6 +67,8 @@ class Container:
         self.log: LogFile | None = None
         self._ended: asyncio.Future[int] | None = None
         self._killing: Deadline | None = None
+        self._turn = asyncio.Event()
+        self._turn.set()
 
     # What others ask of it
 
@@ -67,15 +82,20 @@ class Container:
         if old.get("image") != spec.get("image"):
             self._image_changed.set()
 
-    async def stop(self, deadline: Deadline) -> None:
-        """End it for good: preStop, SIGTERM, and SIGKILL at the deadline."""
+    async def stop(self, deadline: Deadline, *, in_turn: bool = False) -> None:
+        """End it for good: preStop, SIGTERM, and SIGKILL at the deadline; ``in_turn``: SIGTERM when told again."""
         self._deadline = deadline
+        if in_turn:
+            self._turn.clear()
+        else:
+            self._turn.set()
         self._stopping.set()
         await self._kill(deadline, f"Stopping container {self.record.name}")
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Tell of something that happened to this container."""
-        part = "initContainers" if self.record.init else "containers"
+        kind = self.record
+        part = "initContainers" if kind.init else "ephemeralContainers" if kind.ephemeral else "containers"
         path = f"spec.{part}{{{self.record.name}}}"
         self._host.events.record(self._pod.pod, reason, message, warning=warning, field_path=path)
 
@@ -88,17 +108,9 @@ class Container:
             if prepared is None:
                 return
             code = await self._live(prepared)
-            if not self._wants_restart(code):
+            if self._stopping.is_set() or not wants_restart(self.record, restart_policy(self._pod.pod), code):
                 return
             await self._back_off()
-
-    def _wants_restart(self, code: int) -> bool:
-        if self._stopping.is_set():
-            return False
-        policy = self.record.spec.get("restartPolicy") or restart_policy(self._pod.pod)
-        if self.record.init and not self.record.sidecar:
-            return code != 0 and policy != "Never"
-        return policy == "Always" or (policy == "OnFailure" and code != 0)
 
     async def _wait(self, seconds: float, *more: asyncio.Event) -> bool:
         """Wait that long, or until something happens that makes waiting pointless; whether it was that long."""
@@ -167,10 +179,12 @@ class Container:
         for old in folder.glob(f"{record.restarts - 2}.log*"):  # kubelet keeps the run before, no more
             old.unlink()
         self.log = LogFile(folder / f"{record.restarts}.log")
-        streams = Streams(self.log.write, tty=prepared.program.tty, stdin=bool(record.spec.get("stdin")))
+        file = folder / "message"
+        program = replace(prepared.program, mounts=[*prepared.program.mounts, termination.prepare(file, record.spec)])
+        streams = Streams(self.log.write, tty=program.tty, stdin=bool(record.spec.get("stdin")))
         self.streams = streams
         try:
-            process = await self._start(prepared, streams)
+            process = await self._start(program, streams)
             if process is None:
                 return START_FAILED
             self.event("Started", "Container started")
@@ -180,15 +194,18 @@ class Container:
             self.running = self.streams = None
             streams.close()
             self.log.close()
-        record.terminated(code, clock.now())
+        said = await termination.message(file, self.log.path, record.spec, code)
+        record.terminated(code, clock.now(), message=said)
         self._publish()
         return code
 
-    async def _start(self, prepared: Prepared, streams: Streams) -> Process | None:
+    async def _start(self, program: Program, streams: Streams) -> Process | None:
         host, place = self._host, self._host.place_of(self._pod)
         try:
+            if target := self.record.spec.get("targetContainerName"):
+                program = replace(program, join=self._process_of(target))
             process = await host.network.start(
-                place, prepared.program, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
+                place, program, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr
             )
         except StartFailed as error:
             self.event("Failed", f"Error: {error}", warning=True)
@@ -196,8 +213,15 @@ class Container:
             self._publish()
             return None
         streams.give_away()
-        self.running = Running(place, self.record.spec["image"], prepared.program, process)
+        self.running = Running(place, self.record.spec["image"], program, process)
         return process
+
+    def _process_of(self, name: str) -> int:
+        """The process whose namespaces an ephemeral container shares. Raises `StartFailed`."""
+        target = self._beside_it.get(name)
+        if target is None or target.running is None:
+            raise StartFailed(f'unable to find target container "{name}": it does not run')
+        return target.running.process.id
 
     async def _watch(self, process: Process) -> int:
         """Hooks and probes beside the process; answers its exit code."""
@@ -226,30 +250,35 @@ class Container:
 
     async def _accompany(self) -> None:
         assert self.running is not None
-        actions = self._actions()
         if self._stopping.is_set() and self._deadline is not None:  # told to stop while it was being started
             await self._kill(self._deadline, f"Stopping container {self.record.name}")
-        if not await self._post_start(actions, self.running):
+        if not await self._post_start(self.running):
             return
         self.record.running(self._host.clock.now())
         self._publish()
-        await Health(self, actions, self._host.clock).run()
+        await Health(self, self._actions(), self._host.clock).run()
 
-    async def _post_start(self, actions: Actions, running: Running) -> bool:
+    async def _post_start(self, running: Running) -> bool:
         hook = (self.record.spec.get("lifecycle") or {}).get("postStart")
         if not hook:
             return True
         try:
-            await actions.run(hook, running, LONGEST_HOOK_SECONDS)
+            await self._actions(hook=True).run(hook, running, LONGEST_HOOK_SECONDS)
         except Failure as failure:
-            self.event("FailedPostStartHook", f"PostStartHook failed: {failure}", warning=True)
-            await self._kill(self._grace(), f"FailedPostStartHook: container {self.record.name} will be killed")
+            self._hook_failed("PostStart", failure)
+            await self._kill(self._grace(), "FailedPostStartHook")
             return False
         return True
 
-    def _actions(self) -> Actions:
+    def _hook_failed(self, hook: str, failure: Failure) -> None:
+        # The event does not say why: kubelet leaves out what may hold secrets.
+        self.event(f"Failed{hook}Hook", f"{hook}Hook failed", warning=True)
+        name = self._pod.pod["metadata"]["name"]
+        log.info("pod %s, container %s: %s hook failed: %s", name, self.record.name, hook, failure)
+
+    def _actions(self, *, hook: bool = False) -> Actions:
         host = self._host
-        return Actions(host.network, host.clock, host.place, self.record.spec, self._pod.ip)
+        return Actions(host.network, host.clock, host.place, self.record.spec, self._pod.ip, hook=hook)
 
     def _grace(self, seconds: float | None = None) -> Deadline:
         if seconds is None:
@@ -293,7 +322,7 @@ class Container:
         self._killing = deadline
         try:
             lifecycle = self.record.spec.get("lifecycle") or {}
-            if failure := await end(self._actions(), running, ended, lifecycle, deadline):
-                self.event("FailedPreStopHook", f"PreStopHook failed: {failure}", warning=True)
+            if failure := await end(self._actions(hook=True), running, ended, lifecycle, deadline, self._turn):
+                self._hook_failed("PreStop", failure)
         finally:
             self._killing = None

@@ -16,13 +16,24 @@ LEAST_TERM_SECONDS = 2.0
 
 
 async def end(
-    actions: Actions, running: Running, ended: asyncio.Future[int], lifecycle: Object, deadline: Deadline
+    actions: Actions,
+    running: Running,
+    ended: asyncio.Future[int],
+    lifecycle: Object,
+    deadline: Deadline,
+    turn: asyncio.Event,
 ) -> Failure | None:
-    """End the process and wait for it; answers how its preStop hook failed, if it did."""
+    """End the process and wait for it; answers how its preStop hook failed, if it did.
+
+    ``turn``: set when the others of the pod that have to end before it have (KEP-753: sidecars end last).
+    """
     failure = None
     hook = lifecycle.get("preStop")
     if hook and deadline.seconds_left > 0:
         failure = await _pre_stop(actions.run(hook, running, deadline.seconds_left), ended, deadline)
+        deadline.at_least(LEAST_TERM_SECONDS)
+    if not turn.is_set():
+        await first(turn.wait(), ended, deadline.passed(), cancel=False)
         deadline.at_least(LEAST_TERM_SECONDS)
     await running.process.signal(getattr(signal, lifecycle.get("stopSignal") or "SIGTERM", signal.SIGTERM))
     await first(ended, deadline.passed(), cancel=False)

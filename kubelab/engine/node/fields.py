@@ -7,8 +7,11 @@ import re
 from typing import Any
 
 from kubelab.engine.client import Object
+from kubelab.engine.config import CLUSTER_DOMAIN
 from kubelab.engine.node.machine import Machine
 
+MOST_HOSTNAME = 64
+"""What the kernel takes."""
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 _FIELDS = {
     "metadata.name": ("metadata", "name"),
@@ -79,7 +82,29 @@ def quantity(text: str) -> float:
 
 def hostname(pod: Object) -> str:
     """The name that the pod's containers see: its own or ``spec.hostname``, at most 63 characters; or its node's."""
-    if pod["spec"].get("hostNetwork"):
-        return str(pod["spec"]["nodeName"])
-    name: str = pod["spec"].get("hostname") or pod["metadata"]["name"]
+    spec = pod["spec"]
+    if spec.get("hostnameOverride"):
+        return str(spec["hostnameOverride"])
+    if spec.get("hostNetwork"):
+        return str(spec["nodeName"])
+    name: str = spec.get("hostname") or pod["metadata"]["name"]
     return name[:63].rstrip("-.")
+
+
+def fqdn(pod: Object) -> str:
+    """The pod's full name below its ``subdomain``; empty without one."""
+    spec = pod["spec"]
+    if not spec.get("subdomain") or spec.get("hostnameOverride"):
+        return ""
+    return f"{hostname(pod)}.{spec['subdomain']}.{pod['metadata']['namespace']}.svc.{CLUSTER_DOMAIN}"
+
+
+def kernel_hostname(pod: Object) -> str:
+    """What ``hostname`` prints in the pod: the full name with ``setHostnameAsFQDN``. Raises `UnknownField`."""
+    name = fqdn(pod) if pod["spec"].get("setHostnameAsFQDN") else ""
+    if len(name) > MOST_HOSTNAME:
+        raise UnknownField(
+            f"failed to construct FQDN from Pod hostname and cluster domain, FQDN {name} is too long "
+            f"({MOST_HOSTNAME} characters is the max, {len(name)} characters requested)"
+        )
+    return name or hostname(pod)

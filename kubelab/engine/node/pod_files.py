@@ -19,7 +19,7 @@ def pod_files(pod: Object, ip: str) -> dict[str, str]:
     return {
         "/etc/resolv.conf": resolv_conf(pod),
         "/etc/hosts": hosts(pod, ip),
-        "/etc/hostname": fields.hostname(pod) + "\n",
+        "/etc/hostname": fields.kernel_hostname(pod) + "\n",
     }
 
 
@@ -86,9 +86,8 @@ def hosts(pod: Object, ip: str) -> str:
     """The hosts file: localhost, the pod's own name, ``hostAliases``."""
     spec = pod["spec"]
     name = fields.hostname(pod)
-    names = name
-    if spec.get("subdomain"):
-        names = f"{name}.{spec['subdomain']}.{pod['metadata']['namespace']}.svc.{CLUSTER_DOMAIN}\t{name}"
+    full = fields.fqdn(pod)
+    names = f"{full}\t{name}" if full else name
     text = f"# Kubernetes-managed hosts file.\n{_LOCAL}{ip}\t{names}\n"
     aliases = spec.get("hostAliases") or ()
     if aliases:

@@ -6,14 +6,15 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from kubelab.engine.client import ApiError, Object, is_conflict, is_not_found
 from kubelab.engine.client.resources import PODS
 from kubelab.engine.node.addresses import OutOfAddresses
-from kubelab.engine.node.clock import Deadline, cancel, first, stamp
+from kubelab.engine.node.clock import Deadline, cancel, first, parse, stamp
 from kubelab.engine.node.container import Container
 from kubelab.engine.node.host import Host
-from kubelab.engine.node.records import records_of
+from kubelab.engine.node.records import ContainerRecord, ephemeral_record, records_of
 from kubelab.engine.node.sources import Reference
 from kubelab.engine.node.status import PodRecord, phase
 from kubelab.engine.node.status_writer import StatusWriter
@@ -44,15 +45,17 @@ class PodWorker:
             started_at=status.get("startTime") or stamp(now),
         )
         self._volumes = Volumes(host.volumes / self.uid, host.sources, host.machine, host.clock)
-        self.containers = {
-            each.name: Container(host, self.record, each, self._volumes, self.publish)
-            for each in self.record.containers
-        }
+        self.containers: dict[str, Container] = {}
+        for each in self.record.containers:
+            self._add(each)
+        self._group: asyncio.TaskGroup | None = None
         self._setting_up = True
         self._gone = False
         self._deadline: Deadline | None = None
         self._stopping = asyncio.Event()
+        self._deleted = asyncio.Event()
         self._poked = asyncio.Event()
+        self._limited = asyncio.Event()
         self.update(pod)
 
     @property
@@ -60,16 +63,28 @@ class PodWorker:
         """The pod's UID."""
         return str(self.record.pod["metadata"]["uid"])
 
+    def _add(self, record: ContainerRecord) -> Container:
+        container = Container(self._host, self.record, record, self._volumes, self.publish, self.containers)
+        self.containers[record.name] = container
+        return container
+
     # What the API says
 
     def update(self, pod: Object) -> None:
         """The pod's object has changed."""
         self.record.pod = pod
-        for spec in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]:
-            if spec["name"] in self.containers:
-                self.containers[spec["name"]].changed(spec)
+        spec = pod["spec"]
+        for each in [*(spec.get("initContainers") or ()), *spec["containers"]]:
+            if each["name"] in self.containers:
+                self.containers[each["name"]].changed(each)
+        for each in spec.get("ephemeralContainers") or ():
+            if each["name"] not in self.containers:
+                self._debug(ephemeral_record(pod, each, self._host.clock.now()))
+        if spec.get("activeDeadlineSeconds"):
+            self._limited.set()
         meta = pod["metadata"]
         if meta.get("deletionTimestamp"):
+            self._deleted.set()
             seconds = meta.get("deletionGracePeriodSeconds")
             self._stop_within(30.0 if seconds is None else max(float(seconds), FORCED_GRACE_SECONDS))
         self._poked.set()
@@ -78,7 +93,15 @@ class PodWorker:
     def gone(self) -> None:
         """The object is not there any more: end the pod without telling of it."""
         self._gone = True
+        self._deleted.set()
         self._stop_within(FORCED_GRACE_SECONDS)
+
+    def _debug(self, record: ContainerRecord) -> None:
+        """An ephemeral container has come; until the pod's own are there, `_run_containers` will start it."""
+        self.record.containers.append(record)
+        container = self._add(record)
+        if self._group is not None and not self._stopping.is_set():
+            self._group.create_task(container.run())
 
     def _stop_within(self, seconds: float) -> None:
         if self._deadline is None:
@@ -104,7 +127,7 @@ class PodWorker:
                 await self._live_or_stop()
                 await self._tear_down()
                 await self._tell_end()
-            await self._stopping.wait()
+            await self._deleted.wait()
             await self._take_away()
         finally:
             self._host.sources.unlisten(self._source_changed)
@@ -119,7 +142,7 @@ class PodWorker:
     async def _live_or_stop(self) -> None:
         living = asyncio.ensure_future(self._live())
         try:
-            await first(living, self._stopping.wait(), cancel=False)
+            await first(living, self._stopping.wait(), self._overstay(), cancel=False)
             if not living.done() and self._setting_up:
                 await cancel(living)
             elif not living.done():
@@ -130,6 +153,22 @@ class PodWorker:
         finally:
             await cancel(living)
         self.record.ended = self.record.ended or self._stopping.is_set()
+
+    async def _overstay(self) -> None:
+        """Wait until the pod has been active for longer than it may, and have it end for that."""
+        await self._limited.wait()
+        since = parse(self.record.started_at)
+        while (seconds := self._seconds_left(since)) > 0:
+            self._limited.clear()  # it may be shortened
+            await first(self._host.clock.sleep(seconds), self._limited.wait())
+        message = "Pod was active on the node longer than the specified deadline"
+        self._event("DeadlineExceeded", message, warning=False)
+        self.record.failure = {"reason": "DeadlineExceeded", "message": message}
+        self._stop_within(self.record.pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _seconds_left(self, since: datetime) -> float:
+        limit = float(self.record.pod["spec"].get("activeDeadlineSeconds") or "inf")
+        return limit - (self._host.clock.now() - since).total_seconds()
 
     async def _live(self) -> None:
         if self._stopping.is_set():
@@ -201,6 +240,10 @@ class PodWorker:
     async def _run_containers(self) -> None:
         """Init containers one after the other, sidecars among them stay; then the containers proper, all at once."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
+            for each in self.record.ephemerals:
+                if each.exit_code is None:
+                    group.create_task(self.containers[each.name].run())
             for each in self.record.inits:
                 container = self.containers[each.name]
                 if each.sidecar:
@@ -212,20 +255,25 @@ class PodWorker:
                     break
             else:
                 await asyncio.gather(*(self.containers[each.name].run() for each in self.record.mains))
-            await self._stop_sidecars()
+            self._group = None
+            await self._stop_the_others()
 
-    async def _stop_sidecars(self) -> None:
+    async def _stop_the_others(self) -> None:
+        """What does not end by itself when the containers proper have: ephemeral ones, then sidecars in turn."""
         deadline = self._deadline or Deadline(
             self._host.clock, self.record.pod["spec"].get("terminationGracePeriodSeconds", 30)
         )
+        await asyncio.gather(*(self.containers[each.name].stop(deadline) for each in self.record.ephemerals))
         for each in reversed([each for each in self.record.inits if each.sidecar]):
             await self.containers[each.name].stop(deadline)
 
     async def _stop_all(self) -> None:
-        """Everything but the sidecars, which `_run_containers` ends after it."""
+        """Everything at once; but sidecars wait with SIGTERM until `_stop_the_others` says that it is their turn."""
         assert self._deadline is not None
-        names = [each.name for each in self.record.containers if not each.sidecar]
-        await asyncio.gather(*(self.containers[name].stop(self._deadline) for name in names))
+        deadline = self._deadline
+        await asyncio.gather(
+            *(self.containers[each.name].stop(deadline, in_turn=each.sidecar) for each in self.record.containers)
+        )
 
     # Its end
 

@@ -65,7 +65,8 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
     pod = {**record.pod, "status": {**(record.pod.get("status") or {}), **ips}}
     try:
         values = await environment(pod, container, host.sources, host.machine)
-        mounts = [*_links(host), *_ourselves(host), *volumes.mounts(container)]
+        mounts = [*_links(host), *_ourselves(host), *volumes.mounts(container, values)]
+        hostname = fields.kernel_hostname(pod)
     except (MissingSource, fields.UnknownField) as error:
         raise CannotStart("CreateContainerConfigError", str(error)) from error
     command = [expand(word, values) for word in container.get("command") or ()]
@@ -74,7 +75,6 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
     recipe = images.resolve(container["image"], command, args, links=links)
     if not recipe.argv:
         raise CannotStart("CreateContainerError", "no command specified")
-    hostname = fields.hostname(pod)
     terminal = {"TERM": "xterm"} if container.get("tty") else {}
     program = Program(
         argv=recipe.argv,

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from kubelab.engine.client import Object
-from kubelab.engine.node.actions import Failure
+from kubelab.engine.node.actions import Failure, Impossible
 from kubelab.engine.node.clock import Clock
 
 FIRST_PROBE_SECONDS = 1.0
@@ -68,24 +68,32 @@ class Prober:
             due = self.clock.now().timestamp() + timing.period
             success = await (self._first(timing.timeout, begun) if first else self._once(timing.timeout))
             first = False
-            row = row + 1 if success == last else 1
-            last = success
-            if row >= (timing.successes if success else timing.failures) and success != self.result:
-                self.result = success
-                self.changed(success)
-                if (self.kind == "Startup") or (self.kind == "Liveness" and not success):
-                    return
+            if success is not None:
+                row = row + 1 if success == last else 1
+                last = success
+                if row >= (timing.successes if success else timing.failures) and success != self.result:
+                    self.result = success
+                    self.changed(success)
+                    if (self.kind == "Startup") or (self.kind == "Liveness" and not success):
+                        return
             await self.clock.sleep(max(due - self.clock.now().timestamp(), 0))
 
-    async def _once(self, timeout: float) -> bool:
+    async def _once(self, timeout: float) -> bool | None:
+        """Whether it passes; None when there is no telling."""
         try:
             await self.attempt(self.probe, timeout)
         except Failure as failure:
-            self.failed(f"{self.kind} probe failed: {failure}")
-            return False
+            return self._told(failure)
         return True
 
-    async def _first(self, timeout: float, begun: float) -> bool:
+    def _told(self, failure: Failure) -> bool | None:
+        if isinstance(failure, Impossible):
+            self.failed(f"{self.kind} probe errored and resulted in unknown state: {failure}")
+            return None
+        self.failed(f"{self.kind} probe failed: {failure}")
+        return False
+
+    async def _first(self, timeout: float, begun: float) -> bool | None:
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -94,7 +102,6 @@ class Prober:
             except Failure as failure:
                 late = self.clock.now().timestamp() - begun >= FIRST_PROBE_SECONDS
                 if late or not failure.refused:
-                    self.failed(f"{self.kind} probe failed: {failure}")
-                    return False
+                    return self._told(failure)
             await self.clock.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)

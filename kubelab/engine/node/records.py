@@ -21,6 +21,8 @@ class ContainerRecord:
 
     spec: Object
     init: bool = False
+    ephemeral: bool = False
+    """Added to the running pod by ``kubectl debug``: it runs once and its pod's phase does not depend on it."""
     state: Object = field(default_factory=dict)
     last_state: Object = field(default_factory=dict)
     ready: bool = False
@@ -90,7 +92,7 @@ class ContainerRecord:
             "name": self.name,
             "state": self.state,
             "lastState": self.last_state,
-            "ready": self.ready,
+            "ready": self.ready and not self.ephemeral,  # kubelet keeps no readiness of those
             "restartCount": self.restarts,
             "image": self.image or self.spec.get("image", ""),
             "imageID": self.image_id,
@@ -130,7 +132,15 @@ def records_of(pod: Object, now: datetime) -> list[ContainerRecord]:
     records += [ContainerRecord(each) for each in spec["containers"]]
     for record in records:
         _continue(record, known.get(record.name), now, "PodInitializing" if inits else "ContainerCreating")
-    return records
+    return [*records, *(ephemeral_record(pod, each, now) for each in spec.get("ephemeralContainers") or ())]
+
+
+def ephemeral_record(pod: Object, spec: Object, now: datetime) -> ContainerRecord:
+    """The record of an ephemeral container, continuing what the pod's status tells."""
+    known = {each["name"]: each for each in (pod.get("status") or {}).get("ephemeralContainerStatuses") or ()}
+    record = ContainerRecord(spec, ephemeral=True)
+    _continue(record, known.get(record.name), now, "ContainerCreating")
+    return record
 
 
 def _continue(record: ContainerRecord, known: Object | None, now: datetime, waiting: str) -> None:

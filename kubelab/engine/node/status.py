@@ -27,6 +27,8 @@ class PodRecord:
     """Whether its network is up."""
     ended: bool = False
     """Whether it was told to stop and every container has."""
+    failure: Object = field(default_factory=dict)
+    """``reason`` and ``message`` for which its node has ended the pod itself."""
     conditions: dict[str, Object] = field(default_factory=dict)
     """The last ones told, for their transition times."""
 
@@ -38,7 +40,12 @@ class PodRecord:
     @property
     def mains(self) -> list[ContainerRecord]:
         """The containers proper."""
-        return [record for record in self.containers if not record.init]
+        return [record for record in self.containers if not (record.init or record.ephemeral)]
+
+    @property
+    def ephemerals(self) -> list[ContainerRecord]:
+        """What ``kubectl debug`` has added."""
+        return [record for record in self.containers if record.ephemeral]
 
 
 def restart_policy(pod: Object) -> str:
@@ -48,6 +55,8 @@ def restart_policy(pod: Object) -> str:
 
 def phase(record: PodRecord) -> str:
     """Pending, Running, Succeeded or Failed."""
+    if record.failure and record.ended:
+        return "Failed"
     policy = restart_policy(record.pod)
     initial = _phase_of_inits(record, policy)
     if initial is not None:
@@ -160,6 +169,10 @@ def pod_status(record: PodRecord, now: str) -> Object:
         status |= {"podIP": record.ip, "podIPs": [{"ip": record.ip}]}
     if record.inits:
         status["initContainerStatuses"] = _statuses(record.inits)
+    if record.ephemerals:
+        status["ephemeralContainerStatuses"] = _statuses(record.ephemerals)
+    if now_phase == "Failed":
+        status |= record.failure
     if "generation" in record.pod["metadata"]:
         status["observedGeneration"] = record.pod["metadata"]["generation"]
     return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from kubelab.engine.client import Object
@@ -10,6 +11,7 @@ from kubelab.engine.network.contract import Mount
 from kubelab.engine.node import atomic_folder, fields
 from kubelab.engine.node.atomic_folder import File
 from kubelab.engine.node.clock import Clock, parse
+from kubelab.engine.node.expansion import expand
 from kubelab.engine.node.machine import Machine
 from kubelab.engine.node.sources import MissingSource, Reference, Sources
 
@@ -103,7 +105,8 @@ class Volumes:
             return {key: File(value, mode) for key, value in data.items()}
         missing = [item["key"] for item in items if item["key"] not in data]
         if missing and not optional:
-            raise MissingSource(f"references non-existent {kind.lower()} key: {missing[0]}", reference)
+            what = "config" if kind == "configMap" else "secret"
+            raise MissingSource(f"references non-existent {what} key: {missing[0]}", reference)
         return {
             _inside(item["path"]): File(data[item["key"]], item.get("mode", mode))
             for item in items
@@ -115,7 +118,10 @@ class Volumes:
             text = fields.field(pod, item["fieldRef"]["fieldPath"])
         else:
             selector = item["resourceFieldRef"]
-            about = next(each for each in pod["spec"]["containers"] if each["name"] == selector["containerName"])
+            every = [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
+            about = next((each for each in every if each["name"] == selector.get("containerName")), None)
+            if about is None:
+                raise fields.UnknownField(f'couldn\'t find container "{selector.get("containerName")}" in the pod')
             text = fields.resource(about, selector["resource"], str(selector.get("divisor") or "1"), self._machine)
         return File(text.encode(), item.get("mode", mode))
 
@@ -131,13 +137,13 @@ class Volumes:
         self._tokens[audience, source["path"]] = (token.token.encode(), due)
         return token.token.encode()
 
-    def mounts(self, container: Object) -> list[Mount]:
-        """What the container sees, and where."""
-        return [self._mount(each) for each in container.get("volumeMounts") or ()]
+    def mounts(self, container: Object, values: Mapping[str, str]) -> list[Mount]:
+        """What the container sees, and where; ``values`` is its environment. Raises `fields.UnknownField`."""
+        return [self._mount(each, values) for each in container.get("volumeMounts") or ()]
 
-    def _mount(self, mount: Object) -> Mount:
+    def _mount(self, mount: Object, values: Mapping[str, str]) -> Mount:
         source = self._root / mount["name"]
-        below = mount.get("subPath") or ""
+        below = mount.get("subPath") or expand(mount.get("subPathExpr") or "", values)
         if below:
             source = source / _inside(below)
             if not source.exists():

@@ -92,3 +92,13 @@ def test_addresses_are_handed_out_in_turn_and_not_used_again_soon():
     with pytest.raises(OutOfAddresses, match="delete pods"):
         addresses.take("g")
     assert not addresses.keep("g", "10.244.9.9")
+
+
+def test_the_kernel_hears_the_full_name_when_asked_to():
+    spec = {"nodeName": "n", "subdomain": "db", "hostname": "a", "setHostnameAsFQDN": True}
+    pod = {"metadata": {"name": "web-1", "namespace": "shop"}, "spec": spec}
+    assert fields.kernel_hostname(pod) == "a.db.shop.svc.cluster.local"
+    assert fields.kernel_hostname({**pod, "spec": {**spec, "setHostnameAsFQDN": False}}) == "a"
+    assert fields.kernel_hostname({**pod, "spec": {**spec, "hostnameOverride": "other"}}) == "other"
+    with pytest.raises(fields.UnknownField, match=r"is too long \(64 characters is the max, 8[0-9] characters"):
+        fields.kernel_hostname({**pod, "spec": {**spec, "hostname": "a" * 60}})

@@ -97,7 +97,7 @@ async def cluster(request, tmp_path) -> AsyncIterator[Cluster]:
     try:
         for spec in config.nodes():
             await network.add_node(spec)
-        client = Client(InProcessTransport(api, "system:admin"))
+        client = Client(InProcessTransport(api, "kubernetes-admin"))
         root = {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}, "data": {"ca.crt": "PEM"}}
         await client.create(CONFIGMAPS, root)
         await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})

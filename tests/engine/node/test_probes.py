@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import signal
+
+import pytest
+
+from kubelab.engine.node import grpc
 
 HTTP = {"httpGet": {"path": "/healthz", "port": "http"}}
 PORTS = [{"name": "http", "containerPort": 8080}]
@@ -100,10 +105,59 @@ async def test_an_initial_delay_is_kept(lab):
         await lab.ready()
 
 
-async def test_a_grpc_probe_is_refused_in_clear_words(lab):
+@pytest.mark.parametrize(("status", "ready"), [(1, True), (2, False)])
+async def test_a_grpc_probe_asks_the_health_service(lab, status, ready):
+    body = grpc.frame(grpc.DATA, 0, 1, b"\0\0\0\0\x02\x08" + bytes([status]))
+    end = grpc.frame(grpc.HEADERS, grpc.END_STREAM | grpc.END_HEADERS, 1, b"\x88")
     async with lab.agent():
-        lab.make(container={"readinessProbe": {"grpc": {"port": 1}}})
-        await lab.running()
-        await lab.clock.advance(0.1)
-        message = "Readiness probe failed: kubelab has no grpc probe: use httpGet, tcpSocket or exec"
+        lab.network.answers["10.244.1.2", 9000] = grpc.frame(grpc.SETTINGS, 0, 0) + body + end
+        lab.make(container={"readinessProbe": {"grpc": {"port": 9000, "service": "shop"}}})
+        peer = await lab.network.peer(0)
+        await lab.settle()
+        asked = await asyncio.get_running_loop().sock_recv(peer, 4096)
+        assert asked.startswith(grpc.PREFACE)
+        assert b"/grpc.health.v1.Health/Check" in asked
+        assert b"\x0a\x04shop" in asked
+        if ready:
+            await lab.ready()
+        else:
+            message = 'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")'
+            await lab.eventually(lambda: ("Unhealthy", message) in lab.api.events())
+
+
+async def test_a_server_without_the_health_service_fails_the_grpc_probe(lab):
+    async with lab.agent():
+        trailers = grpc.frame(grpc.HEADERS, grpc.END_STREAM | grpc.END_HEADERS, 1, b"\x88")
+        lab.network.answers["10.244.1.2", 9000] = trailers
+        lab.make(container={"readinessProbe": {"grpc": {"port": 9000}}})
+        words = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+        message = f"Readiness probe failed: error: {words}"
         await lab.eventually(lambda: ("Unhealthy", message) in lab.api.events())
+
+
+async def test_a_probe_that_cannot_be_tried_neither_fails_nor_passes(lab):
+    async with lab.agent():
+        lab.network.missing.add("nonsense")
+        lab.make(container={"livenessProbe": {"exec": {"command": ["nonsense"]}, "periodSeconds": 1}})
+        process = await lab.running()
+        for _ in range(5):
+            await lab.clock.advance(1)
+        message = (
+            "Liveness probe errored and resulted in unknown state: failed to exec in container: "
+            'exec: "nonsense": executable file not found in $PATH'
+        )
+        await lab.eventually(lambda: ("Unhealthy", message) in lab.api.events())
+        assert process.signals == []
+
+
+async def test_a_redirect_is_followed_on_the_same_host_only(lab):
+    async with lab.agent():
+        head = "HTTP/1.1 302 Found\r\nLocation: %s\r\n\r\n"
+        lab.network.answers["10.244.1.2", 80] = (head % "http://10.244.1.2:81/login").encode()
+        lab.network.answer("10.244.1.2", 81, 500)
+        lab.network.answers["10.244.1.2", 82] = (head % "http://example.com/").encode()
+        lab.make(container={"readinessProbe": {"httpGet": {"port": 80}}})
+        lab.make("away", container={"readinessProbe": {"httpGet": {"port": 82, "host": "10.244.1.2"}}})
+        message = "Readiness probe failed: HTTP probe failed with statuscode: 500"
+        await lab.eventually(lambda: ("Unhealthy", message) in lab.api.events())
+        await lab.ready("away")
