@@ -1,9 +1,10 @@
 """Measure, and hold it against the marks. Nothing else should run meanwhile.
 
 ``python -m benchmarks`` for all, which takes some minutes, or one of its parts: ``daily`` (a cluster in daily life),
-``ingress`` (beside a plain Envoy), ``soak`` (the ingress while all around it goes wrong), ``trace`` (the way of a
-packet explained), ``binder`` (a Binder session replayed), ``sync [SERVICES …]`` (kube-proxy with many Services) and
-``first-packet [SERVICES …]`` (what these cost a connection). ``KUBELAB_TIER=user`` for a plain user's network.
+``api`` (the API server, and many pods), ``ingress`` (beside a plain Envoy), ``soak`` (the ingress while all around it
+goes wrong), ``trace`` (the way of a packet explained), ``binder`` (a Binder session replayed), ``sync [SERVICES …]``
+(kube-proxy with many Services) and ``first-packet [SERVICES …]`` (what these cost a connection). ``KUBELAB_TIER=user``
+for a plain user's network.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ import os
 import platform
 import sys
 
-from benchmarks import binder, daily, first_packet, ingress, soak, sync, trace
+from benchmarks import api, binder, daily, first_packet, ingress, soak, sync, trace
 
-WHOLE = {"daily": daily.main, "ingress": ingress.main, "soak": soak.main, "trace": trace.main, "binder": binder.main}
+WHOLE = {
+    "daily": daily.main,
+    "api": api.main,
+    "ingress": ingress.main,
+    "soak": soak.main,
+    "trace": trace.main,
+    "binder": binder.main,
+}
 SIZED = {"sync": sync.main, "first-packet": first_packet.main}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubelab.engine import gateway_api
+from kubelab.engine.balancer import manifests as balancer
 from kubelab.engine.client import ApiError, Client, Object, Resource, already_exists, is_not_found
 from kubelab.engine.client.resources import (
     DEPLOYMENTS,
@@ -17,6 +18,7 @@ from kubelab.engine.client.resources import (
 from kubelab.engine.dns import manifests as dns
 from kubelab.engine.ingress import envoy
 from kubelab.engine.ingress import manifests as ingress
+from kubelab.engine.policy import manifests as policy
 
 INGRESS_NAMESPACE = ingress.NAMESPACE
 INGRESS_SERVICE = ingress.NAME
@@ -47,7 +49,8 @@ async def install(client: Client) -> None:
     What is there, changed by the learner or not, stays as it is. Of the ingress controller everything but its pods: its
     class has to be there before the learner's first Ingress.
     """
-    await create_missing(client, dns.manifests())
+    await create_missing(client, [*balancer.manifests(), *dns.manifests()])
+    await create_missing(client, policy.manifests())
     await gateway_api.install(client)
     if has_ingress():
         await create_missing(client, (each for each in ingress.manifests() if each["kind"] != "Deployment"))

@@ -22,6 +22,8 @@ from kubelab.engine.config import NodeSpec
 from kubelab.engine.network.contract import Finished, Network, Place, node
 from kubelab.engine.node import NodeAgent, NodeSettings
 from kubelab.engine.options import ProxyMode
+from kubelab.engine.policy import NetworkPolicies
+from kubelab.engine.policy import manifests as policy
 from kubelab.engine.proxy import KubeProxy, ProxyConfig
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class World:
             parts += [_part("the node agent", spec.name, self._agent(spec).run()) for spec in self._specs]
             balancer = LoadBalancer(self._client_for("system:cloud-controller-manager"), self.network)
             parts.append(_part("the load balancer", "the outside", balancer.run()))
+            parts.append(_part("network policy", "all nodes", self._policies().run()))
             stack.push_async_callback(_stop, [lost, *parts])
             done, _ = await asyncio.wait([lost, *parts], return_when=asyncio.FIRST_COMPLETED)
             # A part may notice before anybody else that the network has gone.
@@ -116,6 +119,12 @@ class World:
     def _agent(self, spec: NodeSpec) -> NodeAgent:
         settings = NodeSettings(state_dir=self._state, kubelet_tls=self._kubelet_tls)
         return NodeAgent(self._client_for(f"system:node:{spec.name}"), self.network, spec, settings)
+
+    def _policies(self) -> NetworkPolicies:
+        async def run(name: str, argv: Sequence[str], stdin: bytes) -> Finished:
+            return await self.network.run(node(name), argv, stdin=stdin)
+
+        return NetworkPolicies(self._client_for(policy.USER), [spec.name for spec in self._specs], run)
 
     def _proxy(self, spec: NodeSpec, mode: ProxyMode) -> KubeProxy:
         here = node(spec.name)
