@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from kubelab.engine.client import ApiError, Object
 from kubelab.engine.network.contract import Process, Program, StartFailed
@@ -322,7 +323,7 @@ class Container:
         self._killing = deadline
         try:
             lifecycle = self.record.spec.get("lifecycle") or {}
-            if failure := await end(self._actions(hook=True), running, ended, lifecycle, deadline, self._turn):
-                self._hook_failed("PreStop", failure)
+            actions = self._actions(hook=True)
+            await end(actions, running, ended, lifecycle, deadline, self._turn, partial(self._hook_failed, "PreStop"))
         finally:
             self._killing = None

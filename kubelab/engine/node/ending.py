@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.client import Object
@@ -22,15 +23,17 @@ async def end(
     lifecycle: Object,
     deadline: Deadline,
     turn: asyncio.Event,
-) -> Failure | None:
-    """End the process and wait for it; answers how its preStop hook failed, if it did.
+    failed: Callable[[Failure], None],
+) -> None:
+    """End the process and wait for it; ``failed`` is told when its preStop hook fails.
 
     ``turn``: set when the others of the pod that have to end before it have (KEP-753: sidecars end last).
     """
-    failure = None
     hook = lifecycle.get("preStop")
     if hook and deadline.seconds_left > 0:
         failure = await _pre_stop(actions.run(hook, running, deadline.seconds_left), ended, deadline)
+        if failure is not None:
+            failed(failure)
         deadline.at_least(LEAST_TERM_SECONDS)
     if not turn.is_set():
         await first(turn.wait(), ended, deadline.passed(), cancel=False)
@@ -40,7 +43,6 @@ async def end(
     if not ended.done():
         await running.process.signal(signal.SIGKILL)
     await asyncio.wait([ended])
-    return failure
 
 
 async def _pre_stop(work: Any, ended: asyncio.Future[int], deadline: Deadline) -> Failure | None:
