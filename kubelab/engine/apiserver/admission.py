@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 
+from kubelab.engine.apiserver import priorities
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.resources import ResourceType
@@ -53,8 +54,7 @@ def admit_pod(store: Store, pod: Object) -> None:
     """Service account with its token volume, priority, and how long a lost node is tolerated."""
     spec = pod["spec"]
     _service_account(store, pod)
-    spec.setdefault("priority", _priority(spec.get("priorityClassName"), pod))
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    priorities.admit_pod(store, pod)
     tolerations = spec.setdefault("tolerations", [])
     for taint in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(
@@ -81,18 +81,6 @@ def is_default_class(ingress_class: Object) -> bool:
     """Whether an IngressClass is marked as the default."""
     annotations = ingress_class["metadata"].get("annotations") or {}
     return annotations.get("ingressclass.kubernetes.io/is-default-class") == "true"
-
-
-_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-
-
-def _priority(class_name: str | None, pod: Object) -> int:
-    if not class_name:
-        return 0
-    if class_name not in _PRIORITIES:
-        name = pod["metadata"]["name"]
-        raise forbidden(r.PODS, name, f"no PriorityClass with name {class_name} was found")
-    return _PRIORITIES[class_name]
 
 
 def _service_account(store: Store, pod: Object) -> None:

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.kinds.policies import SYSTEM_PRIORITIES
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.config import API_PORT, KUBERNETES_SERVICE_IP, nodes
 
+_DESCRIPTIONS = {
+    "system-cluster-critical": "For pods that a cluster cannot do without, on whichever node they run.",
+    "system-node-critical": "For pods that their node cannot do without.",
+}
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -16,6 +21,8 @@ def objects() -> Iterator[tuple[ResourceType, Object]]:
     """Each object with its resource, in the order in which they can be created."""
     for name in NAMESPACES:
         yield r.NAMESPACES, {"metadata": {"name": name}}
+    for name, value in SYSTEM_PRIORITIES.items():
+        yield r.PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": _DESCRIPTIONS[name]}
     meta = {"name": "kubernetes", "namespace": "default"}
     component = {"component": "apiserver", "provider": "kubernetes"}
     port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}

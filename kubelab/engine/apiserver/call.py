@@ -44,6 +44,12 @@ class Call:
             return _refuse("dryRun", asked[0], ("All",))
         return bool(asked)
 
+    def keep_nothing(self) -> None:
+        """Make it a dry run: a body can ask for one, too."""
+        request = self.request
+        asked = [*request.query, ("dryRun", "All")]
+        self.request = type(request)(request.method, request.path, asked, request.headers, request.body)
+
     @property
     def field_validation(self) -> str:
         """``Strict``, ``Warn`` (when not said) or ``Ignore``."""

@@ -39,16 +39,13 @@ def delete_options(call: Call) -> Object:
             'supported values: "Foreground", "Background", "Orphan", nil'
         )
     if options.get("dryRun"):
-        call.request = type(call.request)(
-            call.request.method, call.request.path, [*call.request.query, ("dryRun", "All")],
-            call.request.headers, call.request.body,
-        )  # fmt: skip
+        call.keep_nothing()
     return options
 
 
 def delete(registry: Registry, call: Call, old: Stored, options: Object) -> tuple[Stored, bool]:
     """Delete one object: how it looks now, and whether it is gone already."""
-    _check_preconditions(call, old, options)
+    check_preconditions(call, old, options)
     if call.target.rtype is r.NAMESPACES:
         return _delete_namespace(registry, call, old)
     obj = copy(old.obj)
@@ -80,7 +77,8 @@ def _commit(registry: Registry, call: Call, old: Stored, obj: Object) -> Stored:
     return registry.store.put(call.target.rtype.storage_key, old.key, obj, kind, api_version)
 
 
-def _check_preconditions(call: Call, old: Stored, options: Object) -> None:
+def check_preconditions(call: Call, old: Stored, options: Object) -> None:
+    """Raises a 409 Status when the object is not the one that the client means."""
     asked = options.get("preconditions") or {}
     rtype, (_, name), meta = call.target.rtype, old.key, old.obj["metadata"]
     for member, what, have in (("uid", "UID", meta["uid"]), ("resourceVersion", "ResourceVersion", str(old.revision))):

@@ -22,6 +22,7 @@ from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.limits import check as check_limits
 from kubelab.engine.apiserver.limits import fill_in
 from kubelab.engine.apiserver.ownership import tracked
+from kubelab.engine.apiserver.priorities import admit_class
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.status import (
     already_exists,
@@ -82,6 +83,8 @@ class Registry:
             admit_pod(self.store, obj)
         elif rtype is r.INGRESSES:
             admit_ingress(self.store, obj)
+        elif rtype is r.PRIORITYCLASSES:
+            admit_class(self.store, obj)
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = call.timestamp
         kind.prepare_create(obj)
@@ -132,6 +135,8 @@ class Registry:
         errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
         call.warnings += kind.warnings(new)
+        if rtype is r.PRIORITYCLASSES:
+            admit_class(self.store, new)
         charges = self._quotas.charge(rtype, new, call.now, old.obj)
         self._allocate(rtype, new, old.key)
         new["metadata"]["resourceVersion"] = old.obj["metadata"]["resourceVersion"]

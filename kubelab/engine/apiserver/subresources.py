@@ -10,8 +10,8 @@ from kubelab.engine.apiserver.bodies import read_options
 from kubelab.engine.apiserver.call import Call, rfc3339
 from kubelab.engine.apiserver.content import parse_body, wanted
 from kubelab.engine.apiserver.decode import DecodeError, Decoder
-from kubelab.engine.apiserver.deletion import delete
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
+from kubelab.engine.apiserver.eviction import Evictions
 from kubelab.engine.apiserver.reads import Reader, respond
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.scale import scale_of, set_replicas
@@ -33,6 +33,7 @@ class Subresources:
         self._registry = registry
         self._reader = reader
         self._signer = signer
+        self._evictions = Evictions(registry)
         self._handlers: dict[str, Callable[[Call], ApiResponse]] = {
             "scale": self._scale,
             "binding": self._bind,
@@ -108,7 +109,7 @@ class Subresources:
 
     def _evict(self, call: Call) -> ApiResponse:
         body = read_options(call, "io.k8s.api.policy.v1.Eviction")
-        delete(self._registry, call, self._object(call), body.get("deleteOptions") or {})
+        self._evictions.evict(call, self._object(call), body)
         return success(call, code=201)
 
     def _keep(self, call: Call, old: Stored, obj: Object) -> Stored:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kubelab.engine.apiserver import quantity
+from kubelab.engine import quantity
 
 SERVICES = "/api/v1/namespaces/default/services"
 PODS = "/api/v1/namespaces/default/pods"
