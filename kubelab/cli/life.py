@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kubelab.clusters.base import Cluster
-    from kubelab.engine.options import ProxyMode, Tier
+    from kubelab.engine.options import ControlPlaneKind, ProxyMode, Tier
 
-EMBEDDED_ONLY = {"api_port": "--api-port", "tier": "--tier", "idle_hours": "--idle-hours"}
+EMBEDDED_ONLY = {"api_port": "--api-port", "tier": "--tier", "idle_hours": "--idle-hours", "plane": "--control-plane"}
 
 
 @click.command()
@@ -33,10 +33,13 @@ EMBEDDED_ONLY = {"api_port": "--api-port", "tier": "--tier", "idle_hours": "--id
 @click.option("--proxy-mode", "mode", type=click.Choice(["iptables", "nftables", "ipvs"]),
               help="What kube-proxy serves by.  [default: as it was, at first iptables]")  # fmt: skip
 @existing_options
+@click.option("--control-plane", "plane", type=click.Choice(["built-in", "upstream"]),
+              help="Ours, or Kubernetes' own programs (etcd, kube-apiserver …) from KUBEBUILDER_ASSETS, a conda "
+                   "environment or PATH.  [default: as it was, at first built-in]")  # fmt: skip
 @click.pass_context
 def up(
     context: click.Context, name: str, on: str | None, api_port: int | None, tier: str | None, idle_hours: float,
-    mode: str | None, **existing: Any,
+    mode: str | None, plane: str | None, **existing: Any,
 ) -> None:  # fmt: skip
     """Start the cluster, or find the one that runs."""
     from kubelab.clusters import find
@@ -50,7 +53,7 @@ def up(
     elif provider == "kind":
         _up_on_kind(name, mode)
     else:
-        _up_embedded(name, api_port, tier, idle_hours, mode)
+        _up_embedded(name, api_port, tier, idle_hours, mode, plane)
 
 
 def _only_on(what: str, context: click.Context, options: Mapping[str, str]) -> None:
@@ -89,8 +92,10 @@ def _say_how_to_get_in(cluster: Cluster) -> None:
     click.echo(f"  for kubectl export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
 
 
-def _up_embedded(name: str, api_port: int | None, tier: str | None, idle_hours: float, mode: str | None) -> None:
-    from kubelab.clusters.embedded import TIERS, EmbeddedCluster
+def _up_embedded(
+    name: str, api_port: int | None, tier: str | None, idle_hours: float, mode: str | None, plane: str | None
+) -> None:
+    from kubelab.clusters.embedded import BUILT_IN, TIERS, EmbeddedCluster
     from kubelab.engine.config import KUBERNETES_VERSION
 
     begin = time.monotonic()
@@ -99,6 +104,7 @@ def _up_embedded(name: str, api_port: int | None, tier: str | None, idle_hours: 
         tier=cast("Tier | None", tier),
         api_port=api_port or 0,
         idle_seconds=idle_hours * 3600,
+        control_plane=cast("ControlPlaneKind | None", plane),
     )
     found = cluster.status().running
     cluster.up()
@@ -106,9 +112,13 @@ def _up_embedded(name: str, api_port: int | None, tier: str | None, idle_hours: 
         cluster.set_proxy_mode(cast("ProxyMode", mode))
     facts = cluster.facts()
     came = "was up already" if found else f"is up after {time.monotonic() - begin:.1f} s"
-    click.echo(f"Cluster {name} {came}: Kubernetes {KUBERNETES_VERSION}, {len(facts['nodes'])} nodes.")
+    built_in = facts["control_plane"] == BUILT_IN
+    version = f"Kubernetes {KUBERNETES_VERSION}" if built_in else "Kubernetes' own control plane"
+    click.echo(f"Cluster {name} {came}: {version}, {len(facts['nodes'])} nodes.")
     click.echo(f"  nodes       {', '.join(facts['nodes'])}")
     click.echo(f"  packets     {TIERS[facts['tier']]}")
+    if not built_in:
+        click.echo(f"  upstream    {facts['control_plane']}")
     modes, details = cluster.proxy_modes(), cluster.proxy_mode_details()
     for said in sorted({f"{modes[node]} ({detail})" for node, detail in details.items() if detail}):
         click.echo(f"  kube-proxy  {said}")

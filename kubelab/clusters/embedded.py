@@ -19,14 +19,16 @@ from kubelab.clusters.conversation import Conversation, EmbeddedConversation
 from kubelab.clusters.process import EngineProcess, StartFailed
 from kubelab.engine import config
 from kubelab.engine.control.client import ControlError, EngineGone, EngineHangs, call
-from kubelab.engine.options import IDLE_SECONDS, Options, Tier
+from kubelab.engine.options import IDLE_SECONDS, ControlPlaneKind, Options, Tier
 from kubelab.engine.state import StateDir, StateError, state_of
 
-START_SECONDS = 60.0
+START_SECONDS = 90.0
 """How long a start may take on a slow machine (a Binder session begins with a cold disk)."""
 ANSWER_SECONDS = 5.0
 """An engine that does not say how it is for so long hangs, and is replaced."""
 RESET_SECONDS = 60.0
+BUILT_IN = "built in"
+"""What an engine says of its own control plane."""
 SWITCH_SECONDS = 120.0
 """For thousands of Services; for a lesson's few it takes less than a second."""
 
@@ -82,6 +84,7 @@ class EmbeddedCluster:
         tier: Tier | None = None,
         api_port: int = 0,
         idle_seconds: float = IDLE_SECONDS,
+        control_plane: ControlPlaneKind | None = None,
         engine: Sequence[str] = (sys.executable, "-m", "kubelab.engine"),
     ) -> None:
         """``tier`` and ``api_port`` say how to start it; None and 0 let the engine choose. Raises `ClusterError`."""
@@ -91,7 +94,7 @@ class EmbeddedCluster:
         chosen = tier or cast("Tier | None", os.environ.get("KUBELAB_TIER") or None)
         if chosen is not None and chosen not in TIERS:
             raise ClusterError(f"KUBELAB_TIER is {chosen!r}; it can be {', '.join(TIERS)}, or not set.")
-        self._options = Options(name, self.state.root, chosen, api_port, idle_seconds)
+        self._options = Options(name, self.state.root, chosen, api_port, idle_seconds, control_plane)
         self._engine = engine
 
     def __repr__(self) -> str:
@@ -206,7 +209,9 @@ class EmbeddedCluster:
             return Status(False, f"The engine of {self.name!r} does not answer; `{self._up_command}` restarts it.")
         except ControlError as error:
             return Status(False, str(error))
-        return Status(bool(facts["ready"]), facts["detail"])
+        plane = facts["control_plane"]
+        more = "" if plane == BUILT_IN else f"; its control plane is upstream's ({plane})"
+        return Status(bool(facts["ready"]), facts["detail"] + more)
 
     @property
     def _up_command(self) -> str:
@@ -227,6 +232,11 @@ class EmbeddedCluster:
         if asked.api_port and str(asked.api_port) != port:
             raise ClusterError(
                 f"Cluster {self.name!r} runs already, with its API on port {port}: take it down first to move it."
+            )
+        has = "built-in" if facts["control_plane"] == BUILT_IN else "upstream"
+        if asked.control_plane and asked.control_plane != has:
+            raise ClusterError(
+                f"Cluster {self.name!r} runs already, with the {has} control plane: take it down first to change that."
             )
         if asked.tier and asked.tier != facts["tier"]:
             raise ClusterError(

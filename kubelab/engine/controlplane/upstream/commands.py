@@ -74,8 +74,6 @@ def etcd(facts: Facts) -> list[str]:
         peer_trusted_ca_file=facts.etcd_authority,
         peer_cert_file=facts.etcd_server.cert,
         peer_key_file=facts.etcd_server.key,
-        snapshot_count=10000,
-        logger="zap",
         log_level="warn",
     )
 
@@ -119,8 +117,6 @@ def kube_controller_manager(facts: Facts) -> list[str]:
         cluster_name=facts.cluster,
         controllers="*",
         allocate_node_cidrs="false",
-        cluster_cidr=config.POD_CIDR,
-        service_cluster_ip_range=config.SERVICE_CIDR,
         root_ca_file=facts.authority.cert,
         cluster_signing_cert_file=facts.authority.cert,
         cluster_signing_key_file=facts.authority.key,

@@ -32,7 +32,7 @@ class Component:
     def __init__(self, name: str, argv: Sequence[str | Path], logs: Path, healthy: Healthy) -> None:
         self.name = name
         self._argv = [str(part) for part in argv]
-        self._log = logs / f"{name}.log"
+        self.log = logs / f"{name}.log"
         self._healthy = healthy
         self._process: asyncio.subprocess.Process | None = None
 
@@ -40,9 +40,9 @@ class Component:
         """Start it. Raises `ControlPlaneError`."""
         command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *self._argv]
         try:
-            if self._log.exists() and self._log.stat().st_size > LONGEST_LOG:
-                self._log.unlink()
-            output = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            if self.log.exists() and self.log.stat().st_size > LONGEST_LOG:
+                self.log.unlink()
+            output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, cwd="/"
@@ -77,9 +77,14 @@ class Component:
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             await self.start()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.returncode is None
+
     async def stop(self) -> None:
         """End it; quiet when it does not run."""
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None or not self.is_up:
             return
         self._process.terminate()
         try:
@@ -90,6 +95,6 @@ class Component:
             await self._process.wait()
 
     def _last_words(self) -> str:
-        lines = self._log.read_bytes()[-2000:].decode(errors="replace").splitlines() if self._log.exists() else []
+        lines = self.log.read_bytes()[-2000:].decode(errors="replace").splitlines() if self.log.exists() else []
         said = f": {lines[-1][-300:]}" if lines else ""
-        return f"{said} (see {self._log})."
+        return f"{said} (see {self.log})."

@@ -48,7 +48,8 @@ class Upstream:
     @property
     def description(self) -> str:
         """See the contract."""
-        return binaries.describe(self._binaries) if self._binaries else "upstream"
+        down = [f"{each.name} is down, see {each.log}" for each in self._components if not each.is_up]
+        return "; ".join([binaries.describe(self._binaries) if self._binaries else "upstream", *down])
 
     @property
     def last_request(self) -> float:
