@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kubelab.engine.apiserver.auth import ANONYMOUS, IN_PROCESS_HEADER
-from kubelab.engine.apiserver.call import Call
+from kubelab.engine.apiserver.access.impersonation import PREFIX, SEPARATOR
+from kubelab.engine.apiserver.auth import CERTIFICATE_HEADER, IN_PROCESS_HEADER, certificate_header
 from kubelab.engine.apiserver.content import LARGEST_BODY
-from kubelab.engine.apiserver.routing import parse
-from kubelab.engine.apiserver.status import StatusError, too_large, unauthorized
+from kubelab.engine.apiserver.status import StatusError, too_large
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 
 if TYPE_CHECKING:
@@ -92,13 +91,9 @@ class Serving:
 
     async def _upgraded(self, request: web.BaseRequest, asked: ApiRequest) -> web.StreamResponse | ApiResponse:
         try:
-            user = self._server.authenticate(_with_protocol_token(asked))
-            if user is None or user is ANONYMOUS:
-                raise unauthorized()
-            target = parse(asked.path)
-            if target is None or target.subresource not in ("exec", "attach", "portforward"):
-                return await self._server.handle(asked)
-            call = Call(asked, target, user, self._server.settings.clock())
+            call = self._server.upgrade(_with_protocol_token(asked))
+            if call is None:
+                return await self._server.handle(_with_protocol_token(asked))
             return await self._server.relay.relay(request, call)  # type: ignore[arg-type]
         except StatusError as error:
             return error.response()
@@ -146,10 +141,25 @@ async def _read(request: web.BaseRequest) -> ApiRequest | ApiResponse:
             if size > LARGEST_BODY:
                 return too_large().response()
         body = b"".join(parts)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    headers.pop(IN_PROCESS_HEADER, None)
+    headers = _headers_of(request)
     query = list(request.rel_url.query.items())
     return ApiRequest(request.method, request.rel_url.raw_path, query, headers, body)
+
+
+def _headers_of(request: web.BaseRequest) -> dict[str, str]:
+    """The headers by their lower-case names; of who asks, only what TLS vouches for."""
+    headers: dict[str, str] = {}
+    for each, value in request.headers.items():
+        name = each.lower()
+        if name.startswith(PREFIX) and name in headers:
+            value = f"{headers[name]}{SEPARATOR}{value}"
+        headers[name] = value
+    headers.pop(IN_PROCESS_HEADER, None)
+    headers.pop(CERTIFICATE_HEADER, None)
+    certificate = request.get_extra_info("peercert")
+    if certificate:
+        headers[CERTIFICATE_HEADER] = certificate_header(certificate)
+    return headers
 
 
 async def _send(request: web.BaseRequest, answer: ApiResponse) -> web.StreamResponse:

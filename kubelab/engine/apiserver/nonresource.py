@@ -13,8 +13,6 @@ from kubelab.engine.client.transport import ApiRequest, ApiResponse
 from kubelab.engine.config import KUBERNETES_VERSION
 
 HEALTH = ("/healthz", "/readyz", "/livez")
-PUBLIC = frozenset((*HEALTH, "/version", "/version/"))
-"""What may be asked without a token."""
 
 _DISCOVERY = "APIGroupDiscoveryList"
 

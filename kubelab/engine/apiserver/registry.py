@@ -37,6 +37,8 @@ from kubelab.engine.apiserver.validation.fields import FieldError, required
 from kubelab.engine.apiserver.validation.metadata import object_meta, object_meta_update
 
 Prepare = Callable[[Object, Object], None]
+Check = Callable[[Call, Object, Object | None], None]
+"""Asked with an object that is about to be written and the one in whose place it comes; raises a Status."""
 
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
                  "generateName", "selfLink")  # fmt: skip
@@ -45,8 +47,9 @@ _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGrace
 class Registry:
     """Writes to the store, by Kubernetes' rules."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, guard: Check) -> None:
         self.store = store
+        self._guard = guard
         self._allocations = ServiceAllocations(store.shelf(r.SERVICES.storage_key))
         self._limits = ByNamespace(store.shelf(r.LIMITRANGES.storage_key))
         self._quotas = Quotas(ByNamespace(store.shelf(r.RESOURCEQUOTAS.storage_key)))
@@ -78,6 +81,7 @@ class Registry:
         _own(meta, tracked(call, None, sent))
         if rtype.namespaced:
             namespace_accepts(self.store, rtype, *key)
+        self._guard(call, obj, None)
         if rtype is r.PODS:
             fill_in(self._limits.of(key[0]), obj)
             admit_pod(self.store, obj)
@@ -129,6 +133,7 @@ class Registry:
         managed_fields = tracked(call, old.obj, new)
         self._keep_metadata(new, old.obj)
         _own(new["metadata"], managed_fields)
+        self._guard(call, new, old.obj)
         if rtype.generation and kind.spec_changed(new, old.obj):
             new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
         errors = object_meta_update(new, old.obj) + object_meta(new, kind.name_rule)

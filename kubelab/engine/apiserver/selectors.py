@@ -146,24 +146,37 @@ def field_value(obj: Object, path: str) -> str:
 
 def field_selector(text: str, rtype: ResourceType) -> Predicate | None:
     """What ``fieldSelector=`` asks for; None when it asks for everything. Raises a 400 Status."""
-    terms = [part for part in text.split(",") if part.strip()]
+    terms = _field_terms(text)
     if not terms:
         return None
     own = rtype.custom.selectable if rtype.custom else FIELDS.get(rtype.kind, frozenset())
     known = _META_FIELDS | own
     tests: list[tuple[str, str, bool]] = []
-    for term in terms:
-        match = re.match(r"^(?P<path>[^=!]+)(?P<op>==|!=|=)(?P<value>.*)$", term.strip())
-        if match is None:
-            raise bad_request(f'invalid selector: "{text}"; can\'t understand "{term}"')
-        if match["path"] not in known:
-            raise bad_request(f"field label not supported: {match['path']}")
-        tests.append((match["path"], match["value"].replace("\\", ""), match["op"] != "!="))
+    for path, operator, value in terms:
+        if path not in known:
+            raise bad_request(f"field label not supported: {path}")
+        tests.append((path, value, operator != "!="))
 
     def matches(obj: Object) -> bool:
         return all((field_value(obj, path) == value) == equal for path, value, equal in tests)
 
     return matches
+
+
+def _field_terms(text: str) -> list[tuple[str, str, str]]:
+    """Path, operator and value of each term. Raises a 400 Status."""
+    terms: list[tuple[str, str, str]] = []
+    for term in (part for part in text.split(",") if part.strip()):
+        match = re.match(r"^(?P<path>[^=!]+)(?P<op>==|!=|=)(?P<value>.*)$", term.strip())
+        if match is None:
+            raise bad_request(f'invalid selector: "{text}"; can\'t understand "{term}"')
+        terms.append((match["path"], match["op"], match["value"].replace("\\", "")))
+    return terms
+
+
+def exact_fields(text: str) -> dict[str, str]:
+    """What a field selector demands by ``=``: whatever it selects has these values. Raises a 400 Status."""
+    return {path: value for path, operator, value in _field_terms(text) if operator != "!="}
 
 
 def both(first: Predicate | None, second: Predicate | None) -> Predicate | None:

@@ -12,7 +12,13 @@ from typing import Any
 
 from kubelab.engine.apiserver import bootstrap, nonresource
 from kubelab.engine.apiserver import resources as r
-from kubelab.engine.apiserver.auth import ANONYMOUS, Authenticator, TokenSigner, User
+from kubelab.engine.apiserver.access import Authorizer, attributes_of, attributes_to_create, verb_of
+from kubelab.engine.apiserver.access.aggregation import Aggregation
+from kubelab.engine.apiserver.access.escalation import Guard
+from kubelab.engine.apiserver.access.impersonation import impersonated
+from kubelab.engine.apiserver.access.policy import reconcile
+from kubelab.engine.apiserver.account_secrets import AccountSecrets, holds_token
+from kubelab.engine.apiserver.auth import MASTERS, Authenticator, User
 from kubelab.engine.apiserver.call import Call, rfc3339
 from kubelab.engine.apiserver.custom.definitions import Definitions
 from kubelab.engine.apiserver.deletion import delete
@@ -34,17 +40,17 @@ from kubelab.engine.apiserver.status import (
 )
 from kubelab.engine.apiserver.storage import Store, Stored
 from kubelab.engine.apiserver.subresources import Subresources
+from kubelab.engine.apiserver.tokens import TokenSigner
 from kubelab.engine.apiserver.watch import WatchHub
 from kubelab.engine.apiserver.writes import Writer
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 
 log = logging.getLogger(__name__)
 
-_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
-_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_SUBRESOURCE_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create"}
-_RELAYED = ("log", "exec", "attach", "portforward")
-_SERVER = User("system:apiserver", ("system:masters",))
+_FOR_COLLECTIONS, _FOR_OBJECTS = ("create", "deletecollection"), ("update", "patch")
+_STREAMS = ("exec", "attach", "portforward")
+_RELAYED = ("log", *_STREAMS)
+_SERVER = User("system:apiserver", (MASTERS,))
 
 
 class ApiServer:
@@ -56,11 +62,14 @@ class ApiServer:
         self._hub = WatchHub()
         self._signer = TokenSigner(settings.service_account_key, settings.issuer)
         self._authenticator = Authenticator(settings.tokens, self._signer, self._still_there)
-        self._registry = Registry(store)
+        self._authorizer = Authorizer(store)
+        self._registry = Registry(store, Guard(self._authorizer).check)
         self._reader = Reader(store, self._hub, settings.clock)
-        self._writer = Writer(self._registry, self._reader)
+        self._writer = Writer(self._registry, self._reader, self._authorizer)
         self._subresources = Subresources(self._registry, self._reader, self._signer)
-        self._reviews = Reviews(self._authenticator)
+        self._reviews = Reviews(self._authenticator, self._authorizer)
+        self._aggregation = Aggregation(store)
+        self._account_secrets = AccountSecrets(store, self._signer, settings.ca_pem)
         self._expiry = EventExpiry(store, settings)
         self._definitions = Definitions(
             store,
@@ -76,12 +85,20 @@ class ApiServer:
         settings = settings or ApiServerSettings()
         server = cls(Store(database, window=settings.watch_window), settings)
         server._ensure_all()
+        reconcile(server._store, rfc3339(settings.clock()))
+        server._settle()
         return server
 
     def _ensure_all(self) -> None:
         for rtype, obj in bootstrap.objects():
             self._ensure(rtype, obj)
+        self._settle()
+
+    def _settle(self) -> None:
+        """What follows from the request that was just answered."""
         self._definitions.settle()
+        self._aggregation.settle()
+        self._account_secrets.settle()
 
     def _ensure(self, rtype: r.ResourceType, obj: Object) -> None:
         meta = obj["metadata"]
@@ -122,22 +139,41 @@ class ApiServer:
             log.exception("%s %s failed", request.method, request.path)
             return internal("the request could not be answered; see the engine's log").response()
 
-    def authenticate(self, request: ApiRequest) -> User | None:
-        """Who asks; `ANONYMOUS` without a token, None with one that does not hold."""
-        return self._authenticator.user(request.headers, self.settings.clock())
+    def admit(self, request: ApiRequest) -> Call | None:
+        """The one door: who asks, in whose name, for what, and that they may. None: for a path that is no resource.
+
+        Raises a 401 or 403 Status.
+        """
+        now = self.settings.clock()
+        user = self._authenticator.user(request.headers, now)
+        if user is None:
+            raise unauthorized()
+        user = impersonated(user, request.headers, self._authorizer)
+        target = parse(request.path, self._definitions.catalogue)
+        if MASTERS not in user.groups:
+            self._authorizer.require(attributes_of(user, request, target))
+        return None if target is None else Call(request, target, user, now)
+
+    def upgrade(self, request: ApiRequest) -> Call | None:
+        """Like `admit`, for streams into a pod; None: nothing that streams. Who streams has to be allowed to create.
+
+        A websocket's request is a GET, which reading rights would let through; since 1.35 that is not enough.
+        """
+        call = self.admit(request)
+        if call is None or call.target.subresource not in _STREAMS:
+            return None
+        self._authorizer.require(attributes_to_create(call.user, call.target))
+        return call
 
     async def _answer(self, request: ApiRequest) -> ApiResponse:
-        user = self.authenticate(request)
-        if user is None or (user is ANONYMOUS and request.path not in nonresource.PUBLIC):
-            raise unauthorized()
-        target = parse(request.path, self._definitions.catalogue)
-        if target is None:
+        call = self.admit(request)
+        if call is None:
             return nonresource.answer(request, self._definitions.catalogue)
-        call = Call(request, target, user, self.settings.clock())
+        target = call.target
         if target.rtype.deprecation:
             call.warnings.append(target.rtype.deprecation)
         response = await self._dispatch(call)
-        self._definitions.settle()
+        self._settle()
         if call.warnings:
             shown = dict.fromkeys(call.warnings)
             response.headers["warning"] = ", ".join(f"299 - {_header_quoted(text)}" for text in shown)
@@ -147,11 +183,8 @@ class ApiServer:
         target, method = call.target, "GET" if call.request.method == "HEAD" else call.request.method
         if target.subresource:
             return await self._subresource(call, method)
-        verbs = _OBJECT_VERBS if target.name else _COLLECTION_VERBS
-        verb = verbs.get(method, "")
-        if verb in ("list", "get") and call.flag("watch"):
-            verb = "watch"
-        if verb not in target.rtype.verbs:
+        verb = verb_of(method, named=bool(target.name), watch=call.flag("watch"))
+        if verb not in target.rtype.verbs or verb in (_FOR_COLLECTIONS if target.name else _FOR_OBJECTS):
             raise method_not_allowed(target.rtype)
         if target.rtype in r.REVIEWS:
             return self._reviews.answer(call)
@@ -183,7 +216,7 @@ class ApiServer:
     async def _subresource(self, call: Call, method: str) -> ApiResponse:
         target = call.target
         sub = target.rtype.subresource(target.subresource)
-        verb = _SUBRESOURCE_VERBS.get(method, "")
+        verb = verb_of(method, named=True, watch=False)
         if sub is None or verb not in sub.verbs:
             raise method_not_allowed(target.rtype)
         if sub.name in _RELAYED:
@@ -192,7 +225,7 @@ class ApiServer:
             return self._verb(call, verb)
         return self._subresources.answer(call)
 
-    def _still_there(self, claims: dict[str, Any]) -> bool:
+    def _still_there(self, claims: dict[str, Any], token: str) -> bool:
         namespace = claims.get("namespace", "")
         account = claims.get("serviceaccount") or {}
         bound = [(r.SERVICEACCOUNTS, (namespace, account.get("name", "")), account.get("uid"))]
@@ -202,7 +235,9 @@ class ApiServer:
             bound.append((r.SECRETS, (namespace, claims["secret"].get("name", "")), claims["secret"].get("uid")))
         for rtype, key, uid in bound:
             stored = self._store.get(rtype.storage_key, key)
-            if stored is None or stored.obj["metadata"]["uid"] != uid:
+            if stored is None or (uid is not None and stored.obj["metadata"]["uid"] != uid):
+                return False
+            if uid is None and not holds_token(stored.obj, token):
                 return False
         return True
 

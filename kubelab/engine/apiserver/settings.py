@@ -17,6 +17,8 @@ class ApiServerSettings:
     service_account_key: bytes | None = None
     """PEM of the EC (P-256) private key that signs service account tokens; a fresh one when None."""
     issuer: str = "https://kubernetes.default.svc.cluster.local"
+    ca_pem: bytes = b""
+    """The authority that has signed the server's certificate, for Secrets with a service account's token."""
     kubelet_tls: ssl.SSLContext | None = None
     """With the client certificate that kubelets ask for; None where no kubelet is to be dialled."""
     clock: Callable[[], float] = time.time

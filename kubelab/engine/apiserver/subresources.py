@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubelab.engine.apiserver import resources as r
-from kubelab.engine.apiserver.auth import TokenSigner
 from kubelab.engine.apiserver.bodies import read_options
 from kubelab.engine.apiserver.call import Call, rfc3339
 from kubelab.engine.apiserver.content import parse_body, wanted
@@ -17,6 +16,7 @@ from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.scale import scale_of, set_replicas
 from kubelab.engine.apiserver.status import bad_request, conflict, invalid, method_not_allowed
 from kubelab.engine.apiserver.storage import Stored
+from kubelab.engine.apiserver.tokens import TokenSigner
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 from kubelab.engine.apiserver.writes import JSON_PATCH, MERGE_PATCH, patched, success
 from kubelab.engine.client.transport import ApiResponse
@@ -40,7 +40,6 @@ class Subresources:
             "eviction": self._evict,
             "finalize": self._finalize,
             "token": self._token,
-            "ephemeralcontainers": self._refused_change,
             "resize": self._refused_change,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.access import Authorizer, attributes_to_create
 from kubelab.engine.apiserver.bodies import check_type, decode, read_object, refuse_unknown_in_patch
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.content import parse_body, wanted
@@ -32,9 +33,10 @@ _ANSWERS_WITH_OBJECT = (r.PODS, r.SERVICES, r.SERVICEACCOUNTS)
 class Writer:
     """Answers writes through the registry."""
 
-    def __init__(self, registry: Registry, reader: Reader) -> None:
+    def __init__(self, registry: Registry, reader: Reader, authorizer: Authorizer) -> None:
         self._registry = registry
         self._reader = reader
+        self._authorizer = authorizer
 
     def create(self, call: Call) -> ApiResponse:
         """POST to a collection."""
@@ -52,6 +54,7 @@ class Writer:
                 obj["metadata"]["name"] = target.name
                 obj["metadata"].pop("resourceVersion", None)
                 obj["metadata"].pop("uid", None)
+                self._authorizer.require(attributes_to_create(call.user, target))
                 return self._reader.answer(call, self._registry.create(call, obj), 201)
             raise not_found(rtype, target.name)
         return self._reader.answer(call, self._registry.replace(call, old, obj, self._prepare(call)))
@@ -102,6 +105,7 @@ class Writer:
         _check_namespace(config, target.namespace)
         made = apply_patch(call, kind_of(rtype).to_view(old.obj) if old else None, config)
         if old is None:
+            self._authorizer.require(attributes_to_create(call.user, target))
             return self._reader.answer(call, self._registry.create(call, made), 201)
         return self._reader.answer(call, self._registry.replace(call, old, made, self._prepare(call)))
 

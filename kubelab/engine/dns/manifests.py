@@ -9,14 +9,15 @@ from kubelab.engine.config import DNS_SERVICE_IP
 Object = dict[str, Any]
 
 NAMESPACE = "kube-system"
+ROLE = "system:coredns"
 IMAGE = "registry.k8s.io/coredns/coredns:v1.14.2"
 
 _LABELS = {"k8s-app": "kube-dns"}
 
 
 def manifests() -> list[Object]:
-    """ServiceAccount, Service ``kube-dns`` and Deployment ``coredns``, in the order in which to create them."""
-    return [_service_account(), _service(), _deployment()]
+    """Account, its rights, Service ``kube-dns`` and Deployment ``coredns``, in the order in which to create them."""
+    return [_service_account(), _role(), _binding(), _service(), _deployment()]
 
 
 def _service_account() -> Object:
@@ -24,6 +25,28 @@ def _service_account() -> Object:
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": {"name": "coredns", "namespace": NAMESPACE},
+    }
+
+
+def _role() -> Object:
+    reads = (("", ["endpoints", "services", "pods", "namespaces"]), ("discovery.k8s.io", ["endpointslices"]))
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": ROLE},
+        "rules": [
+            {"apiGroups": [group], "resources": resources, "verbs": ["list", "watch"]} for group, resources in reads
+        ],
+    }
+
+
+def _binding() -> Object:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": ROLE},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": "coredns", "namespace": NAMESPACE}],
     }
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from kubelab.engine import config
 from kubelab.engine.apiserver import ApiServer, ApiServerSettings
-from kubelab.engine.apiserver.auth import IN_PROCESS_HEADER, User
+from kubelab.engine.apiserver.auth import ADMIN, IN_PROCESS_HEADER
+from kubelab.engine.apiserver.call import Call
 from kubelab.engine.client import ApiRequest, ApiResponse, Client, InProcessTransport
 from kubelab.engine.client.resources import NODES, SERVICEACCOUNTS
 from kubelab.engine.pki import PKI
@@ -31,10 +32,9 @@ class Server(ApiServer):
 
     available = True
 
-    def authenticate(self, request: ApiRequest) -> User | None:
-        return super().authenticate(
-            ApiRequest(request.method, request.path, request.query, {**request.headers, IN_PROCESS_HEADER: "admin"})
-        )
+    def admit(self, request: ApiRequest) -> Call | None:
+        headers = {**request.headers, IN_PROCESS_HEADER: ADMIN}
+        return super().admit(ApiRequest(request.method, request.path, request.query, headers, request.body))
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         answer = await super().handle(request)
@@ -61,7 +61,7 @@ class FakeApi:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.server: Server = self.do(self._start())  # type: ignore[assignment]
-        self.client = Client(InProcessTransport(self.server, "admin"))
+        self.client = Client(InProcessTransport(self.server, ADMIN))
         self.do(self._furnish())
 
     async def _start(self) -> Server:

@@ -87,7 +87,7 @@ async def test_a_service_gets_an_address_that_leads_to_the_healthy_node(monkeypa
     monkeypatch.setattr(street, "_command", command)
     monkeypatch.setattr(balancer, "is_healthy", healthy)
     server = ApiServer.open(":memory:")
-    client = Client(InProcessTransport(server, "system:test"))
+    client = Client(InProcessTransport(server, "kubernetes-admin"))
     for name, ip in (("demo-worker", "172.18.0.3"), ("demo-worker2", "172.18.0.4")):
         await client.create(NODES, {"metadata": {"name": name}})
         status = {"status": {"addresses": [{"type": "InternalIP", "address": ip}]}}

@@ -102,9 +102,9 @@ def tls_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def server(clock: Clock, tls_folder: Path) -> AsyncIterator[ApiServer]:
     kubelets = ssl.create_default_context(cafile=str(tls_folder / "ca.crt"))
-    settings = ApiServerSettings(tokens={TOKEN: "learner"}, clock=clock, kubelet_tls=kubelets)
+    settings = ApiServerSettings(tokens={TOKEN: "kubernetes-admin"}, clock=clock, kubelet_tls=kubelets)
     server = ApiServer.open(":memory:", settings)
-    client = Client(InProcessTransport(server, "system:test"))
+    client = Client(InProcessTransport(server, "kubernetes-admin"))
     await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")
     yield server
     await server.close()
@@ -112,7 +112,7 @@ async def server(clock: Clock, tls_folder: Path) -> AsyncIterator[ApiServer]:
 
 @pytest.fixture
 def client(server: ApiServer) -> Client:
-    return Client(InProcessTransport(server, "system:test"))
+    return Client(InProcessTransport(server, "kubernetes-admin"))
 
 
 @pytest.fixture

@@ -19,10 +19,13 @@ async def whoami(api, token: str) -> dict | None:
 
 
 async def test_a_known_token_has_a_name(api) -> None:
-    assert await whoami(api, "a-token") == {"username": "learner", "groups": ["system:masters", "system:authenticated"]}
+    assert await whoami(api, "a-token") == {
+        "username": "kubernetes-admin",
+        "groups": ["system:masters", "system:authenticated"],
+    }
 
 
-@pytest.mark.parametrize("header", ["Bearer nope", "Bearer a.b.c", "Bearer ", "Basic eDp5", "Bearer é.é.é", ""])
+@pytest.mark.parametrize("header", ["Bearer nope", "Bearer a.b.c", "Bearer ", "Basic eDp5", "Bearer é.é.é"])
 async def test_everything_else_is_unauthorized(api, header) -> None:
     answer = await api.get("/api/v1/pods", authorization=header)
     assert (answer.code, answer.body["reason"], answer.body["message"]) == (401, "Unauthorized", "Unauthorized")
@@ -31,7 +34,9 @@ async def test_everything_else_is_unauthorized(api, header) -> None:
 async def test_health_and_version_are_for_everybody(api) -> None:
     assert (await api.get("/readyz", authorization="")).code == 200
     assert (await api.get("/version", authorization="")).code == 200
-    assert (await api.get("/api", authorization="")).code == 401
+    refused = await api.get("/api", authorization="")
+    assert refused.code == 403
+    assert refused.body["message"] == 'forbidden: User "system:anonymous" cannot get path "/api"'
 
 
 async def test_a_service_account_gets_a_token_that_says_who_it_is(api, clock) -> None:
@@ -85,7 +90,7 @@ async def test_a_token_outlives_the_server_when_the_key_does(tmp_path, api_of) -
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    settings = ApiServerSettings(tokens={"a-token": "x"}, service_account_key=pem)
+    settings = ApiServerSettings(tokens={"a-token": "kubernetes-admin"}, service_account_key=pem)
     first = ApiServer.open(tmp_path / "db", settings)
     await api_of(first).post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
     token = (await api_of(first).post(f"{ACCOUNT}/token", {"spec": {}})).body["status"]["token"]
@@ -102,14 +107,47 @@ async def test_a_token_lasts_ten_minutes_at_least(api, why) -> None:
     ]
 
 
-async def test_everybody_may_do_everything_for_now(api) -> None:
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    asked = {"spec": {"resourceAttributes": {"verb": "create", "resource": "pods"}}}
-    assert (await api.post(path, asked)).body["status"] == {"allowed": True}
-
-
 async def test_a_token_can_be_reviewed(api) -> None:
     path = "/apis/authentication.k8s.io/v1/tokenreviews"
     good = (await api.post(path, {"spec": {"token": "a-token"}})).body["status"]
-    assert (good["authenticated"], good["user"]["username"]) == (True, "learner")
+    assert (good["authenticated"], good["user"]["username"]) == (True, "kubernetes-admin")
     assert "authenticated" not in (await api.post(path, {"spec": {"token": "no"}})).body["status"]
+
+
+async def test_a_reviewer_says_for_which_audience_a_token_must_be_meant(api) -> None:
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    request = {"spec": {"audiences": ["vault", "other"]}}
+    token = (await api.post(f"{ACCOUNT}/token", request)).body["status"]["token"]
+    good = (await api.post(path, {"spec": {"token": token, "audiences": ["vault", "mail"]}})).body["status"]
+    assert (good["authenticated"], good["audiences"]) == (True, ["vault"])
+    for audiences in (["mail"], []):
+        answer = await api.post(path, {"spec": {"token": token, "audiences": audiences}})
+        assert "authenticated" not in answer.body["status"]
+
+
+async def test_a_secret_of_the_accounts_type_is_given_a_token_that_lives_as_long_as_it(api, clock) -> None:
+    secrets = "/api/v1/namespaces/default/secrets"
+    annotations = {"kubernetes.io/service-account.name": "default"}
+    wish = {"metadata": {"name": "robot", "annotations": annotations}, "type": "kubernetes.io/service-account-token"}
+    assert (await api.post(secrets, wish)).code == 201
+    made = (await api.get(f"{secrets}/robot")).body
+    assert sorted(made["data"]) == ["ca.crt", "namespace", "token"]
+    token = base64.b64decode(made["data"]["token"]).decode()
+    clock.forward(10 * 365 * 86400)
+    user = await whoami(api, token)
+    assert user is not None
+    assert user["username"] == "system:serviceaccount:default:default"
+    await api.delete(f"{secrets}/robot")
+    assert await whoami(api, token) is None
+
+
+async def test_a_token_secret_goes_with_its_account_and_is_not_kept_for_one_that_is_not_there(api) -> None:
+    secrets = "/api/v1/namespaces/default/secrets"
+    for name in ("default", "nobody"):
+        annotations = {"kubernetes.io/service-account.name": name}
+        wish = {"metadata": {"name": f"of-{name}", "annotations": annotations}}
+        await api.post(secrets, {**wish, "type": "kubernetes.io/service-account-token"})
+    assert (await api.get(f"{secrets}/of-nobody")).code == 404
+    assert (await api.get(f"{secrets}/of-default")).code == 200
+    await api.delete(ACCOUNT)
+    assert (await api.get(f"{secrets}/of-default")).code == 404

@@ -97,4 +97,4 @@ async def test_kr8s(kubeconfig_path, make) -> None:
         assert service.spec.ports[0].nodePort >= 30086
         await pod.delete()
         assert not await pod.exists()
-        assert await client.whoami() == "learner"
+        assert await client.whoami() == "kubernetes-admin"

@@ -219,7 +219,7 @@ async def test_two_definitions_cannot_have_the_same_names(api) -> None:
 
 
 async def test_definitions_and_objects_outlive_the_server(tmp_path, api_of) -> None:
-    settings = ApiServerSettings(tokens={"a-token": "learner"})
+    settings = ApiServerSettings(tokens={"a-token": "kubernetes-admin"})
     server = ApiServer.open(tmp_path / "store", settings)
     await api_of(server).post(CRDS, definition("gears", "Gear", scope="Cluster"))
     await api_of(server).post("/apis/example.test/v1/gears", widget())

@@ -40,9 +40,11 @@ async def test_the_engines_own_client_over_https(https, tls_folder) -> None:
         await client.close()
 
 
-async def test_nobody_on_the_network_is_a_component_of_this_process(session) -> None:
-    async with session.get("/api/v1/pods", headers={"kubelab-in-process-user": "system:node"}) as answer:
-        assert answer.status == 401
+@pytest.mark.parametrize("header", ["kubelab-in-process-user", "Kubelab-Certificate-Subject"])
+async def test_nobody_on_the_network_is_a_component_of_this_process(session, header) -> None:
+    async with session.get("/api/v1/pods", headers={header: "kubernetes-admin"}) as answer:
+        assert answer.status == 403
+        assert "system:anonymous" in (await answer.json())["message"]
 
 
 async def test_a_watch_whose_client_has_gone_is_forgotten(session, server) -> None:
@@ -191,7 +193,7 @@ async def test_exec_without_a_websocket_or_a_token_is_refused(session, placed) -
         assert (answer.status, (await answer.json())["message"]) == (400, "Upgrade request required")
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await session.ws_connect(path)
-    assert refused.value.status == 401
+    assert refused.value.status == 403
 
 
 async def test_a_node_that_does_not_answer_is_an_internal_error_in_one_sentence(api, session, make) -> None:

@@ -268,7 +268,7 @@ async def test_a_services_name_is_a_dns_label(api, make, why) -> None:
 async def test_allocations_are_known_again_after_a_restart(tmp_path, api_of, make) -> None:
     from kubelab.engine.apiserver import ApiServer, ApiServerSettings
 
-    settings = ApiServerSettings(tokens={"a-token": "x"})
+    settings = ApiServerSettings(tokens={"a-token": "kubernetes-admin"})
     first = ApiServer.open(tmp_path / "db", settings)
     spec = {"type": "NodePort", "clusterIP": "10.96.0.20", "ports": [{"port": 80, "nodePort": 30005}]}
     await api_of(first).post(SERVICES, make.service("a", **spec))

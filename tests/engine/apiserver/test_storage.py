@@ -18,7 +18,7 @@ from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.client.resources import CONFIGMAPS
 
 async def main():
-    client = Client(InProcessTransport(ApiServer.open(sys.argv[1]), "writer"))
+    client = Client(InProcessTransport(ApiServer.open(sys.argv[1]), "kubernetes-admin"))
     for number in range(100_000):
         await client.create(CONFIGMAPS, {"metadata": {"name": f"n{number}"}}, "default")
         print(number, flush=True)
@@ -79,7 +79,7 @@ async def test_kill_minus_nine_loses_nothing_that_was_acknowledged(tmp_path: Pat
     database = tmp_path / "db"
     acknowledged = await asyncio.to_thread(_kill_a_writer, database)
     server = ApiServer.open(database)
-    client = Client(InProcessTransport(server, "reader"))
+    client = Client(InProcessTransport(server, "kubernetes-admin"))
     kept = {item["metadata"]["name"] for item in (await client.list(CONFIGMAPS, "default"))["items"]}
     await server.close()
     assert {f"n{number}" for number in acknowledged} <= kept

@@ -90,7 +90,7 @@ async def test_a_node_agent_watches_only_its_own_pods(api, make) -> None:
 
 
 async def test_a_version_that_is_forgotten_is_expired(api_of) -> None:
-    server = ApiServer.open(":memory:", ApiServerSettings(tokens={"a-token": "x"}, watch_window=5))
+    server = ApiServer.open(":memory:", ApiServerSettings(tokens={"a-token": "kubernetes-admin"}, watch_window=5))
     api = api_of(server)
     for number in range(10):
         await api.post(CM, {"metadata": {"name": f"n{number}"}})

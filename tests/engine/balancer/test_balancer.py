@@ -79,7 +79,7 @@ class Street:
 @pytest.fixture
 async def client():
     server = ApiServer.open(":memory:")
-    client = Client(InProcessTransport(server, "system:admin"))
+    client = Client(InProcessTransport(server, "kubernetes-admin"))
     yield client
     await server.close()
 

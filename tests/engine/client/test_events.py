@@ -16,7 +16,7 @@ POD = {
 @pytest.fixture
 async def api():
     server = ApiServer.open(":memory:")
-    yield Client(InProcessTransport(server, "system:test"))
+    yield Client(InProcessTransport(server, "kubernetes-admin"))
     await server.close()
 
 

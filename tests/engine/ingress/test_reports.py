@@ -20,7 +20,7 @@ NO_SERVICE = Problem(Origin(SHOP, "spec.rules[0]"), "ServiceNotFound", "there is
 @pytest.fixture
 async def client():
     server = ApiServer.open(":memory:")
-    yield Client(InProcessTransport(server, "system:admin"))
+    yield Client(InProcessTransport(server, "kubernetes-admin"))
     await server.close()
 
 

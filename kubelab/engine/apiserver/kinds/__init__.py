@@ -25,6 +25,7 @@ from kubelab.engine.apiserver.kinds.policies import (
     PriorityClassKind,
     ResourceQuotaKind,
 )
+from kubelab.engine.apiserver.kinds.rbac import BindingKind, RoleKind
 from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.kinds.sets import ControllerRevisionKind, DaemonSetKind, StatefulSetKind
 from kubelab.engine.apiserver.kinds.workloads import DeploymentKind, ReplicaSetKind
@@ -51,6 +52,10 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.INGRESSCLASSES: IngressClassKind,
     r.CUSTOMRESOURCEDEFINITIONS: DefinitionKind,
     r.LEASES: LeaseKind,
+    r.ROLES: RoleKind,
+    r.ROLEBINDINGS: BindingKind,
+    r.CLUSTERROLES: RoleKind,
+    r.CLUSTERROLEBINDINGS: BindingKind,
     r.EVENTS: EventKind,
     r.EVENTS_V1: EventKind,
 }

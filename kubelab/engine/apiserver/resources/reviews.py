@@ -46,6 +46,15 @@ SELF_SUBJECT_RULES_REVIEWS = ResourceType(
     namespaced=False,
     verbs=("create",),
 )
+LOCAL_SUBJECT_ACCESS_REVIEWS = ResourceType(
+    "authorization.k8s.io",
+    "v1",
+    "localsubjectaccessreviews",
+    "localsubjectaccessreview",
+    "LocalSubjectAccessReview",
+    _AUTHZ + "LocalSubjectAccessReview",
+    verbs=("create",),
+)
 SUBJECT_ACCESS_REVIEWS = ResourceType(
     "authorization.k8s.io",
     "v1",

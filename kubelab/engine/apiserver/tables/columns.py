@@ -16,6 +16,7 @@ from kubelab.engine.apiserver.tables.ingress import (
 )
 from kubelab.engine.apiserver.tables.pods import POD_COLUMNS, pod_cells
 from kubelab.engine.apiserver.tables.policies import POLICY_TABLES
+from kubelab.engine.apiserver.tables.rbac import BINDING_COLUMNS, ROLE_COLUMNS, binding_cells, role_cells
 from kubelab.engine.apiserver.tables.sets import SET_TABLES
 
 _LOAD_BALANCER_WIDTH = 16
@@ -282,6 +283,10 @@ TABLES: dict[str, TableOf] = {
         (NAME, Column("Created At", "date", description="When it was created.")),
         lambda obj, now: [_name(obj), obj["metadata"]["creationTimestamp"]],
     ),
+    "Role": TableOf(ROLE_COLUMNS, role_cells),
+    "ClusterRole": TableOf(ROLE_COLUMNS, role_cells),
+    "RoleBinding": TableOf(BINDING_COLUMNS, binding_cells),
+    "ClusterRoleBinding": TableOf(BINDING_COLUMNS, binding_cells),
     "Lease": TableOf(
         (NAME, Column("Holder", description="The identity of the holder of the lease."), AGE),
         lambda obj, now: [_name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), c.age(obj, now)],

@@ -51,7 +51,7 @@ class Cluster:
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self.clock = Clock()
-        self.api = self.client_for("system:admin")
+        self.api = self.client_for("kubernetes-admin")
         self.holds_deletions = False
         self.informers = {resource: Informer(self.api, resource) for resource in WATCHED}
         self._changed = asyncio.Event()

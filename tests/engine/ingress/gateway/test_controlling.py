@@ -100,7 +100,7 @@ class Cluster:
 @pytest.fixture
 async def cluster(tmp_path, default):
     server = ApiServer.open(":memory:")
-    client = Client(InProcessTransport(server, "system:admin"))
+    client = Client(InProcessTransport(server, "kubernetes-admin"))
     await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
     yield Cluster(client, tmp_path, default)
     await server.close()
