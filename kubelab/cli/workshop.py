@@ -69,7 +69,7 @@ def create(
     """
     from dataclasses import replace
 
-    from kubelab.workshop.access import open_cluster
+    from kubelab.workshop.access import elsewhere, open_cluster
     from kubelab.workshop.facts import ask
     from kubelab.workshop.handout import Handout
     from kubelab.workshop.making import make
@@ -87,7 +87,7 @@ def create(
         with _bar("namespaces", len(everyone)) as done:
             made = make(access, plan, facts, everyone, done)
         if server:
-            access = replace(access, address=replace(access.address, server=server))
+            access = replace(access, address=elsewhere(access, server))
         well = [each for each in made if not each.problem]
         with _bar("kubeconfigs", len(well)) as done:
             given = handout.give(access, plan, well, round(hours * 3600), renew=renew, done=done)

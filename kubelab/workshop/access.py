@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from kubelab.lab.api import Api, KubeconfigApi, Object
 from kubelab.lab.errors import ApiError, LabError
@@ -73,6 +74,19 @@ class Access:
                 pool.shutdown(cancel_futures=True)
                 raise
             return results
+
+
+def elsewhere(access: Access, server: str) -> Address:
+    """The same API server at another address: of a name inside the cluster (``.svc``) the certificate is the cluster's.
+
+    Raises `ApiError`.
+    """
+    name = urlsplit(server).hostname or ""
+    if not name.endswith((".svc", ".svc.cluster.local")):
+        return replace(access.address, server=server)
+    # every namespace has it: https://kubernetes.io/docs/concepts/security/service-accounts/
+    root = access.request("GET", "/api/v1/namespaces/default/configmaps/kube-root-ca.crt")
+    return Address(server, root["data"]["ca.crt"], context=access.address.context)
 
 
 def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> Access:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from kubelab.cli.workshop import workshop
@@ -46,9 +48,18 @@ def test_who_could_not_be_given_a_namespace_is_named(kubelab, cluster):
     assert "✘ Ada Lovelace: The Namespace workshop-ada-lovelace is there already" in made.stderr
 
 
-def test_learners_may_reach_the_api_at_another_address(kubelab, tmp_path):
-    kubelab("create", "--learners", "names.csv", "--server", "https://kubernetes.default.svc", "--out", "here")
-    assert "server: https://kubernetes.default.svc" in (tmp_path / "here" / "ada-lovelace.kubeconfig").read_text()
+def test_learners_may_reach_the_api_at_another_address(kubelab, cluster, tmp_path):
+    cluster.put("/api/v1/namespaces/default/configmaps/kube-root-ca.crt", "ConfigMap", data={"ca.crt": "of the inside"})
+    authorities = {}
+    for server in ("https://kubernetes.default.svc", "https://api.example.test"):
+        assert kubelab("create", "--learners", "names.csv", "--server", server, "--out", "here").exit_code == 0
+        config = yaml.safe_load((tmp_path / "here" / "ada-lovelace.kubeconfig").read_text())
+        at = config["clusters"][0]["cluster"]
+        authorities[at["server"]] = base64.b64decode(at["certificate-authority-data"]).decode()
+    assert authorities == {
+        "https://kubernetes.default.svc": "of the inside",
+        "https://api.example.test": "-----BEGIN CERTIFICATE-----\n",
+    }
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_a_server_that_is_busy_is_asked_again(access, cluster, everyone, monkeyp
 
 def test_who_may_not_make_a_workshop_is_told_before_anything_is_made(access, cluster):
     cluster.denied = {"resourcequotas"}
-    with pytest.raises(WorkshopError, match="You may not create resourcequotas .* needs an administrator"):
+    with pytest.raises(WorkshopError, match=r"You may not create resourcequotas .* needs an administrator"):
         ask(access)
 
 
@@ -118,7 +118,7 @@ def test_facts_are_asked_of_the_cluster(access, cluster):
     assert ask(access).pod_ranges == ()
     assert ask(access, ("other",)).ingress_namespaces == ("other",)
     del cluster.objects["/apis/networking.k8s.io/v1/ingressclasses/kubelab"]
-    assert [note.split(":")[0] for note in ask(access).notes][0] == "There is no IngressClass here"
+    assert ask(access).notes[0].split(":")[0] == "There is no IngressClass here"
 
 
 def test_each_kubeconfig_leads_to_the_own_namespace_and_only_its_owner_reads_it(give):
@@ -166,7 +166,7 @@ def test_a_later_list_of_newcomers_adds_to_the_handout(give, made, access, tmp_p
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(WorkshopError, match="cannot be written .* --out names a folder"):
+    with pytest.raises(WorkshopError, match=r"cannot be written .* --out names a folder"):
         Handout(tmp_path / "file" / "out")
 
 

@@ -1,0 +1,46 @@
+"""Print a Secret a learner, from the folder that `kubelab workshop create` has written.
+
+usage: python deploy/jupyterhub/user_secrets.py FOLDER [NAMESPACE] | kubectl apply -f -
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+NAMESPACE = "jupyterhub"
+"""Where the chart is installed."""
+
+
+def secrets(folder: Path, namespace: str = NAMESPACE) -> Iterator[dict[str, Any]]:
+    """``kubeconfig-ada`` and so on, as ``values.yaml`` mounts them. Raises `OSError`."""
+    with (folder / "handout.csv").open(newline="", encoding="utf-8") as handout:
+        for row in csv.DictReader(handout):
+            kubeconfig = (folder / row["kubeconfig"]).read_bytes()
+            yield {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": f"kubeconfig-{row['learner']}", "namespace": namespace},
+                "type": "Opaque",
+                "data": {"config": base64.b64encode(kubeconfig).decode()},
+            }
+
+
+def main(argv: list[str]) -> None:
+    """Print them as one List. Raises SystemExit."""
+    if not 1 <= len(argv) <= 2:
+        raise SystemExit(__doc__)
+    try:
+        items = list(secrets(Path(argv[0]), *argv[1:]))
+    except OSError as error:
+        raise SystemExit(f"{error.filename} cannot be read: {error.strerror}.") from error
+    print(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
