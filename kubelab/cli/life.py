@@ -112,7 +112,7 @@ def _up_embedded(
         cluster.set_proxy_mode(cast("ProxyMode", mode))
     facts = cluster.facts()
     came = "was up already" if found else f"is up after {time.monotonic() - begin:.1f} s"
-    built_in = facts["control_plane"] == BUILT_IN
+    built_in = facts.get("control_plane", BUILT_IN) == BUILT_IN
     version = f"Kubernetes {KUBERNETES_VERSION}" if built_in else "Kubernetes' own control plane"
     click.echo(f"Cluster {name} {came}: {version}, {len(facts['nodes'])} nodes.")
     click.echo(f"  nodes       {', '.join(facts['nodes'])}")

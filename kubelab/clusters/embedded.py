@@ -28,7 +28,7 @@ ANSWER_SECONDS = 5.0
 """An engine that does not say how it is for so long hangs, and is replaced."""
 RESET_SECONDS = 60.0
 BUILT_IN = "built in"
-"""What an engine says of its own control plane."""
+"""What an engine says of its own control plane; one of before there was a choice says nothing."""
 SWITCH_SECONDS = 120.0
 """For thousands of Services; for a lesson's few it takes less than a second."""
 
@@ -209,7 +209,7 @@ class EmbeddedCluster:
             return Status(False, f"The engine of {self.name!r} does not answer; `{self._up_command}` restarts it.")
         except ControlError as error:
             return Status(False, str(error))
-        plane = facts["control_plane"]
+        plane = facts.get("control_plane", BUILT_IN)
         more = "" if plane == BUILT_IN else f"; its control plane is upstream's ({plane})"
         return Status(bool(facts["ready"]), facts["detail"] + more)
 
@@ -233,7 +233,7 @@ class EmbeddedCluster:
             raise ClusterError(
                 f"Cluster {self.name!r} runs already, with its API on port {port}: take it down first to move it."
             )
-        has = "built-in" if facts["control_plane"] == BUILT_IN else "upstream"
+        has = "built-in" if facts.get("control_plane", BUILT_IN) == BUILT_IN else "upstream"
         if asked.control_plane and asked.control_plane != has:
             raise ClusterError(
                 f"Cluster {self.name!r} runs already, with the {has} control plane: take it down first to change that."
