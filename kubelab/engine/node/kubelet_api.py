@@ -45,8 +45,10 @@ class KubeletApi:
         found = self._container(worker, container)
         folder = self._agent.host.logs / worker.uid / container
         if options.previous:
-            path = folder / f"{found.record.restarts - 1}.log"
-            if not path.exists():
+            # In a crash loop the run that ended last is the one before: the next has not begun.
+            run = found.record.restarts - ("waiting" not in found.record.state)
+            path = folder / f"{run}.log"
+            if not found.record.last_state or not path.exists():
                 raise Refused(BAD, f'previous terminated container "{container}" in pod "{pod}" not found')
             return read(path, options, None)
         waiting = found.record.state.get("waiting")

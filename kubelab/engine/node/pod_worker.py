@@ -15,7 +15,7 @@ from kubelab.engine.node.clock import Deadline, cancel, first, parse, stamp
 from kubelab.engine.node.container import Container
 from kubelab.engine.node.host import Host
 from kubelab.engine.node.records import ContainerRecord, ephemeral_record, records_of
-from kubelab.engine.node.sources import Reference
+from kubelab.engine.node.references import references_of
 from kubelab.engine.node.status import PodRecord, phase
 from kubelab.engine.node.status_writer import StatusWriter
 from kubelab.engine.node.volumes import VolumeFailed, Volumes
@@ -121,20 +121,21 @@ class PodWorker:
 
     async def run(self) -> None:
         """Run the pod to its end, and take it away when it is deleted."""
-        self._host.sources.listen(self._source_changed)
-        try:
-            if not self._finished:
+        if not self._finished:
+            named = references_of(self.record.pod)
+            for reference in named:
+                self._host.sources.follow(reference, self._source_changed)
+            try:
                 await self._live_or_stop()
-                await self._tear_down()
-                await self._tell_end()
-            await self._deleted.wait()
-            await self._take_away()
-        finally:
-            self._host.sources.unlisten(self._source_changed)
+            finally:
+                for reference in named:
+                    self._host.sources.leave(reference, self._source_changed)
+            await self._tear_down()
+            await self._tell_end()
+        await self._deleted.wait()
+        await self._take_away()
 
-    def _source_changed(self, reference: Reference) -> None:
-        if reference.namespace != self.record.pod["metadata"]["namespace"]:
-            return
+    def _source_changed(self) -> None:
         self._poked.set()
         for container in self.containers.values():
             container.source_changed()

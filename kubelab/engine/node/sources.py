@@ -1,6 +1,8 @@
 """What pods read from the API: ConfigMaps, Secrets, Services, tokens.
 
-Values are read fresh when a container starts; the informers only tell when a volume is to be written anew.
+Values are read fresh when a container starts; watches only tell when a volume is to be written anew. A node may see the
+objects that its pods name and no other, so each is watched for itself
+(https://kubernetes.io/docs/reference/access-authn-authz/node/).
 """
 
 from __future__ import annotations
@@ -8,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kubelab.engine.client import ApiError, Client, Informer, Object, Resource, is_not_found
 from kubelab.engine.client.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, SERVICES
+from kubelab.engine.node.clock import cancel
 
 
 class Reference(NamedTuple):
@@ -40,40 +44,56 @@ class Token(NamedTuple):
 RESOURCES: dict[str, Resource] = {"ConfigMap": CONFIGMAPS, "Secret": SECRETS}
 
 
+Listener = Callable[[], None]
+
+
+@dataclass
+class _Watch:
+    """One object, for all the pods that name it."""
+
+    running: asyncio.Task[None]
+    listeners: list[Listener] = field(default_factory=list)
+
+    def tell(self, old: Object | None, new: Object | None) -> None:
+        for listener in list(self.listeners):
+            listener()
+
+
 class Sources:
     """One for a node."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._services = Informer(client, SERVICES)
-        self._watched = [Informer(client, resource) for resource in RESOURCES.values()]
-        self._listeners: list[Callable[[Reference], None]] = []
-        for informer in self._watched:
-            informer.listen(self._changed)
+        self._watches: dict[Reference, _Watch] = {}
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for informer in (self._services, *self._watched):
-                group.create_task(informer.run())
+        try:
+            await self._services.run()
+        finally:
+            await cancel(*(watch.running for watch in self._watches.values()))
 
     async def synced(self) -> None:
         """Wait until the Services are known."""
         await self._services.synced()
 
-    def listen(self, listener: Callable[[Reference], None]) -> None:
-        """Tell of every ConfigMap and Secret that changes."""
-        self._listeners.append(listener)
+    def follow(self, reference: Reference, listener: Listener) -> None:
+        """Tell ``listener`` when the object comes, changes or goes."""
+        if reference not in self._watches:
+            only = (("fieldSelector", f"metadata.name={reference.name}"),)
+            informer = Informer(self._client, RESOURCES[reference.kind], reference.namespace, only)
+            watch = self._watches[reference] = _Watch(asyncio.ensure_future(informer.run()))
+            informer.listen(watch.tell)
+        self._watches[reference].listeners.append(listener)
 
-    def unlisten(self, listener: Callable[[Reference], None]) -> None:
-        """Stop telling."""
-        self._listeners.remove(listener)
-
-    def _changed(self, old: Object | None, new: Object | None) -> None:
-        obj = new or old or {}
-        reference = Reference(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-        for listener in list(self._listeners):
-            listener(reference)
+    def leave(self, reference: Reference, listener: Listener) -> None:
+        """Tell it no more."""
+        watch = self._watches[reference]
+        watch.listeners.remove(listener)
+        if not watch.listeners:
+            del self._watches[reference]
+            watch.running.cancel()
 
     async def data(self, reference: Reference) -> dict[str, bytes]:
         """All keys of a ConfigMap or Secret. Raises `MissingSource`."""

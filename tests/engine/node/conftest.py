@@ -97,6 +97,13 @@ class FakeApi:
         if sub == "token":
             token = {"token": f"token-for-{name}", "expirationTimestamp": "2026-11-23T13:00:00Z"}
             return self._answer({"status": token})
+        if (
+            plural in ("configmaps", "secrets")
+            and request.method == "GET"
+            and not name
+            and "fieldSelector" not in query
+        ):
+            return self._refuse(403, "Forbidden")  # as the Node authorizer does
         if query.get("watch"):
             return ApiResponse(200, self._watch(plural, int(query["resourceVersion"]), query))
         if request.method == "GET" and name is None:
@@ -164,8 +171,10 @@ class FakeApi:
             self._watchers[plural].remove(queue)
 
     def _selected(self, obj: dict, query: dict) -> bool:
-        node = query.get("fieldSelector", "").partition("spec.nodeName=")[2]
-        return not node or obj["spec"].get("nodeName") == node
+        field, _, value = query.get("fieldSelector", "").partition("=")
+        if field == "metadata.name":
+            return obj["metadata"]["name"] == value
+        return field != "spec.nodeName" or obj["spec"].get("nodeName") == value
 
     def _answer(self, obj: dict, status: int = 200) -> ApiResponse:
         return ApiResponse(status, json.dumps(obj).encode(), {"content-type": "application/json"})
