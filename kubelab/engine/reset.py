@@ -8,22 +8,32 @@ from kubelab.engine import addons, gateway_api
 from kubelab.engine.client import ApiError, Client, Object, Resource, is_not_found
 from kubelab.engine.client.resources import (
     CONFIGMAPS,
+    CONTROLLERREVISIONS,
     CUSTOMRESOURCEDEFINITIONS,
+    DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
     EVENTS,
     INGRESSCLASSES,
     INGRESSES,
+    LIMITRANGES,
     NAMESPACES,
+    NETWORKPOLICIES,
+    PODDISRUPTIONBUDGETS,
     PODS,
+    PRIORITYCLASSES,
     REPLICASETS,
+    RESOURCEQUOTAS,
     SECRETS,
     SERVICES,
+    STATEFULSETS,
 )
 
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", addons.INGRESS_NAMESPACE})
-_KINDS = (INGRESSES, SERVICES, DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, EVENTS)
+_KINDS = (INGRESSES, SERVICES, DEPLOYMENTS, REPLICASETS, DAEMONSETS, STATEFULSETS, CONTROLLERREVISIONS, PODS,
+          NETWORKPOLICIES, PODDISRUPTIONBUDGETS, RESOURCEQUOTAS, LIMITRANGES,
+          ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, EVENTS)  # fmt: skip
 _OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslices", "kubernetes"),
         ("configmaps", "kube-root-ca.crt")}  # fmt: skip
 RETRY_SECONDS = 0.05
@@ -72,6 +82,9 @@ async def _remove_classes(client: Client) -> None:
     for obj in (await client.list(INGRESSCLASSES))["items"]:
         if obj["metadata"]["name"] != addons.INGRESS_CLASS:
             await _quietly_delete(client, INGRESSCLASSES, obj["metadata"]["name"])
+    for obj in (await client.list(PRIORITYCLASSES))["items"]:
+        if not obj["metadata"]["name"].startswith("system-"):
+            await _quietly_delete(client, PRIORITYCLASSES, obj["metadata"]["name"])
 
 
 async def _remove_ingresses_of_the_system(client: Client) -> None:

@@ -18,6 +18,7 @@ from kubelab.engine.apiserver.kinds.core import (
 from kubelab.engine.apiserver.kinds.definition import DefinitionKind
 from kubelab.engine.apiserver.kinds.event import EventKind
 from kubelab.engine.apiserver.kinds.ingress import IngressClassKind, IngressKind
+from kubelab.engine.apiserver.kinds.netpol import NetworkPolicyKind
 from kubelab.engine.apiserver.kinds.pod import PodKind
 from kubelab.engine.apiserver.kinds.policies import (
     LimitRangeKind,
@@ -44,6 +45,7 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.DAEMONSETS: DaemonSetKind,
     r.STATEFULSETS: StatefulSetKind,
     r.CONTROLLERREVISIONS: ControllerRevisionKind,
+    r.NETWORKPOLICIES: NetworkPolicyKind,
     r.RESOURCEQUOTAS: ResourceQuotaKind,
     r.LIMITRANGES: LimitRangeKind,
     r.PRIORITYCLASSES: PriorityClassKind,

@@ -191,6 +191,15 @@ def ip_address(value: str) -> list[str]:
     return []
 
 
+def cidr(value: str) -> list[str]:
+    """A block of IPv4 or IPv6 addresses."""
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    return [] if "/" in value else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+
+
 def special_ip_address(value: str) -> list[str]:
     """Addresses that stand for no other machine."""
     ip = ipaddress.ip_address(value)
