@@ -48,7 +48,7 @@ class Tool(NamedTuple):
 
 TOOLS = (
     Tool("iptables", "iptables", "no rules in the kernel: connections are steered by evaluating them instead"),
-    Tool("nft", "nftables", "no look at the kernel's tables with nft, and no packet trace"),
+    Tool("nft", "nftables", "NetworkPolicies are not enforced, no look at the kernel's tables, no packet trace"),
     Tool("conntrack", "conntrack", "no look at the connections that the kernel tracks"),
     Tool("curl", "curl", "toolbox pods have a small stand-in that knows fewer options"),
     Tool("dig", "bind9-dnsutils", "toolbox pods have a small stand-in that knows fewer options"),
