@@ -221,7 +221,7 @@ class ApiServer:
             raise method_not_allowed(target.rtype)
         if sub.name in _RELAYED:
             return await self.relay.answer(call)
-        if sub.name == "status":
+        if sub.name in ("status", "ephemeralcontainers"):
             return self._verb(call, verb)
         return self._subresources.answer(call)
 

@@ -60,7 +60,7 @@ class Writer:
         return self._reader.answer(call, self._registry.replace(call, old, obj, self._prepare(call)))
 
     def _prepare(self, call: Call) -> Prepare | None:
-        return kind_of(call.target.rtype).prepare_status if call.target.subresource == "status" else None
+        return kind_of(call.target.rtype).prepares.get(call.target.subresource)
 
     # -- patches ---------------------------------------------------------------------------------
 

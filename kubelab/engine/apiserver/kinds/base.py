@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
@@ -16,6 +17,8 @@ class Kind:
     def __init__(self, rtype: ResourceType) -> None:
         self.rtype = rtype
         self.has_status = STATUS in rtype.subresources
+        self.prepares: dict[str, Callable[[Object, Object], None]] = {"status": self.prepare_status}
+        """What a path below the object may change of it: the subresource → what keeps all else."""
 
     def name_rule(self, name: str) -> list[str]:
         """What is wrong with an object's name."""

@@ -7,6 +7,8 @@ from typing import Any
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.pod_defaults import containers, default_pod_spec, default_requests
+from kubelab.engine.apiserver.resources import ResourceType
+from kubelab.engine.apiserver.validation.ephemeral import ephemeral_kept
 from kubelab.engine.apiserver.validation.fields import FieldError, forbidden
 from kubelab.engine.apiserver.validation.pod import pod_spec
 from kubelab.engine.quantity import value as quantity_value
@@ -20,6 +22,10 @@ _ONLY = (
 
 class PodKind(Kind):
     """The life of a pod: born Pending, its spec all but frozen."""
+
+    def __init__(self, rtype: ResourceType) -> None:
+        super().__init__(rtype)
+        self.prepares["ephemeralcontainers"] = self.prepare_ephemeral
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
@@ -44,8 +50,24 @@ class PodKind(Kind):
         if qos:
             new.setdefault("status", {})["qosClass"] = qos
 
+    def prepare_ephemeral(self, new: Object, old: Object) -> None:
+        """Keep all but the ephemeral containers."""
+        wanted = new["spec"].get("ephemeralContainers") or []
+        new["spec"] = {**old["spec"], "ephemeralContainers": wanted}
+        new["metadata"] = {**old["metadata"]}
+        new["status"] = old["status"]
+
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_spec(obj["spec"], "spec")
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        if obj["spec"].get("ephemeralContainers"):
+            return [forbidden("spec.ephemeralContainers", "cannot be set on create")]
+        return []
+
+    def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
+        errors = super().validate_replacement(new, old, status=status)
+        return errors + ephemeral_kept(new["spec"], old["spec"], "spec.ephemeralContainers")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         if _frozen(new["spec"]) == _frozen(old["spec"]) and _only_added(new["spec"], old["spec"]):
@@ -57,7 +79,7 @@ def _frozen(spec: dict[str, Any]) -> dict[str, Any]:
     rest = {
         name: value
         for name, value in spec.items()
-        if name not in ("activeDeadlineSeconds", "tolerations", "containers", "initContainers", "ephemeralContainers")
+        if name not in ("activeDeadlineSeconds", "tolerations", "containers", "initContainers")
     }
     for member in ("containers", "initContainers"):
         rest[member] = [{**container, "image": ""} for container in spec.get(member) or []]

@@ -73,6 +73,11 @@ def duplicate(field: str, value: Any) -> FieldError:
     return FieldError("FieldValueDuplicate", field, value)
 
 
+def not_found(field: str, value: Any) -> FieldError:
+    """The value names something that is not there."""
+    return FieldError("FieldValueNotFound", field, value)
+
+
 def forbidden(field: str, detail: str) -> FieldError:
     """The field must not be set, or not be changed."""
     return FieldError("FieldValueForbidden", field, None, detail)

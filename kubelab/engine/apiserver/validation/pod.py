@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.engine.apiserver.validation import names
+from kubelab.engine.apiserver.validation.ephemeral import ephemeral_only
 from kubelab.engine.apiserver.validation.fields import (
     FieldError,
     duplicate,
@@ -40,6 +41,13 @@ def pod_spec(spec: Spec, at: str) -> list[FieldError]:
                 errors.append(duplicate(f"{at}.{member}[{index}].name", name))
             elif name:
                 seen.add(name)
+    own = set(seen)
+    for index, container in enumerate(spec.get("ephemeralContainers") or []):
+        where, name = f"{at}.ephemeralContainers[{index}]", container.get("name")
+        errors += _container(container, where, volumes, False) + ephemeral_only(container, where, own)
+        if name in seen:
+            errors.append(duplicate(f"{where}.name", name))
+        seen.add(name)
     errors += _host_ports(spec, at)
     errors += one_of(f"{at}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES)
     errors += one_of(f"{at}.dnsPolicy", spec.get("dnsPolicy"), DNS_POLICIES)
