@@ -20,6 +20,7 @@ from kubelab.engine.client import Client
 from kubelab.engine.control.server import Call, ControlServer
 from kubelab.engine.controlplane import ControlPlane, control_plane
 from kubelab.engine.doorway import Doorway, service_address
+from kubelab.engine.marking import mark_control_plane
 from kubelab.engine.network.contract import Finished, Network, NetworkLost, Place, Tier, node
 from kubelab.engine.network.start import start_network
 from kubelab.engine.options import Options
@@ -50,6 +51,7 @@ class Engine:
         self._options = options
         self._state = options.state
         self._specs = config.nodes(options.name)
+        self._control_plane = next(spec.name for spec in self._specs if spec.control_plane)
         self._tier: Tier | None = options.tier
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
@@ -96,8 +98,7 @@ class Engine:
         """A connection as the control-plane node opens it. Raises OSError and `NetworkLost`."""
         if self._network is None:
             raise NetworkLost("there is no network yet")
-        here = next(spec.name for spec in self._specs if spec.control_plane)
-        return await self._network.connect(node(here), address, port)
+        return await self._network.connect(node(self._control_plane), address, port)
 
     async def _live(self, pki: PKI, plane: ControlPlane, last_request: Callable[[], float]) -> None:
         """Everything that runs side by side; the first to fail, or the order to stop, ends all."""
@@ -153,6 +154,7 @@ class Engine:
             log.warning(self._detail)
 
     async def _announce(self, network: Network) -> None:
+        await mark_control_plane(self._client(ADMIN), self._control_plane)
         await wait_until_ready(self._client(ADMIN), network, [spec.name for spec in self._specs])
         self._detail = "nodes are Ready and the name server answers"
         log.info(self._detail)

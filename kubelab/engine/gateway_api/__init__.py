@@ -6,17 +6,20 @@ They are there so that nothing has to be fetched. A learner may apply the projec
 
 from __future__ import annotations
 
+import asyncio
 from importlib.resources import files
 from typing import Any
 
 import yaml
 
-from kubelab.engine.client import Client
+from kubelab.engine.client import ApiError, Client, is_not_found
 from kubelab.engine.client.resources import CUSTOMRESOURCEDEFINITIONS
 
 GROUP = "gateway.networking.k8s.io"
 BUNDLE_VERSION = "v1.6.1"
 """The release of the Gateway API that they follow, of its standard channel."""
+SERVED_SECONDS = 30.0
+RETRY_SECONDS = 0.1
 _PLURALS = ("gatewayclasses", "gateways", "httproutes", "referencegrants")
 
 
@@ -37,3 +40,21 @@ async def install(client: Client) -> None:
     if not any(one["spec"]["group"] == GROUP for one in there["items"]):
         for definition in definitions():
             await client.apply(CUSTOMRESOURCEDEFINITIONS, definition, manager="kubectl")
+        await _wait_until_served(client)
+
+
+async def _wait_until_served(client: Client) -> None:
+    """kube-apiserver accepts a definition at once, and serves its kinds a moment later. Raises TimeoutError."""
+    async with asyncio.timeout(SERVED_SECONDS):
+        while not set(_PLURALS) <= await _served(client):  # noqa: ASYNC110  (asking is the only way to know)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _served(client: Client) -> set[str]:
+    try:
+        listed = await client.send("GET", f"/apis/{GROUP}/v1")
+    except ApiError as error:
+        if is_not_found(error):
+            return set()
+        raise
+    return {each["name"] for each in listed["resources"]}

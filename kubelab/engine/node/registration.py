@@ -146,11 +146,7 @@ def node_object(spec: NodeSpec, machine: Machine) -> Object:
         "podCIDRs": [spec.pod_cidr],
         "providerID": f"kind://kubelab/{cluster}/{spec.name}",
     }
-    if spec.control_plane:
-        labels |= {
-            "node-role.kubernetes.io/control-plane": "",
-            "node.kubernetes.io/exclude-from-external-load-balancers": "",
-        }
+    if spec.control_plane:  # its labels are not an agent's to give: NodeRestriction refuses them
         node["taints"] = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
     return {"metadata": {"name": spec.name, "labels": labels, "annotations": annotations}, "spec": node}

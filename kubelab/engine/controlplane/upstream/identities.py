@@ -11,14 +11,9 @@ import io
 from typing import Any
 
 from kubelab.engine.access import ADMIN
-from kubelab.engine.client import Object, Resource
 from kubelab.engine.pki import PKI
 
 _ACCOUNT = "system:serviceaccount:"
-LOAD_BALANCER = "system:cloud-controller-manager"
-_RBAC = "rbac.authorization.k8s.io"
-CLUSTERROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False)
-CLUSTERROLEBINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
 
 
 def groups_of(user: str) -> tuple[str, ...]:
@@ -53,22 +48,3 @@ def kubeconfig(pki: PKI, server: str, user: str) -> dict[str, Any]:
         "contexts": [{"name": "context", "context": {"cluster": "cluster", "user": user}}],
         "current-context": "context",
     }
-
-
-def load_balancer_roles() -> list[tuple[Resource, Object]]:
-    """Upstream has no role for what a cloud brings along: ours may read, and write a Service's address."""
-    rules = [
-        {"apiGroups": [""], "resources": ["nodes", "services"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [""], "resources": ["services"], "verbs": ["patch", "update"]},
-        {"apiGroups": [""], "resources": ["services/status"], "verbs": ["patch", "update"]},
-        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
-    ]
-    meta = {"metadata": {"name": LOAD_BALANCER}}
-    subjects = [
-        {"apiGroup": _RBAC, "kind": "User", "name": LOAD_BALANCER},
-        {"kind": "ServiceAccount", "namespace": "kube-system", "name": "service-controller"},
-    ]
-    role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": LOAD_BALANCER}
-    binding = {**meta, "subjects": subjects, "roleRef": role}
-    return [(CLUSTERROLES, {**meta, "rules": rules}), (CLUSTERROLEBINDINGS, binding)]

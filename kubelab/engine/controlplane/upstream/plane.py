@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from kubelab.engine.access import ADMIN
-from kubelab.engine.client import ApiError, ApiRequest, Client, HttpsTransport, already_exists
+from kubelab.engine.client import ApiRequest, Client, HttpsTransport
 from kubelab.engine.controllers import Part, run_controllers
 from kubelab.engine.controlplane.contract import ControlPlaneError, Dial
 from kubelab.engine.controlplane.upstream import addresses, binaries, commands, identities
@@ -68,7 +68,6 @@ class Upstream:
         api = _asks(facts.url(API), "/readyz", self._pki.ca_cert, *admin)
         await self._start("etcd", commands.etcd(facts), etcd, START_SECONDS)
         await self._start("kube-apiserver", commands.kube_apiserver(facts), api, START_SECONDS)
-        await self._create_roles()
         for name, argv, port in (
             ("kube-controller-manager", commands.kube_controller_manager(facts), CONTROLLERS),
             ("kube-scheduler", commands.kube_scheduler(facts), SCHEDULER),
@@ -135,15 +134,6 @@ class Upstream:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
         await asyncio.gather(*(component.stop() for component in self._components))
         await self._egress.close()
-
-    async def _create_roles(self) -> None:
-        """Of our own parts which upstream has no role for."""
-        for resource, obj in identities.load_balancer_roles():
-            try:
-                await self.client_for(ADMIN).create(resource, obj)
-            except ApiError as error:
-                if not already_exists(error):
-                    raise ControlPlaneError(f"kube-apiserver refuses the engine's own roles: {error}.") from error
 
 
 def _asks(server: str, path: str, ca: Path, cert: Path | None = None, key: Path | None = None) -> Healthy:
