@@ -1,14 +1,16 @@
 # The menu: `make` alone shows it. Everything runs in .venv, which scripts/setup makes when needed.
 # Variables: BROWSER=no (print the URL only) · PYTHON=/path/to/python3 · NOTEBOOK=… · PYTEST="-k lab" (what pytest is told)
+#            PARITY="--at-once 2" (what tools.parity is told)
 
 BROWSER ?= yes
 NOTEBOOK ?= notebooks/01-pods-are-ephemeral.ipynb
 PYTEST ?=
+PARITY ?=
 VENV := .venv/bin/python
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check notebooks bench down clean setup-lab setup-test
+.PHONY: help lab test check notebooks parity bench down clean setup-lab setup-test
 
 help: ## show this menu
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +28,9 @@ check: setup-test ## lint, types, import contracts
 
 notebooks: setup-test ## run the lessons and compare every cell's output
 	@$(VENV) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks solutions $(PYTEST)
+
+parity: setup-test ## run every lesson on every cluster that is there, and write the table into README.md (an hour or two)
+	@$(VENV) -m tools.parity --readme $(PARITY)
 
 bench: setup-lab ## measure: start, requests and memory, kube-proxy's modes, traces (minutes)
 	@$(VENV) -m benchmarks

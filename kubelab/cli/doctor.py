@@ -18,6 +18,7 @@ HEADINGS = {
     "packets": "How packets can travel, best first",
     "tools": "Tools",
     "kind": "For a cluster on kind",
+    "existing": "For a namespace of a cluster that is there",
 }
 
 
@@ -31,6 +32,10 @@ def doctor(on: str | None) -> None:
         from kubelab.clusters.kind import preflight
 
         findings, what = preflight.report(), "A cluster on kind"
+    elif on == "existing":
+        from kubelab.clusters.existing.findings import report
+
+        findings, what = report(), "The lessons"
     else:
         findings, what = examine(), "The engine"
     _show(findings, apt_command(findings), what)

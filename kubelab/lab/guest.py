@@ -3,7 +3,7 @@
 Every request of the lab passes here, so two promises hold whatever a lesson does. *Names*: what the lesson calls
 ``lesson-6`` is the guest's namespace in requests, commands and programs' input, and is ``lesson-6`` again in what comes
 back: DNS names, messages, logs. The lessons' image may stand for another in the same way. *Manners*: what is made gets
-kubelab's label, and what does not have it is neither changed nor deleted.
+kubelab's label, pods by their templates too, and what does not have it is neither changed nor deleted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kubelab.lab.errors import LabError, Lacking
+from kubelab.lab.errors import ApiError, LabError, Lacking
 from kubelab.lab.objects import MANAGED_BY
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 IMAGE = "python:3.12"
 """What the lessons' pods run, as they are written."""
+
+WORKSHOP = "kubelab-workshop"
+"""On what a workshop laid out for its learners; they write into it, and do not delete it."""
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _OBJECT = re.compile(r"(?P<object>/apis?/.*?/namespaces/[^/]+/[^/]+/[^/]+)(/[^/]+)?")
@@ -49,11 +52,19 @@ class GuestApi:
             return self._namespace(method, path)
         path = self._path(path)
         making = method == "POST" and bool(_COLLECTION.fullmatch(path))
-        if not making and method != "GET" and not _REVIEW.match(path):
-            self._refuse_strangers(method, path, query)
-        if making or method == "PUT":
-            body = _labelled(body or {})
-        found = self._api.request(method, path, self._query(query), self._there.value(body) if body else body)
+        if method != "GET" and not _REVIEW.match(path):
+            self._refuse_elsewhere(path)
+            if not making:
+                self._refuse_strangers(method, path, query)
+        if body is not None and making:
+            body = _with_label(body)
+        if body is not None and (making or method == "PUT"):
+            body = _with_templates(body, _with_label)
+        try:
+            found = self._api.request(method, path, self._query(query), self._there.value(body) if body else body)
+        except ApiError as error:
+            details = self._back.value(error.details)
+            raise ApiError(error.status, error.reason, self._back.text(str(error)), details) from error
         answer: Object = self._back.value(_as_written(found))
         return answer
 
@@ -88,6 +99,11 @@ class GuestApi:
     def _query(self, query: Mapping[str, str] | None) -> Mapping[str, str] | None:
         return {key: self._there.text(value) for key, value in query.items()} if query else query
 
+    def _refuse_elsewhere(self, path: str) -> None:
+        """Raises `Lacking` for what is not in the guest's namespace."""
+        if f"/namespaces/{self._own}/" not in path:
+            raise Lacking(f"outside your namespace ({self._own}) nothing is made or changed on this cluster.")
+
     def _refuse_strangers(self, method: str, path: str, query: Mapping[str, str] | None) -> None:
         """Raises `LabError` for what kubelab did not make, `ApiError` (404) for what is not there."""
         doing = "deleted" if method == "DELETE" else "changed"
@@ -96,10 +112,10 @@ class GuestApi:
                 raise LabError(f"A whole collection of objects is not {doing} where others' may be too.")
             return
         match = _OBJECT.fullmatch(path)
-        if match is None:
-            raise LabError(f"On a cluster that is others' too nothing outside your namespace is {doing}.")
+        assert match is not None, path
         live = self._api.request("GET", match["object"])
-        if (live["metadata"].get("labels") or {}).get(MANAGED_BY) != "kubelab":
+        owner = (live["metadata"].get("labels") or {}).get(MANAGED_BY)
+        if owner != "kubelab" and not (owner == WORKSHOP and method == "PUT"):
             raise LabError(
                 f"There is a {live.get('kind') or 'object'} {live['metadata']['name']!r} that kubelab did not make, "
                 f"and it is not {doing}; take another name, or another namespace."
@@ -193,11 +209,6 @@ def _pattern(name: str) -> re.Pattern[str]:
         rf"|(?<=namespaces/){word}{end}|(?<=namespace ){word}{end}|(?<=namespace \"){word}{end}"
         rf"|(?<=namespace '){word}{end}"
     )
-
-
-def _labelled(body: Object) -> Object:
-    """With kubelab's label, on the templates of pods too: by it pods are deleted and waited for."""
-    return _with_templates(_with_label(body), _with_label)
 
 
 def _as_written(answer: Object) -> Object:

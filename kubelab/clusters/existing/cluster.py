@@ -54,7 +54,7 @@ class ExistingNode:
 
     def run(self, argv: Sequence[str], *, stdin: str = "", timeout_seconds: float = 30) -> Finished:
         """Raises `Lacking`."""
-        raise Lacking(f"`{' '.join(argv)}` was not run on {self.name}: on this cluster's nodes kubelab has no shell.")
+        raise Lacking(f"`{argv[0]}` was not run: kubelab has no shell on the nodes of this cluster.")
 
 
 class ExistingCluster:

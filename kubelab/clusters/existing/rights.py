@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kubelab.clusters.base import Capability
 from kubelab.clusters.existing.access import Access, Refused
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -42,7 +41,7 @@ INGRESSES = Right("create", "ingresses", "networking.k8s.io")
 NAMESPACES = Right("create", "namespaces", everywhere=True)
 
 _NO_NODES: str = "kubelab runs nothing on the nodes of a cluster that is not its own"
-_REASONS: dict[Capability, str] = {
+_REASONS = {
     "node shell": _NO_NODES,
     "kernel rules": _NO_NODES,
     "conntrack": _NO_NODES,
@@ -72,7 +71,7 @@ def find_out(access: Access, namespace: str) -> Rights:
         [*questions, lambda: _nodes(access), lambda: _is_there(access, COURSE_CLASS)]
     )
     may = dict(zip(asked, answers, strict=True))
-    lacks: dict[str, str] = {**_REASONS}
+    lacks = dict(_REASONS)
     if not may[NODES]:
         lacks["several nodes"] = "you may not list its nodes"
     elif len(found_nodes) < 2:
