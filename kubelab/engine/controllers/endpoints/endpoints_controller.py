@@ -6,6 +6,7 @@ from kubelab.engine.client import ApiError, Client, Key, Object, WorkQueue, is_n
 from kubelab.engine.client.resources import ENDPOINTS, PODS, SERVICES
 from kubelab.engine.controllers.endpoints.services import is_managed, services_of, what_matters
 from kubelab.engine.controllers.endpoints.subsets import MANAGED_BY_LABEL, MANAGER, endpoints_for
+from kubelab.engine.controllers.endpoints.trigger import ANNOTATION, TriggerTimes, triggered
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.labels import annotations_of, labels_of, map_selects
 from kubelab.engine.controllers.owners import is_being_deleted
@@ -17,6 +18,7 @@ class EndpointsController:
     def __init__(self, client: Client, informers: SharedInformers) -> None:
         self._client = client
         self._queue: WorkQueue[Key] = WorkQueue("endpoints", self._reconcile)
+        self._triggers = TriggerTimes()
         self._services = informers[SERVICES]
         self._pods = informers[PODS]
         self._endpoints = informers[ENDPOINTS]
@@ -37,6 +39,7 @@ class EndpointsController:
         namespace = key[0]
         service, known = self._services.get(*key), self._endpoints.get(*key)
         if service is None:
+            self._triggers.forget(key)
             # Endpoints that people wrote for no Service are theirs to keep.
             if known is not None and labels_of(known).get(MANAGED_BY_LABEL) == MANAGER:
                 await self._delete(known)
@@ -44,11 +47,11 @@ class EndpointsController:
         if not is_managed(service) or is_being_deleted(service):
             return
         pods = [pod for pod in self._pods.all(namespace) if map_selects(service["spec"]["selector"], labels_of(pod))]
-        wish = endpoints_for(service, pods, known)
+        wish, since = endpoints_for(service, pods, known), self._triggers.of(service, pods)
         if known is None:
-            self._endpoints.wrote(await self._client.create(ENDPOINTS, wish))
+            self._endpoints.wrote(await self._client.create(ENDPOINTS, triggered(wish, since)))
         elif _said(wish) != _said(known):
-            self._endpoints.wrote(await self._client.update(ENDPOINTS, wish))
+            self._endpoints.wrote(await self._client.update(ENDPOINTS, triggered(wish, since)))
 
     async def _delete(self, known: Object) -> None:
         meta = known["metadata"]
@@ -60,4 +63,5 @@ class EndpointsController:
 
 
 def _said(endpoints: Object) -> tuple[list[Object], dict[str, str], dict[str, str]]:
-    return endpoints.get("subsets") or [], labels_of(endpoints), annotations_of(endpoints)
+    annotations = {key: value for key, value in annotations_of(endpoints).items() if key != ANNOTATION}
+    return endpoints.get("subsets") or [], labels_of(endpoints), annotations

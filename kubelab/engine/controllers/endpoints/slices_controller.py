@@ -17,6 +17,7 @@ from kubelab.engine.controllers.endpoints.slices import (
     address_types,
     groups_for,
 )
+from kubelab.engine.controllers.endpoints.trigger import TriggerTimes, triggered
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.labels import labels_of, map_selects
@@ -30,6 +31,7 @@ class EndpointSliceController:
         self._client = client
         self._events = BackgroundEvents(client, "endpoint-slice-controller")
         self._queue: WorkQueue[Key] = WorkQueue("endpointslice", self._reconcile)
+        self._triggers = TriggerTimes()
         self._services = informers[SERVICES]
         self._pods = informers[PODS]
         self._nodes = informers[NODES]
@@ -71,17 +73,18 @@ class EndpointSliceController:
             if labels_of(each).get(SERVICE_NAME_LABEL) == name and labels_of(each).get(MANAGED_BY_LABEL) == MANAGER
         ]
         if service is None:
+            self._triggers.forget(key)
             for each in slices:
                 await self._delete(each)
             return
         if not is_managed(service) or is_being_deleted(service):
             return
         pods = [pod for pod in self._pods.all(namespace) if map_selects(service["spec"]["selector"], labels_of(pod))]
-        families = address_types(service)
+        families, since = address_types(service), self._triggers.of(service, pods)
         try:
             for family in families:
                 mine = [each for each in slices if each["addressType"] == family]
-                await self._write(service, family, pods, mine)
+                await self._write(service, family, pods, mine, since)
         except ApiError as error:
             if not is_not_found(error) and error.code != 409:
                 message = f"Error updating Endpoint Slices for Service {namespace}/{name}: {error.message}"
@@ -91,13 +94,15 @@ class EndpointSliceController:
             if each["addressType"] not in families:
                 await self._delete(each)
 
-    async def _write(self, service: Object, family: str, pods: list[Object], slices: list[Object]) -> None:
+    async def _write(
+        self, service: Object, family: str, pods: list[Object], slices: list[Object], since: str | None
+    ) -> None:
         groups = groups_for(service, pods, lambda name: self._nodes.get("", name), family)
         writes = plan(service, family, groups, slices)
         for each in writes.create:
-            self._slices.wrote(await self._client.create(ENDPOINTSLICES, each))
+            self._slices.wrote(await self._client.create(ENDPOINTSLICES, triggered(each, since)))
         for each in writes.update:
-            self._slices.wrote(await self._client.update(ENDPOINTSLICES, each))
+            self._slices.wrote(await self._client.update(ENDPOINTSLICES, triggered(each, since)))
         for each in writes.delete:
             await self._delete(each)
 
