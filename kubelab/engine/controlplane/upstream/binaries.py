@@ -15,9 +15,8 @@ from kubelab.engine.controlplane.contract import ControlPlaneError
 NEEDED = ("etcd", "kube-apiserver")
 OURS_CAN_STAND_IN = ("kube-controller-manager", "kube-scheduler")
 EXPECTED = (1, 36)
-OLDEST = (1, 36)
-"""An older kube-apiserver speaks SPDY with nodes when kubectl streams (exec, attach), which our node agents do not:
-KEP-4006 lets it pass WebSockets on from 1.36, where the node declares that it can take them."""
+OLDEST = (1, 35)
+"""Our informers compare resource versions as numbers, which Kubernetes promises from 1.35 on (KEP-5504)."""
 OLDEST_ETCD = (3, 5)
 """What kube-apiserver 1.36 is released with is 3.6; it asks 3.5 for the same."""
 VERSION_SECONDS = 20.0
