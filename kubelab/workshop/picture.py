@@ -15,7 +15,7 @@ from kubelab.workshop.status import Room, Seat, by_lesson, lesson_of, task_of
 MARKS = {Standing.SOLVED: "✔", Standing.ATTEMPTED: "✖", Standing.OPEN: "·"}
 STUCK = "!"
 """Instead of the cross, where somebody has tried several times."""
-COLOURS = {Standing.SOLVED: palette.GOOD, Standing.ATTEMPTED: palette.BAD, Standing.OPEN: palette.QUIET}
+COLOURS = {Standing.SOLVED: palette.GOOD, Standing.ATTEMPTED: palette.BAD}
 LEGEND = "✔ solved   ✖ tried   ! tried 3 times or more, and is at it   · not begun"
 _NAME_WIDTH = 24
 
@@ -80,49 +80,33 @@ def text(room: Room) -> str:
 def html(room: Room) -> str:
     """The same for a page, without a script."""
     lessons = by_lesson(room.tasks)
-    groups = "".join(f"<th scope='colgroup' colspan='{len(tasks)}' style='{_EDGE}'>{lesson}</th>"
-                     for lesson, tasks in lessons)  # fmt: skip
+    head = "".join(f"<th scope='col' {_LEFT}>{lesson}</th>" for lesson, _ in lessons)
     rows = "".join(_html_row(room, seat, lessons) for seat in room.seats)
-    solved = "".join(
-        f"<td style='{_edge(task, tasks)}' title='{task} solved by {room.solved(task)}'>{room.solved(task)}</td>"
-        for _, tasks in lessons for task in tasks
-    )  # fmt: skip
-    left = "style='text-align: left'"
+    solved = "".join(f"<td {_LEFT}>{_whole(room, tasks)}</td>" for _, tasks in lessons)
     return (
         "<div style='font-family: var(--jp-ui-font-family, sans-serif)'>"
         f"<p><b>{escape(room.workshop)}</b>: {escape(sentence(room))}.</p>"
-        f"<div style='max-height: 36em; overflow: auto'><table style='border-collapse: collapse'>"
-        f"<thead><tr><th {left} scope='col'>lesson</th>{groups}<th {left} scope='col'>is at</th></tr></thead>"
+        "<div style='max-height: 36em; overflow: auto'><table>"
+        f"<thead><tr><th scope='col' {_LEFT}>lesson</th>{head}<th scope='col' {_LEFT}>is at</th></tr></thead>"
         f"<tbody>{rows}</tbody>"
-        f"<tfoot><tr><th {left} scope='row'>solved by</th>{solved}<td></td></tr></tfoot></table></div>"
+        f"<tfoot><tr><th scope='row' {_LEFT}>solved by</th>{solved}<td></td></tr></tfoot></table></div>"
         f"<p style='white-space: pre-wrap'>{escape(LEGEND)}</p></div>"
     )
 
 
-_EDGE = "border-left: 1px solid var(--jp-border-color2, #ccc); text-align: left; padding: 1px 5px"
-_CELL = "text-align: center; padding: 1px 5px"
-
-
-def _edge(task: str, tasks: list[str]) -> str:
-    return f"{_CELL}; border-left: 1px solid var(--jp-border-color2, #ccc)" if task == tasks[0] else _CELL
+_LEFT = "style='text-align: left'"
 
 
 def _html_row(room: Room, seat: Seat, lessons: list[tuple[str, list[str]]]) -> str:
-    cells = ""
-    for _, tasks in lessons:
-        for task in tasks:
-            report = task_of(seat, task)
-            colour = COLOURS[report.standing]
-            weight = "; font-weight: bold" if seat.stuck == task else ""
-            cells += (
-                f"<td style='{_edge(task, tasks)}; color: {colour}{weight}' "
-                f"title='{escape(words(task, report), quote=True)}'>{mark(seat, task)}</td>"
-            )
-    left = "text-align: left; white-space: nowrap"
-    return (
-        f"<tr><th scope='row' style='{left}; font-weight: normal'>{escape(seat.name)}</th>{cells}"
-        f"<td style='{left}; padding-left: 1em'>{escape(where(seat, room.at))}</td></tr>"
-    )
+    cells = "".join(f"<td {_LEFT}>{''.join(_html_mark(seat, task) for task in tasks)}</td>" for _, tasks in lessons)
+    at = escape(where(seat, room.at))
+    return f"<tr><th scope='row' {_LEFT}>{escape(seat.name)}</th>{cells}<td {_LEFT}>{at}</td></tr>"
+
+
+def _html_mark(seat: Seat, task: str) -> str:
+    standing = task_of(seat, task).standing
+    shown = f"{mark(seat, task)} "
+    return shown if standing is Standing.OPEN else f"<span style='color: {COLOURS[standing]}'>{shown}</span>"
 
 
 def where(seat: Seat, now: datetime) -> str:
@@ -135,11 +119,11 @@ def where(seat: Seat, now: datetime) -> str:
 
 def _solved(room: Room, columns: dict[str, int]) -> str:
     """How many have solved all of a lesson, under its marks."""
-    said = []
-    for lesson, tasks in by_lesson(room.tasks):
-        whole = sum(all(task_of(seat, task).standing is Standing.SOLVED for task in tasks) for seat in room.seats)
-        said.append(str(whole).ljust(columns[lesson]))
-    return " ".join(said)
+    return " ".join(str(_whole(room, tasks)).ljust(columns[lesson]) for lesson, tasks in by_lesson(room.tasks))
+
+
+def _whole(room: Room, tasks: list[str]) -> int:
+    return sum(all(task_of(seat, task).standing is Standing.SOLVED for task in tasks) for seat in room.seats)
 
 
 def _fitted(name: str, width: int) -> str:
