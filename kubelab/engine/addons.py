@@ -8,10 +8,14 @@ from kubelab.engine import gateway_api
 from kubelab.engine.balancer import manifests as balancer
 from kubelab.engine.client import ApiError, Client, Object, Resource, already_exists, is_not_found
 from kubelab.engine.client.resources import (
+    CLUSTERROLEBINDINGS,
+    CLUSTERROLES,
     DEPLOYMENTS,
     GATEWAYCLASSES,
     INGRESSCLASSES,
     NAMESPACES,
+    ROLEBINDINGS,
+    ROLES,
     SERVICEACCOUNTS,
     SERVICES,
 )
@@ -25,15 +29,11 @@ INGRESS_SERVICE = ingress.NAME
 INGRESS_CLASS = ingress.CLASS
 INGRESS_PORTS = tuple(port for _, port, _ in ingress.PORTS)
 
-_RBAC = "rbac.authorization.k8s.io"
 _RESOURCES: dict[str, Resource] = {
     each.kind: each
     for each in (
         *(DEPLOYMENTS, GATEWAYCLASSES, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES),
-        Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
-        Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
-        Resource(_RBAC, "v1", "roles", "Role"),
-        Resource(_RBAC, "v1", "rolebindings", "RoleBinding"),
+        *(CLUSTERROLES, CLUSTERROLEBINDINGS, ROLES, ROLEBINDINGS),
     )
 }
 
@@ -60,6 +60,14 @@ async def install_ingress(client: Client) -> None:
     """Create what is missing of the ingress controller, where it can run."""
     if has_ingress():
         await create_missing(client, ingress.manifests())
+
+
+def rights() -> frozenset[tuple[str, str, str]]:
+    """Kind, namespace (if any) and name of the roles and bindings of everything that is installed here."""
+    manifests = [*balancer.manifests(), *dns.manifests(), *policy.manifests(), *ingress.manifests()]
+    granted = (each for each in manifests if each["apiVersion"].startswith(f"{ROLES.group}/"))
+    named = ((each["kind"], each["metadata"]) for each in granted)
+    return frozenset((kind, meta.get("namespace", ""), meta["name"]) for kind, meta in named)
 
 
 async def create_missing(client: Client, manifests: Iterable[Object]) -> None:

@@ -7,6 +7,8 @@ import asyncio
 from kubelab.engine import addons, gateway_api
 from kubelab.engine.client import ApiError, Client, Object, Resource, is_not_found
 from kubelab.engine.client.resources import (
+    CLUSTERROLEBINDINGS,
+    CLUSTERROLES,
     CONFIGMAPS,
     CONTROLLERREVISIONS,
     CUSTOMRESOURCEDEFINITIONS,
@@ -25,7 +27,10 @@ from kubelab.engine.client.resources import (
     PRIORITYCLASSES,
     REPLICASETS,
     RESOURCEQUOTAS,
+    ROLEBINDINGS,
+    ROLES,
     SECRETS,
+    SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
 )
@@ -33,15 +38,17 @@ from kubelab.engine.client.resources import (
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", addons.INGRESS_NAMESPACE})
 _KINDS = (INGRESSES, SERVICES, DEPLOYMENTS, REPLICASETS, DAEMONSETS, STATEFULSETS, CONTROLLERREVISIONS, PODS,
           NETWORKPOLICIES, PODDISRUPTIONBUDGETS, RESOURCEQUOTAS, LIMITRANGES,
-          ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, EVENTS)  # fmt: skip
+          ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, ROLEBINDINGS, ROLES, EVENTS)  # fmt: skip
 _OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslices", "kubernetes"),
-        ("configmaps", "kube-root-ca.crt")}  # fmt: skip
+        ("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}  # fmt: skip
+_BOOTSTRAPPED = ("kubernetes.io/bootstrapping", "rbac-defaults")
 RETRY_SECONDS = 0.05
 
 
 async def reset(client: Client) -> None:
     """Delete what the learner made, wait until it is gone, and put back what is missing of the system."""
     await empty(client)
+    await _remove_rights(client)
     await addons.install(client)
     await addons.install_ingress(client)
 
@@ -92,6 +99,16 @@ async def _remove_ingresses_of_the_system(client: Client) -> None:
     for obj in (await client.list(INGRESSES))["items"]:
         if obj["metadata"]["namespace"] in SYSTEM_NAMESPACES:
             await _quietly_delete(client, INGRESSES, obj["metadata"]["name"], obj["metadata"]["namespace"])
+
+
+async def _remove_rights(client: Client) -> None:
+    """Roles and bindings of the cluster and of the system's namespaces, but for those that the system came with."""
+    for resource in (CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES):
+        for obj in (await client.list(resource))["items"]:
+            meta = obj["metadata"]
+            own = _BOOTSTRAPPED in (meta.get("labels") or {}).items()
+            if not own and (resource.kind, meta.get("namespace", ""), meta["name"]) not in addons.rights():
+                await _quietly_delete(client, resource, meta["name"], meta.get("namespace"))
 
 
 async def _remove_custom_objects(client: Client) -> None:
