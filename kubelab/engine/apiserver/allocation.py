@@ -1,6 +1,6 @@
 """Service addresses and node ports: who has which, and which is next.
 
-What is taken is read off the Services themselves, so nothing has to be released and a dry run costs nothing.
+What is taken is read off the Services and IPAddresses, so nothing has to be released and a dry run costs nothing.
 Both ranges keep their lower end for addresses that people choose; what the server chooses comes from the upper
 band while there is room. Sources: KEP-3070 (ClusterIPs) and KEP-3668 (node ports).
 """
@@ -65,33 +65,41 @@ class Allocator:
 
 
 class ServiceAllocations:
-    """Follows the shelf of Services."""
+    """Follows the shelves of Services, for their node ports, and of IPAddresses."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, services: Shelf, addresses: Shelf) -> None:
         size = SERVICE_CIDR.num_addresses - 2
         network = int(SERVICE_CIDR.network_address)
         self._ips = Allocator(network + 1, network + size, static_band(size, smallest=16, step=16, largest=256))
         ports = NODE_PORT_RANGE
         band = static_band(len(ports), smallest=16, step=32, largest=128)
         self._ports = Allocator(ports.start, ports.stop - 1, band)
-        for stored in shelf.objects.values():
-            self._hold(stored)
-        shelf.listeners.append(self._follow)
+        for stored in services.objects.values():
+            self._hold_ports(stored)
+        for stored in addresses.objects.values():
+            self._hold_address(stored)
+        services.listeners.append(self._follow_service)
+        addresses.listeners.append(self._follow_address)
 
-    def _follow(self, event: Event) -> None:
+    def _follow_service(self, event: Event) -> None:
         if event.old is not None:
-            for ip in cluster_ips(event.old.obj):
-                self._ips.free(ip, event.old.key)
             for port in node_ports(event.old.obj):
                 self._ports.free(port, event.old.key)
         if event.type != "DELETED":
-            self._hold(event.new)
+            self._hold_ports(event.new)
 
-    def _hold(self, stored: Stored) -> None:
-        for ip in cluster_ips(stored.obj):
-            self._ips.hold(ip, stored.key)
+    def _hold_ports(self, stored: Stored) -> None:
         for port in node_ports(stored.obj):
             self._ports.hold(port, stored.key)
+
+    def _follow_address(self, event: Event) -> None:
+        if event.type == "DELETED":
+            self._ips.free(int(ipaddress.ip_address(event.new.key[1])), _holder(event.new.obj))
+        else:
+            self._hold_address(event.new)
+
+    def _hold_address(self, stored: Stored) -> None:
+        self._ips.hold(int(ipaddress.ip_address(stored.key[1])), _holder(stored.obj))
 
     def take_ip(self, wanted: str, owner: Key) -> str:
         """The address asked for, or a free one when none is. Raises `Refused`."""
@@ -114,6 +122,13 @@ class ServiceAllocations:
         if self._ports.holder(wanted) not in (None, owner):
             raise Refused("provided port is already allocated")
         return wanted
+
+
+def _holder(address: Object) -> Key:
+    parent = address["spec"]["parentRef"]
+    if parent["resource"] == "services" and not parent.get("group"):
+        return parent.get("namespace", ""), parent["name"]
+    return "", f"{parent['resource']}/{parent['name']}"
 
 
 def cluster_ips(service: Object) -> Iterator[int]:

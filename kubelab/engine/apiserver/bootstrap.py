@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.kinds.addresses import THE_ONE
 from kubelab.engine.apiserver.kinds.policies import SYSTEM_PRIORITIES
 from kubelab.engine.apiserver.resources import ResourceType
-from kubelab.engine.config import API_PORT, KUBERNETES_SERVICE_IP, nodes
+from kubelab.engine.config import API_PORT, KUBERNETES_SERVICE_IP, SERVICE_CIDR, nodes
 
 _DESCRIPTIONS = {
     "system-cluster-critical": "For pods that a cluster cannot do without, on whichever node they run.",
@@ -23,6 +24,7 @@ def objects() -> Iterator[tuple[ResourceType, Object]]:
         yield r.NAMESPACES, {"metadata": {"name": name}}
     for name, value in SYSTEM_PRIORITIES.items():
         yield r.PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": _DESCRIPTIONS[name]}
+    yield r.SERVICECIDRS, {"metadata": {"name": THE_ONE}, "spec": {"cidrs": [str(SERVICE_CIDR)]}}
     meta = {"name": "kubernetes", "namespace": "default"}
     component = {"component": "apiserver", "provider": "kubernetes"}
     port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver.addresses import ServiceAddresses
 from kubelab.engine.apiserver.admission import admit_ingress, admit_pod, namespace_accepts, random_suffix
 from kubelab.engine.apiserver.allocation import ServiceAllocations
 from kubelab.engine.apiserver.call import Call
@@ -50,7 +51,10 @@ class Registry:
     def __init__(self, store: Store, guard: Check) -> None:
         self.store = store
         self._guard = guard
-        self._allocations = ServiceAllocations(store.shelf(r.SERVICES.storage_key))
+        self._allocations = ServiceAllocations(
+            store.shelf(r.SERVICES.storage_key), store.shelf(r.IPADDRESSES.storage_key)
+        )
+        self.addresses = ServiceAddresses(store)
         self._limits = ByNamespace(store.shelf(r.LIMITRANGES.storage_key))
         self._quotas = Quotas(ByNamespace(store.shelf(r.RESOURCEQUOTAS.storage_key)))
 
@@ -95,12 +99,14 @@ class Registry:
         self._check(rtype, obj, object_meta(obj, kind.name_rule) + kind.validate(obj) + kind.validate_create(obj))
         if rtype is r.PODS:
             check_limits(self._limits.of(key[0]), obj)
-        charges = self._quotas.charge(rtype, obj, call.now)
+        along = self._quotas.charge(rtype, obj, call.now)
         if self.store.get(rtype.storage_key, key) is not None:
             raise already_exists(rtype, key[1])
         self._allocate(rtype, obj, key)
         call.warnings += kind.warnings(obj)
-        return self._commit(call, key, obj, charges)
+        if rtype is r.SERVICES:
+            along += self.addresses.changes(None, obj, call.now)
+        return self._commit(call, key, obj, along)
 
     def _name_new(self, call: Call, obj: Object) -> None:
         rtype, meta = call.target.rtype, obj["metadata"]
@@ -142,14 +148,16 @@ class Registry:
         call.warnings += kind.warnings(new)
         if rtype is r.PRIORITYCLASSES:
             admit_class(self.store, new)
-        charges = self._quotas.charge(rtype, new, call.now, old.obj)
+        along = self._quotas.charge(rtype, new, call.now, old.obj)
         self._allocate(rtype, new, old.key)
+        if rtype is r.SERVICES:
+            along += self.addresses.changes(old.obj, new, call.now)
         new["metadata"]["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
         if new == old.obj:
             return old
         if self._was_last_finalizer(new):
             return self.remove(call, old, new)
-        return self._commit(call, old.key, new, charges)
+        return self._commit(call, old.key, new, along)
 
     def _check_versions(self, rtype: ResourceType, new: Object, old: Stored) -> None:
         meta, name = new["metadata"], old.key[1]
@@ -213,7 +221,10 @@ class Registry:
         shown["metadata"] = dict(shown["metadata"])
         if call.dry_run:
             return old
-        return self.store.remove(call.target.rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"])
+        rtype = call.target.rtype
+        along = self.addresses.changes(old.obj, None, call.now) if rtype is r.SERVICES else ()
+        gone = Write(rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"], gone=True)
+        return self.store.commit(gone, *along)
 
 
 def _own(meta: Object, managed_fields: list[Object] | None) -> None:

@@ -85,6 +85,7 @@ class ApiServer:
         settings = settings or ApiServerSettings()
         server = cls(Store(database, window=settings.watch_window), settings)
         server._ensure_all()
+        server._registry.addresses.mend(settings.clock())
         reconcile(server._store, rfc3339(settings.clock()))
         server._settle()
         return server
@@ -210,6 +211,8 @@ class ApiServer:
             case "delete" | "deletecollection":
                 response = self._writer.delete(call) if verb == "delete" else self._writer.delete_collection(call)
                 self._ensure_all()
+                if target.rtype is r.IPADDRESSES:
+                    self._registry.addresses.mend(call.now)
                 return response
         raise unknown_resource()
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kubelab.engine.apiserver import ApiServer
-from kubelab.engine.apiserver.storage import Store
+from kubelab.engine.apiserver.storage import ByNamespace, Store, Write
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.client.resources import CONFIGMAPS
 
@@ -95,3 +97,34 @@ async def test_a_full_disk_refuses_writes_in_one_sentence_and_reads_go_on(api, s
     assert (await api.get(f"{configmaps}/a")).code == 404
     server._store._db.execute("PRAGMA max_page_count = 1000000")
     assert (await api.post(configmaps, {"metadata": {"name": "a"}})).code == 201
+
+
+def test_several_changes_are_kept_as_one_or_not_at_all(tmp_path) -> None:
+    store = Store(tmp_path / "db")
+    good = Write("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1")
+    store.commit(good, Write("/configmaps", ("default", "b"), _config("b"), "ConfigMap", "v1"))
+    before, seen = store.revision, []
+    store.shelf("/configmaps").listeners.append(seen.append)
+    with pytest.raises(TypeError):  # the second cannot be written
+        store.commit(
+            Write("/configmaps", ("default", "a"), _config("a"), "ConfigMap", "v1", gone=True),
+            Write("/configmaps", ("default", "c"), {**_config("c"), "data": object()}, "ConfigMap", "v1"),
+        )
+    assert (store.revision, seen) == (before, [])
+    store.close()
+    again = Store(tmp_path / "db")
+    assert sorted(name for _, name in again.shelf("/configmaps").objects) == ["a", "b"]
+    again.close()
+
+
+def test_objects_are_found_by_their_namespace_while_they_come_and_go() -> None:
+    store = Store(":memory:")
+    store.put("/configmaps", ("one", "a"), _config("a"), "ConfigMap", "v1")
+    index = ByNamespace(store.shelf("/configmaps"))
+    store.put("/configmaps", ("two", "b"), _config("b"), "ConfigMap", "v1")
+    store.put("/configmaps", ("one", "c"), _config("c"), "ConfigMap", "v1")
+    assert [stored.key for stored in index.of("one")] == [("one", "a"), ("one", "c")]
+    store.remove("/configmaps", ("one", "a"), _config("a"), "ConfigMap", "v1")
+    assert [stored.key for stored in index.of("one")] == [("one", "c")]
+    assert index.of("three") == []
+    store.close()

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.custom.kind import CustomKind
+from kubelab.engine.apiserver.kinds.addresses import IPAddressKind, ServiceCIDRKind
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.core import (
     DataKind,
@@ -46,6 +47,8 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.STATEFULSETS: StatefulSetKind,
     r.CONTROLLERREVISIONS: ControllerRevisionKind,
     r.NETWORKPOLICIES: NetworkPolicyKind,
+    r.SERVICECIDRS: ServiceCIDRKind,
+    r.IPADDRESSES: IPAddressKind,
     r.RESOURCEQUOTAS: ResourceQuotaKind,
     r.LIMITRANGES: LimitRangeKind,
     r.PRIORITYCLASSES: PriorityClassKind,
