@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from kubelab.cli.progress import progress
+
 OPTIONS = {
     "kube_context": "--context",
     "namespace": "--namespace",
@@ -48,6 +50,9 @@ def up_on_existing(
     asked = Asked(kube_context or "", namespace or "", image or "", create_namespace, yes)
     cluster = ExistingCluster(name, asked)
     cluster.up()
+    with progress() as say:
+        say("A pod tries the lessons' image")
+        cluster.try_a_pod()
     click.echo(f"Cluster {name} is there after {time.monotonic() - begin:.1f} s: {cluster.status().detail}.")
     click.echo(
         f"  namespace   {cluster.namespace}; lessons and their outputs call it by names of their own (lesson-1 …);"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from kubelab.clusters.base import Capability, ClusterError, Finished, Lacking, Node, ProxyMode, Status
-from kubelab.clusters.existing import examination, kubeconfig, labelled, record, rights
+from kubelab.clusters.existing import examination, kubeconfig, labelled, record, rights, trial
 from kubelab.clusters.existing.access import Access
 from kubelab.clusters.existing.record import Record
 from kubelab.engine.state import StateError, state_of
@@ -123,6 +123,10 @@ class ExistingCluster:
                 if record.read(self.state) is None:
                     self.state.clean()
                 raise
+
+    def try_a_pod(self) -> None:
+        """Let one pod with the lessons' image run: an image may have to come from far. Raises `ClusterError`."""
+        trial.run(self._access(), self.namespace, self.image)
 
     def down(self) -> None:
         """Delete what is labelled as kubelab's, and forget the cluster; quiet when there is none."""

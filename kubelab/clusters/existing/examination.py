@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kubelab.clusters.base import ClusterError
-from kubelab.clusters.existing import caution, labelled, rights
+from kubelab.clusters.existing import caution, labelled, rights, trial
 from kubelab.clusters.existing.access import Access, Object, Refused
 from kubelab.clusters.existing.kubeconfig import Context
-
-IMAGE = "python:3.12"
-"""What the lessons' pods run, as they are written."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def examine(access: Access, namespace: str, image: str) -> Examination:
             lambda: access.ask("GET", "/version").get("gitVersion", "of an unknown version"),
             lambda: namespace_object(access, namespace),
             lambda: rights.find_out(access, namespace),
-            lambda: _refusal(access, namespace, image),
+            lambda: trial.refusal(access, namespace, image),
         ]
     )
     labels = (found or {}).get("metadata", {}).get("labels") or {}
@@ -95,19 +92,3 @@ def refuse_names_that_cannot_be(namespace: str) -> None:
             f"A namespace called {namespace!r} cannot be told from a part of the DNS names in the lessons; name "
             "another with --namespace."
         )
-
-
-def _refusal(access: Access, namespace: str, image: str) -> str:
-    """Why a pod would be refused: Pod Security, a quota, a policy. Asked by a dry run, which makes nothing."""
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "kubelab-trial", "labels": {labelled.LABEL: "kubelab"}},
-        "spec": {"containers": [{"name": "client", "image": image or IMAGE, "command": ["sleep", "1"]}]},
-    }
-    try:
-        access.ask("POST", f"/api/v1/namespaces/{namespace}/pods", {"dryRun": "All"}, pod)
-    except Refused as error:
-        # Rights and the namespace are other questions, which have sentences of their own.
-        return "" if error.status in (404, 409) or "cannot create resource" in str(error) else str(error)
-    return ""

@@ -78,6 +78,8 @@ def find_out(access: Access, namespace: str) -> Rights:
         lacks["several nodes"] = "it has one node"
     if not may[INGRESSES]:
         lacks["ingress"] = f"you may not create ingresses in {namespace}"
+    elif course_class is None:
+        lacks["ingress"] = "you may not see its IngressClasses"
     elif not course_class:
         lacks["ingress"] = "it has no IngressClass kubelab, the course's own controller"
     missing = tuple(str(right) for right in NEEDED if not may[right])
@@ -112,11 +114,12 @@ def _nodes(access: Access) -> tuple[str, ...]:
     return tuple(sorted(item["metadata"]["name"] for item in items))
 
 
-def _is_there(access: Access, path: str) -> bool:
+def _is_there(access: Access, path: str) -> bool | None:
+    """None where one may not look."""
     try:
         access.ask("GET", path)
     except Refused as error:
         if error.status not in (403, 404):
             raise
-        return False
+        return None if error.status == 403 else False
     return True

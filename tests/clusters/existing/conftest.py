@@ -26,6 +26,7 @@ class FakeAccess:
         """``verb resource``, as `kubectl auth can-i` takes it."""
         self.nodes = ["one", "two"]
         self.pod_is_refused = ""
+        self.pod_status: dict[str, Any] = {"phase": "Succeeded"}
         self.asked: list[tuple[str, str]] = []
 
     def put(self, collection: str, name: str, labels: dict[str, str] | None = None, **metadata: Any) -> None:
@@ -75,7 +76,8 @@ class FakeAccess:
         return {"items": items}
 
     def _post(self, path: str, query: dict[str, str], body: Any) -> dict[str, Any]:
-        self.objects[f"{path}/{body['metadata']['name']}"] = body
+        status = {"status": self.pod_status} if path.endswith("/pods") else {}
+        self.objects[f"{path}/{body['metadata']['name']}"] = {**body, **status}
         return body
 
     def _delete(self, path: str, query: dict[str, str], body: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kubelab.course import files
-from kubelab.lab import waiting
+from kubelab.lab import kinds, waiting
 from kubelab.lab.lab import Lab
+from kubelab.lab.survey import everywhere
 
 PACKAGE = "lesson02_services_and_endpointslices"
 HEALTHY = "web"
@@ -45,9 +46,9 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def another_node(lab: Lab) -> str:
-    """The name of a node that the lab's client is not on; empty on a cluster of one node."""
+    """The name of a node that the lab's client is not on; empty on a cluster of one node, or of which none is shown."""
     client = lab.find_pod(lab.client_name())
-    nodes = [node["metadata"]["name"] for node in lab.find("nodes")]
+    nodes = [node["metadata"]["name"] for node in everywhere(lab, kinds.named("node"))]
     return next((name for name in reversed(nodes) if client and name != client.node), "")
 
 

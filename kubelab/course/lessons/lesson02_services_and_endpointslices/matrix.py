@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kubelab.clusters.base import SKIPPED
 from kubelab.course.lessons.lesson02_services_and_endpointslices import behaviour, faults
 from kubelab.course.lessons.lesson02_services_and_endpointslices.faults import FAULTS
 from kubelab.course.predictions import Prediction, predict
@@ -115,7 +116,7 @@ def measure(lab: Lab) -> Matrix:
         far = faults.another_node(lab)
         faults.set_up(lab, far)
         rows = [fault for fault in FAULTS if far or fault != faults.ONLY_LOCAL]
-        note = "" if far else f"{faults.ONLY_LOCAL} needs a second node, which this cluster lacks"
+        note = "" if far else f"{SKIPPED}{faults.ONLY_LOCAL} needs a second node, which this cluster lacks"
         return Matrix(tuple(_signature(lab, fault) for fault in rows), note)
 
 
