@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from kubelab.engine.apiserver import discovery, openapi
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kubelab.engine.apiserver import discovery, health, openapi
 from kubelab.engine.apiserver.catalogue import Catalogue
 from kubelab.engine.apiserver.content import JSON, Wanted, wanted
 from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
+from kubelab.engine.apiserver.metrics import ApiMetrics
 from kubelab.engine.apiserver.reads import respond
 from kubelab.engine.apiserver.status import method_not_allowed, not_acceptable
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 from kubelab.engine.config import KUBERNETES_VERSION
-
-HEALTH = ("/healthz", "/readyz", "/livez")
 
 _DISCOVERY = "APIGroupDiscoveryList"
 
@@ -37,10 +39,18 @@ def version() -> Object:
     }
 
 
-def answer(request: ApiRequest, catalogue: Catalogue) -> ApiResponse:
+@dataclass(frozen=True)
+class Inside:
+    """What can be asked about the server itself: its checks by name, and its metrics."""
+
+    checks: Mapping[str, health.Check]
+    metrics: ApiMetrics
+
+
+def answer(request: ApiRequest, catalogue: Catalogue, inside: Inside) -> ApiResponse:
     """The answer to a path that names no resource; 404 when it names nothing at all."""
     parts = request.path.strip("/").split("/")
-    found = _answer(request, parts, catalogue)
+    found = _about_itself(request, parts, inside) or _answer(request, parts, catalogue)
     if found is None:
         return ApiResponse(404, b"404 page not found\n", {"content-type": "text/plain; charset=utf-8"})
     if request.method not in ("GET", "HEAD"):
@@ -48,10 +58,16 @@ def answer(request: ApiRequest, catalogue: Catalogue) -> ApiResponse:
     return found
 
 
+def _about_itself(request: ApiRequest, parts: list[str], inside: Inside) -> ApiResponse | None:
+    if parts[0] in health.PATHS:
+        return health.answer(request, parts, inside.checks)
+    if parts == ["metrics"]:
+        return ApiResponse(200, inside.metrics.text().encode(), {"content-type": "text/plain; version=0.0.4"})
+    return None
+
+
 def _answer(request: ApiRequest, parts: list[str], catalogue: Catalogue) -> ApiResponse | None:
     match parts:
-        case ["healthz" | "readyz" | "livez", *_]:
-            return ApiResponse(200, b"ok", {"content-type": "text/plain; charset=utf-8"})
         case ["version"]:
             return respond(200, dumps(version()), wanted(request.headers))
         case ["api"] | ["apis"]:
@@ -72,8 +88,8 @@ def _answer(request: ApiRequest, parts: list[str], catalogue: Catalogue) -> ApiR
         case ["openapi", "v2"]:
             return _swagger(request, catalogue)
         case [""]:
-            return respond(200, dumps({"paths": ["/api", "/apis", *HEALTH, "/openapi/v2", "/openapi/v3", "/version"]}),
-                           Wanted())  # fmt: skip
+            own = [f"/{path}" for path in (*health.PATHS, "metrics", "openapi/v2", "openapi/v3", "version")]
+            return respond(200, dumps({"paths": ["/api", "/apis", *own]}), Wanted())
     return None
 
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import sqlite3
 import ssl
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.expiry import EventExpiry
 from kubelab.engine.apiserver.http import Serving
 from kubelab.engine.apiserver.kubelet import KubeletRelay
+from kubelab.engine.apiserver.metrics import ApiMetrics
 from kubelab.engine.apiserver.reads import Reader
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.reviews import Reviews
@@ -77,6 +79,8 @@ class ApiServer:
             hang_up=self._hub.hang_up,
             timestamp=lambda: rfc3339(settings.clock()),
         )
+        checks = {"ping": lambda: True, "log": lambda: True, "storage": store.is_usable}
+        self._inside = nonresource.Inside(checks, ApiMetrics(store))
         self.relay = KubeletRelay(store, settings.kubelet_tls)
 
     @classmethod
@@ -129,6 +133,13 @@ class ApiServer:
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
         """Answer one request. Never raises for a bad one: the answer is a Status."""
+        begin = time.perf_counter()
+        response = await self._answer_or_status(request)
+        if target := parse(request.path, self._definitions.catalogue):
+            self._inside.metrics.count(request, target, response.status, time.perf_counter() - begin)
+        return response
+
+    async def _answer_or_status(self, request: ApiRequest) -> ApiResponse:
         try:
             return await self._answer(request)
         except StatusError as error:
@@ -169,7 +180,7 @@ class ApiServer:
     async def _answer(self, request: ApiRequest) -> ApiResponse:
         call = self.admit(request)
         if call is None:
-            return nonresource.answer(request, self._definitions.catalogue)
+            return nonresource.answer(request, self._definitions.catalogue, self._inside)
         target = call.target
         if target.rtype.deprecation:
             call.warnings.append(target.rtype.deprecation)

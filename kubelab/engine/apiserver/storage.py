@@ -146,6 +146,18 @@ class Store:
         """Keep a string beside the objects."""
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
+    def is_usable(self) -> bool:
+        """Whether the database answers."""
+        try:
+            self._db.execute("SELECT 1").fetchone()
+        except sqlite3.Error:
+            return False
+        return True
+
+    def counts(self) -> dict[str, int]:
+        """How many objects there are of each resource (``group/plural``)."""
+        return {name: len(shelf.objects) for name, shelf in sorted(self._shelves.items())}
+
     def shelf(self, resource: str) -> Shelf:
         """The shelf of a resource (`ResourceType.storage_key`)."""
         shelf = self._shelves.get(resource)

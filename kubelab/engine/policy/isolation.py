@@ -168,7 +168,7 @@ def _with_ports(
 
 
 def _numbered(port: Object) -> Ports:
+    first = port.get("port")
+    last = port.get("endPort", first)
     protocol = port.get("protocol", "TCP").lower()
-    if "port" not in port:
-        return Ports(protocol, 0, 65535)
-    return Ports(protocol, int(port["port"]), int(port.get("endPort", port["port"])))
+    return Ports(protocol, 0, 65535) if first is None or last is None else Ports(protocol, first, last)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.options import ProxyMode
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.jumps import Owned
-from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.engine.proxy.tool import Finished, Run

@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.proxy.backend import Factory, LoadError, Setting
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.conntrack import endpoints_differ, forget_stale_flows
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.iptables import is_large
 from kubelab.engine.proxy.iptables_backend import IptablesBackend
-from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.services import PortName
 from kubelab.engine.proxy.state import ProxyState, Tracker
 from kubelab.engine.proxy.tool import Run

@@ -63,7 +63,8 @@ def _differ(step: str, old: Any, new: Any, shape: Shape | None, changed: Fields,
     elif isinstance(new, list) and is_keyed(old, shape) and is_keyed(new, shape):
         inside = _differ_by_key(old, new, shape)
     elif isinstance(new, list) and is_set(old, shape) and is_set(new, shape):
-        before, now = ({f"v:{json.dumps(item)}": {} for item in items} for items in (old, new))
+        before: Fields = {f"v:{json.dumps(item)}": {} for item in old}
+        now: Fields = {f"v:{json.dumps(item)}": {} for item in new}
         inside = _without(now, before), _without(before, now)
     else:
         changed[step] = {}

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from kubelab.engine.config import nodes
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.network.contract import OUTSIDE, Network, Place, node, pod
 from kubelab.engine.network.start import NoNetwork, start_network
 from kubelab.engine.proxy.backend import Setting
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
-from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.modes import BACKENDS
 from kubelab.engine.proxy.state import ProxyState
 from kubelab.engine.proxy.tool import Run

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.proxy.backend import Setting, StandsIn
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.ipvs.backend import IpvsBackend
 from kubelab.engine.proxy.ipvs.listing import open_connections, read_servers
 from kubelab.engine.proxy.ipvs.servers import Open, RealKey
-from kubelab.engine.proxy.metrics import Metrics
 
 FLOWS = b"""\
 tcp      6 899 ESTABLISHED src=10.244.1.3 dst=10.96.0.1 sport=40001 dport=80 \

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.proxy.backend import Setting
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.ipvs import choice
 from kubelab.engine.proxy.ipvs.backend import IpvsBackend
 from kubelab.engine.proxy.ipvs.kernel import OWNED
 from kubelab.engine.proxy.jumps import Owned
-from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.services import PortName
 from kubelab.rules import Ruleset
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.proxy.backend import LoadError, Setting
 from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.jumps import Owned
-from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.nftables.backend import NftablesBackend
 
 LIST = ["nft", "--json", "list", "table", "ip", "kube-proxy"]

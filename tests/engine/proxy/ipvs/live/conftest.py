@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kubelab.engine import config
+from kubelab.engine.metrics import Metrics
 from kubelab.engine.network.contract import Finished, Place, node, pod
 from kubelab.engine.network.remote import AgentNetwork
 from kubelab.engine.network.start import NoNetwork, start_network
@@ -18,7 +19,6 @@ from kubelab.engine.proxy.config import ProxyConfig
 from kubelab.engine.proxy.endpoints import NodeView
 from kubelab.engine.proxy.ipvs.backend import IpvsBackend
 from kubelab.engine.proxy.jumps import Owned
-from kubelab.engine.proxy.metrics import Metrics
 from kubelab.engine.proxy.state import ProxyState
 from tests.engine.network.conftest import Lab
 

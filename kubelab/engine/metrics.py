@@ -1,4 +1,4 @@
-"""kube-proxy's metrics, in the text form that Prometheus reads."""
+"""Counters, gauges and histograms in the text form that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Metrics:
         for name, kind in sorted(self._kinds.items()):
             lines.append(f"# TYPE {name} {kind}")
             for labels, value in sorted(self._values.get(name, {}).items()):
-                lines.append(f"{name}{_braces(labels)} {value:g}")
+                lines.append(f"{name}{_braces(labels)} {value:.15g}")
             for labels, counts in sorted(self._histograms.get(name, {}).items()):
                 lines += _histogram(name, labels, counts)
         return "\n".join([*lines, ""])
@@ -62,8 +62,8 @@ def _histogram(name: str, labels: Labels, counts: list[float]) -> list[str]:
     lines, total = [], 0.0
     for bound, count in zip([*(f"{bound:g}" for bound in _BUCKETS), "+Inf"], counts, strict=False):
         total += count
-        lines.append(f"{name}_bucket{_braces((*labels, ('le', bound)))} {total:g}")
-    return [*lines, f"{name}_sum{_braces(labels)} {counts[-1]:g}", f"{name}_count{_braces(labels)} {total:g}"]
+        lines.append(f"{name}_bucket{_braces((*labels, ('le', bound)))} {total:.15g}")
+    return [*lines, f"{name}_sum{_braces(labels)} {counts[-1]:.9g}", f"{name}_count{_braces(labels)} {total:.15g}"]
 
 
 def _braces(labels: Labels) -> str:
