@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import random
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.storage import Event, Key, Shelf, Stored
@@ -58,7 +59,7 @@ class Allocator:
             if high < low:
                 continue
             begin = random.randint(low, high)
-            for value in (*range(begin, high + 1), *range(low, begin)):
+            for value in chain(range(begin, high + 1), range(low, begin)):
                 if value not in self._holders and value not in taken:
                     return value
         raise Refused("range is full")
