@@ -43,7 +43,7 @@ class NodeAuthorizer:
             case "", "pods" | "pods/status" | "pods/eviction":
                 return self._pod_refusal(node, wish)
             case "", "secrets" | "configmaps" | "serviceaccounts/token":
-                if not wish.name or self._needs(node, wish):
+                if wish.name and self._needs(node, wish):
                     return None
                 return f"no relationship found between node '{node}' and this object"
         return None

@@ -120,7 +120,8 @@ async def test_what_a_binding_leads_to_never_changes(api, roles, why) -> None:
     [
         ("roles", {"rules": [{}]}, [("rules[0].apiGroups", "Required"), ("rules[0].resources", "Required"),
                                     ("rules[0].verbs", "Required")]),
-        ("roles", {"rules": [{"verbs": ["get"], "nonResourceURLs": ["/x"]}]}, [("rules[0].nonResourceURLs", "Invalid")]),
+        ("roles", {"rules": [{"verbs": ["get"], "nonResourceURLs": ["/x"]}]},
+         [("rules[0].nonResourceURLs", "Invalid")]),
         ("rolebindings", {"roleRef": {"kind": "Rol", "name": "a/b"}},
          [("roleRef.kind", "NotSupported"), ("roleRef.name", "Invalid")]),
         ("rolebindings", {"roleRef": {"kind": "Role", "name": "a"}, "subjects": [{"kind": "Users", "name": "x"}]},
