@@ -124,3 +124,32 @@ async def test_a_server_that_is_not_there_is_a_lost_connection(monkeypatch):
         pass
     with pytest.raises(ConnectionError, match=r"GET https://127\.0\.0\.1:\d+/api/v1/pods: "):
         await client.list(PODS)
+
+
+async def test_a_token_that_was_replaced_is_shown_from_then_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("ssl.create_default_context", lambda **_: None)
+    server, token = Server(sized(b"{}")), tmp_path / "token"
+    listening = await asyncio.start_server(server.connection, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    client = Client(HttpsTransport(url, ca_file="ca.crt", token=token))
+    for each in ("first\n", "second\n"):
+        token.write_text(each)
+        await client.send("GET", "/version")
+    await client.close()
+    listening.close()
+    await listening.wait_closed()
+    shown = [line for request in server.requests for line in request.splitlines() if line.startswith("authorization")]
+    assert shown == ["authorization: Bearer first", "authorization: Bearer second"]
+
+
+async def test_who_asks_for_another_says_so(monkeypatch):
+    monkeypatch.setattr("ssl.create_default_context", lambda **_: None)
+    server = Server(sized(b"{}"))
+    listening = await asyncio.start_server(server.connection, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    client = Client(HttpsTransport(url, ca_file="ca.crt", impersonate="system:serviceaccount:kube-system:gc"))
+    await client.send("GET", "/version")
+    await client.close()
+    listening.close()
+    await listening.wait_closed()
+    assert "impersonate-user: system:serviceaccount:kube-system:gc" in server.requests[0]
