@@ -10,6 +10,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kubelab.engine.client.programs import program_of
+
 Query = Sequence[tuple[str, str]]
 
 
@@ -95,7 +97,7 @@ class InProcessTransport:
 
     def __init__(self, handler: Handler, user: str) -> None:
         self._handler = handler
-        self._headers = {"kubelab-in-process-user": user, "user-agent": user}
+        self._headers = {"kubelab-in-process-user": user, "user-agent": program_of(user)}
 
     def _signed(self, request: ApiRequest) -> ApiRequest:
         return ApiRequest(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kubelab.engine.access import ADMIN
 from kubelab.engine.client import ApiRequest, Client, HttpsTransport
+from kubelab.engine.client.programs import program_of
 from kubelab.engine.controllers import Part, run_controllers
 from kubelab.engine.controlplane.contract import ControlPlaneError, Dial
 from kubelab.engine.controlplane.upstream import addresses, binaries, commands, identities
@@ -95,7 +96,7 @@ class Upstream:
                 ca_file=str(self._pki.ca_cert),
                 certificate=str(cert),
                 key=str(key),
-                user_agent=user,
+                user_agent=program_of(user),
                 impersonate=user if account else "",
             )
             self._clients[user] = Client(transport)
