@@ -133,19 +133,30 @@ def _check(name: str) -> None:
 
 
 def _owners(lab: Lab) -> dict[str, str]:
+    listed, all_of_them = _services(lab)
     services = {
         address: f"Service {service['metadata']['name']}"
-        for service in _services(lab)
+        for service in listed
         for address in service["spec"].get("clusterIPs") or [service["spec"].get("clusterIP", "")]
     }
+    if not all_of_them:
+        services[_api_address(lab)] = "Service kubernetes"
     return services | {pod.ip: pod.alias for pod in lab.pods() if pod.ip}
 
 
-def _services(lab: Lab) -> list[Object]:
-    """Those of all namespaces; of the lab's own where no more may be seen."""
+def _services(lab: Lab) -> tuple[list[Object], bool]:
+    """Those of all namespaces, and True; of the lab's own where no more may be seen."""
     try:
-        return list(lab.api.request("GET", kinds.SERVICE._replace(namespaced=False).path("")).get("items") or ())
+        return list(lab.api.request("GET", kinds.SERVICE._replace(namespaced=False).path("")).get("items") or ()), True
     except ApiError as error:
         if error.status not in (403, 404):
             raise
-        return lab.objects.find(kinds.SERVICE)
+        return lab.objects.find(kinds.SERVICE), False
+
+
+def _api_address(lab: Lab) -> str:
+    """Of the one Service that every pod is told of, also where it may not be seen.
+
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    return lab.exec(lab.client_name(), ["printenv", "KUBERNETES_SERVICE_HOST"]).stdout.strip()

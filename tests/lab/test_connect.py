@@ -44,3 +44,14 @@ def test_connecting_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_where_one_namespace_may_be_used_it_has_the_lessons_name(monkeypatch):
+    from kubelab.lab.guest import GuestApi
+
+    guest = FakeCluster()
+    guest.namespace = "team-blue"
+    monkeypatch.setattr("kubelab.clusters.attach", lambda name=None: guest)
+    monkeypatch.setattr(lab_module, "_current", None)
+    lab = kubelab.connect("lesson-1")
+    assert (repr(lab), type(lab.api)) == ("Lab(lesson-1)", GuestApi)

@@ -5,9 +5,9 @@ import json
 import dnslib
 import pytest
 
-from kubelab.lab.errors import LabError
-from kubelab.lab.lookup import Lookup, Record, Tried, lookup
-from kubelab.lab.shell import client_program
+from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.lookup import Lookup, Record, Tried, _owners, lookup
+from kubelab.lab.shell import Finished, client_program
 
 CLUSTER = ["lesson.svc.cluster.local", "svc.cluster.local", "cluster.local"]
 
@@ -111,3 +111,18 @@ def test_a_name_without_such_a_record_says_why(answer, said):
 def test_what_cannot_be_asked_is_refused_in_a_sentence(lab_with_web, name, type_):
     with pytest.raises(LabError, match=r"no record type|no DNS name"):
         lookup(lab_with_web, name, type_)
+
+
+def test_the_apis_own_service_is_known_where_no_other_namespace_may_be_seen(lab_with_web, monkeypatch):
+    ask = lab_with_web.api.request
+
+    def own_only(method, path, query=None, body=None):
+        if path == "/api/v1/services":
+            raise ApiError(403, "Forbidden", "services is forbidden")
+        return ask(method, path, query, body)
+
+    monkeypatch.setattr(lab_with_web.api, "request", own_only)
+    monkeypatch.setattr(lab_with_web, "exec", lambda pod, argv: Finished(0, "192.0.2.1\n", ""))
+    owners = _owners(lab_with_web)
+    assert owners["192.0.2.1"] == "Service kubernetes"
+    assert "Service web" in owners.values()

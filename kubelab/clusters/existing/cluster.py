@@ -100,7 +100,7 @@ class ExistingCluster:
     def nodes(self) -> list[Node]:
         """The nodes, where they may be listed; else raises `Lacking`."""
         if not (known := self._known()).nodes:
-            raise Lacking("you may not see the nodes of this cluster; lessons on an embedded one can.")
+            raise Lacking("you may not see the nodes of this cluster; an embedded one shows its own.")
         return [ExistingNode(name) for name in known.nodes]
 
     @property
