@@ -167,18 +167,26 @@ def _watch(access: Access, room: Room) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    from kubelab.lab.errors import LabError
+    from kubelab.workshop.errors import WorkshopError
     from kubelab.workshop.picture import text
     from kubelab.workshop.status import look
 
-    def shown(room: Room) -> Text:
+    def shown(room: Room, trouble: str = "") -> Text:
         moment = room.at.astimezone().strftime("%H:%M:%S")
-        return Text(f"{text(room)}\n{moment}, Ctrl-C ends this", no_wrap=True)
+        return Text("\n".join(filter(None, (text(room), trouble, f"{moment}, Ctrl-C ends this"))), no_wrap=True)
 
     with Live(shown(room), console=Console(), auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             time.sleep(WATCH_SECONDS)
-            room = look(access, room.workshop, datetime.now(UTC))
-            live.update(shown(room), refresh=True)
+            trouble = ""
+            try:
+                room = look(access, room.workshop, datetime.now(UTC))
+            except WorkshopError:  # it has been deleted
+                raise
+            except LabError as error:
+                trouble = str(error)
+            live.update(shown(room, trouble), refresh=True)
 
 
 def _summary(plan: Plan, made: Sequence[Made], given: Sequence[Given], folder: Path) -> None:

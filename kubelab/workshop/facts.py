@@ -38,30 +38,28 @@ class Facts:
     """Of the Service kube-dns; empty: there is none of that name."""
     api_endpoints: tuple[tuple[str, int], ...] = ()
     """Address and port: of the Service ``kubernetes`` and of what is behind it."""
+    service_ranges: tuple[str, ...] = ()
+    """CIDRs of Services' addresses; empty: the cluster does not tell."""
     pod_ranges: tuple[str, ...] = ()
     """CIDRs of the nodes' pods; empty: the nodes do not tell."""
-    gateways: bool = False
-    """Whether the Gateway API is served."""
     guards: bool = False
     """Whether ValidatingAdmissionPolicy (Kubernetes 1.30) is served, by which the hosts of others can be refused."""
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for who makes the workshop: what lessons will miss here."""
+        """Sentences for who makes the workshop: what learners will miss here."""
         said = []
         if not self.ingress_classes:
-            said.append("There is no IngressClass here: lessons on Ingress will be skipped until a controller runs.")
+            said.append("There is no IngressClass here: nobody serves the learners' Ingresses.")
         elif not self.ingress_namespaces:
             said.append(
                 "It is not clear where the Ingress controller runs, so the NetworkPolicies let it in from outside "
                 "only; --ingress-namespace names its namespace."
             )
-        if not self.gateways:
-            said.append("The Gateway API is not served here: lesson 14 will be skipped.")
         if not self.pod_ranges:
             said.append(
-                "The nodes do not tell the addresses of their pods, so nothing from outside the cluster is let in "
-                "but through the Ingress controller: lesson 8 will miss it."
+                "The nodes do not tell the addresses of their pods, so the NetworkPolicies let nothing in from outside "
+                "the cluster: NodePorts and load balancers of learners will not answer."
             )
         return said
 
@@ -77,8 +75,14 @@ def ask(access: Access, ingress_namespaces: tuple[str, ...] = ()) -> Facts:
         ingress_classes=len(_if_served(access, "/apis/networking.k8s.io/v1/ingressclasses")),
         dns_address=next(iter(_addresses(_if_served(access, "/api/v1/namespaces/kube-system/services/kube-dns"))), ""),
         api_endpoints=_api_endpoints(access),
+        service_ranges=tuple(
+            sorted(
+                cidr
+                for each in _if_served(access, "/apis/networking.k8s.io/v1/servicecidrs")
+                for cidr in each["spec"]["cidrs"]
+            )
+        ),
         pod_ranges=_pod_ranges(access.listed("/api/v1/nodes")),
-        gateways=_serves(access, "gateway.networking.k8s.io/v1", "gateways"),
         guards=_serves(access, "admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
     )
 

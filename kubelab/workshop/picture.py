@@ -86,7 +86,8 @@ def html(room: Room) -> str:
     return (
         "<div style='font-family: var(--jp-ui-font-family, sans-serif)'>"
         f"<p><b>{escape(room.workshop)}</b>: {escape(sentence(room))}.</p>"
-        "<div style='max-height: 36em; overflow: auto'><table>"
+        "<div style='max-height: 36em; overflow: auto'>"
+        "<table style='font-family: var(--jp-code-font-family, monospace)'>"
         f"<thead><tr><th scope='col' {_LEFT}>lesson</th>{head}<th scope='col' {_LEFT}>is at</th></tr></thead>"
         f"<tbody>{rows}</tbody>"
         f"<tfoot><tr><th scope='row' {_LEFT}>solved by</th>{solved}<td></td></tr></tfoot></table></div>"

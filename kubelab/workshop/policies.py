@@ -22,6 +22,9 @@ def isolation(facts: Facts) -> dict[str, Any]:
     """The ``spec``: in from the own namespace, from Ingress controllers and from outside; out to the own namespace,
     to Ingress controllers, DNS and the API.
 
+    Services' own addresses may be asked for too: what is behind them is a pod with a policy of its own, and where nothing
+    is, kube-proxy refuses the connection as it does everywhere, instead of it being lost.
+
     The outside is everything that is no pod, as far as the nodes tell where pods are: NodePorts and load balancers are
     reached from there.
     """
@@ -32,6 +35,8 @@ def isolation(facts: Facts) -> dict[str, Any]:
     dns = [{**_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
            *(_address(each) for each in (facts.dns_address, NODE_LOCAL_DNS) if each)]  # fmt: skip
     egress: list[dict[str, Any]] = [{"to": [_OWN, *controllers]}, {"to": dns, "ports": _DNS_PORTS}]
+    if facts.service_ranges:
+        egress.append({"to": [_address(each) for each in facts.service_ranges]})
     for port in sorted({port for _, port in facts.api_endpoints}):
         to = [_address(address) for address, its in facts.api_endpoints if its == port]
         egress.append({"to": to, "ports": [{"protocol": "TCP", "port": port}]})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from kubelab.cli.workshop import workshop
+from kubelab.lab.errors import LabError
 
 
 @pytest.fixture
@@ -38,6 +40,28 @@ def test_create_status_delete(kubelab, tmp_path):
     assert "give --yes" in refused.stderr
     assert kubelab("delete", "--workshop", "k8s", "--yes").exit_code == 0
     assert "nothing of a workshop 'k8s'" in kubelab("delete", "--workshop", "k8s").stdout
+
+
+def test_watching_goes_on_while_the_api_is_away(kubelab, cluster, monkeypatch):
+    kubelab("create", "--learners", "names.csv")
+    request, looks = cluster.request, []
+
+    def sleep(seconds):
+        looks.append(seconds)
+        if len(looks) == 2:
+            monkeypatch.setattr(cluster, "request", request)
+        elif len(looks) == 3:
+            raise click.Abort
+        else:
+            monkeypatch.setattr(cluster, "request", away)
+
+    def away(*_):
+        raise LabError("Nobody answers.")
+
+    monkeypatch.setattr("time.sleep", sleep)
+    shown = kubelab("status", "--watch").stdout
+    assert looks == [5.0, 5.0, 5.0]
+    assert "workshop: 2 learners, 0 have begun." in shown
 
 
 def test_who_could_not_be_given_a_namespace_is_named(kubelab, cluster):

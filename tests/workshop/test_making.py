@@ -113,7 +113,7 @@ def test_facts_are_asked_of_the_cluster(access, cluster):
     assert facts.ingress_namespaces == ("edge",)
     assert facts.api_endpoints == (("10.96.0.1", 443),)
     assert facts.pod_ranges == ("10.244.1.0/24",)
-    assert (facts.guards, facts.gateways, facts.notes) == (True, True, [])
+    assert (facts.guards, facts.notes) == (True, [])
     cluster.put("/api/v1/nodes/two", "Node", spec={})
     assert ask(access).pod_ranges == ()
     assert ask(access, ("other",)).ingress_namespaces == ("other",)

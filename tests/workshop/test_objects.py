@@ -18,6 +18,7 @@ FACTS = Facts(
     ingress_namespaces=("edge",),
     dns_address="10.96.0.10",
     api_endpoints=(("10.96.0.1", 443), ("172.18.0.2", 6443)),
+    service_ranges=("10.96.0.0/16",),
     pod_ranges=("10.244.0.0/24", "fd00:10::/64"),
     guards=True,
 )
@@ -89,8 +90,14 @@ def test_where_the_pods_are_is_not_known_nothing_from_outside_gets_in():
 
 def test_the_api_is_reached_at_its_service_and_behind_it():
     ways = {(peer["ipBlock"]["cidr"], rule["ports"][0]["port"])
-            for rule in isolation(FACTS)["egress"] for peer in rule["to"] if "ipBlock" in peer}  # fmt: skip
+            for rule in isolation(FACTS)["egress"] if "ports" in rule
+            for peer in rule["to"] if "ipBlock" in peer}  # fmt: skip
     assert {("10.96.0.1/32", 443), ("172.18.0.2/32", 6443), ("10.96.0.10/32", 53)} <= ways
+
+
+def test_a_service_without_endpoints_refuses_as_it_does_without_a_policy():
+    """What is not rewritten to a pod has to reach kube-proxy's own rule."""
+    assert {"to": [{"ipBlock": {"cidr": "10.96.0.0/16"}}]} in isolation(FACTS)["egress"]
 
 
 def test_budgets_grow():
