@@ -36,6 +36,8 @@ class Recipe:
     entry: str | None = None
     """``package.module:function`` when the process is forked and not executed."""
     cwd: str = "/"
+    root: bool = True
+    """Whether the image's own user is root."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class _Image:
     env: dict[str, str] = field(default_factory=dict)
     forks: dict[str, str] = field(default_factory=dict)
     """Programs of the image that are built in: the name on the command line → entry."""
+    root: bool = True
 
 
 def _python_of_kubelab() -> dict[str, str]:
@@ -58,10 +61,12 @@ _IMAGES = {
     "registry.k8s.io/e2e-test-images/agnhost": _Image(
         ("/agnhost",), ("pause",), forks={"/agnhost": AGNHOST, "agnhost": AGNHOST}
     ),
-    "registry.k8s.io/pause": _Image(("/pause",), forks={"/pause": PAUSE, "pause": PAUSE}),
-    "registry.k8s.io/coredns/coredns": _Image((sys.executable, "-m", "kubelab.engine.dns"), env=_python_of_kubelab()),
+    "registry.k8s.io/pause": _Image(("/pause",), forks={"/pause": PAUSE, "pause": PAUSE}, root=False),
+    "registry.k8s.io/coredns/coredns": _Image(
+        (sys.executable, "-m", "kubelab.engine.dns"), env=_python_of_kubelab(), root=False
+    ),
     "kubelab.dev/ingress-controller": _Image(
-        (sys.executable, "-m", "kubelab.engine.ingress"), env=_python_of_kubelab()
+        (sys.executable, "-m", "kubelab.engine.ingress"), env=_python_of_kubelab(), root=False
     ),
     "docker.io/library/python": _Image(cmd=("python3",), env={"LANG": "C.UTF-8"}),
     "docker.io/nicolaka/netshoot": _Image(cmd=("zsh",)),
@@ -84,7 +89,7 @@ def resolve(image: str, command: Sequence[str] = (), args: Sequence[str] = (), *
     argv = (*command, *args) if command else (*found.entrypoint, *(args or found.cmd))
     path = f"{links}:{SYSTEM_PATH}" if links is not None else SYSTEM_PATH
     env = {"PATH": path, **found.env}
-    return Recipe(str(reference), f"kubelab:{reference.repository}", argv, env, entry_for(image, argv))
+    return Recipe(str(reference), f"kubelab:{reference.repository}", argv, env, entry_for(image, argv), root=found.root)
 
 
 def entry_for(image: str, argv: Sequence[str]) -> str | None:

@@ -37,6 +37,7 @@ def install_links(folder: Path) -> Path:
         else:
             _script(script, interpreter, f"kubelab.engine.images.tools.{name}")
     _script(folder / "agnhost", interpreter, "kubelab.engine.images.agnhost")
+    _tar(folder / "tar")
     return folder
 
 
@@ -57,7 +58,22 @@ def _link(path: Path, target: str) -> None:
 def _script(path: Path, interpreter: str, module: str) -> None:
     root = str(Path(__file__).resolve().parents[3])
     code = f"import sys; sys.path.insert(0, {root!r}); from {module} import main; sys.exit(main(sys.argv))"
-    text = f'#!/bin/sh\nexec {shlex.quote(interpreter)} -I -S -c {shlex.quote(code)} "$@"\n'
+    _write(path, f'exec {shlex.quote(interpreter)} -I -S -c {shlex.quote(code)} "$@"')
+
+
+def _tar(path: Path) -> None:
+    """``tar`` that leaves what it unpacks to whoever unpacks it.
+
+    ``kubectl cp`` unpacks as root, and tar then wants to give the files to their owner on the learner's machine: a user
+    whom a pod does not know when it runs without privileges.
+    """
+    tar = shutil.which("tar", path=SYSTEM_PATH)
+    if tar:
+        _write(path, f'TAR_OPTIONS="--no-same-owner ${{TAR_OPTIONS:-}}" exec {shlex.quote(tar)} "$@"')
+
+
+def _write(path: Path, command: str) -> None:
+    text = f"#!/bin/sh\n{command}\n"
     if path.exists() and path.read_text() == text:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

@@ -54,6 +54,8 @@ class Mount:
     source: str
     target: str
     read_only: bool = True
+    own: bool = False
+    """Whether ``source`` is a path as the program itself sees it, where that is not the host's."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class KubeletApi:
         folder = self._agent.host.logs / worker.uid / container
         if options.previous:
             # In a crash loop the run that ended last is the one before: the next has not begun.
-            run = found.record.restarts - ("waiting" not in found.record.state)
+            begun = "waiting" not in found.record.state or (found.log is not None and not found.log.closed)
+            run = found.record.restarts - begun
             path = folder / f"{run}.log"
             if not found.record.last_state or not path.exists():
                 raise Refused(BAD, f'previous terminated container "{container}" in pod "{pod}" not found')
@@ -73,7 +74,8 @@ class KubeletApi:
         found = self._container(self._worker(namespace, pod), container)
         if found.streams is None or found.log is None:
             raise Refused(NOT_THERE, f'container not found ("{container}")')
-        await sessions.attach(found.streams, found.log, wanted, client)
+        once = bool(found.record.spec.get("stdinOnce"))
+        await sessions.attach(found.streams, found.log, wanted, client, once=once)
 
     async def forward(self, namespace: str, pod: str, ports: Sequence[int], client: Channels) -> None:
         """Forward these ports of a pod, two channels each. Raises `Refused`."""

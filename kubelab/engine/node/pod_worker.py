@@ -18,6 +18,7 @@ from kubelab.engine.node.records import ContainerRecord, ephemeral_record, recor
 from kubelab.engine.node.references import references_of
 from kubelab.engine.node.status import PodRecord, phase
 from kubelab.engine.node.status_writer import StatusWriter
+from kubelab.engine.node.unapplied import unapplied
 from kubelab.engine.node.volumes import VolumeFailed, Volumes
 
 log = logging.getLogger(__name__)
@@ -195,6 +196,8 @@ class PodWorker:
                 retry = min(retry * 2, LONGEST_RETRY_SECONDS)
         self.record.sandbox = True
         self.publish()
+        if names := unapplied(self.record.pod):
+            self._event("NotApplied", f"kubelab accepts these fields and does not apply them: {', '.join(names)}")
 
     async def _connect(self) -> None:
         host = self._host

@@ -17,6 +17,7 @@ from kubelab.engine.node.host import Host
 from kubelab.engine.node.pod_files import pod_files
 from kubelab.engine.node.sources import MissingSource
 from kubelab.engine.node.status import PodRecord
+from kubelab.engine.node.unapplied import root_refused
 from kubelab.engine.node.volumes import Volumes
 
 LINKS_IN_PODS = Path("/.kubelab/bin")
@@ -58,7 +59,8 @@ def recipe_of(host: Host, container: Object) -> images.Recipe:
 
 async def prepare(host: Host, record: PodRecord, container: Object, volumes: Volumes) -> Prepared:
     """Resolve everything that the container names. Raises `CannotStart` and `ApiError`."""
-    recipe_of(host, container)
+    if refusal := root_refused(record.pod, container, recipe_of(host, container).root):
+        raise CannotStart("CreateContainerConfigError", refusal)
     # The record's addresses, not the API's: the status that tells them may not be written yet.
     ips = {"podIP": record.ip, "podIPs": [{"ip": record.ip}], "hostIP": record.host_ip}
     ips["hostIPs"] = [{"ip": record.host_ip}]

@@ -56,7 +56,9 @@ class ContainerRecord:
 
     def created(self, image: str, image_id: str, container_id: str) -> None:
         """A new run is about to begin; every one but the first is a restart."""
-        self.restarts += 1 if self.container_id else 0
+        if self.container_id:
+            self.restarts += 1
+            self.waiting("ContainerCreating")
         self.image, self.image_id, self.container_id = image, image_id, container_id
 
     def running(self, since: datetime) -> None:

@@ -100,8 +100,8 @@ async def _hang_up(process: Process, ending: asyncio.Future[int]) -> None:
         await asyncio.wait([ending])
 
 
-async def _feed(client: Channels, streams: Streams, wanted: Wanted) -> None:
-    """The client's frames into the program; returns when the client has gone."""
+async def _feed(client: Channels, streams: Streams, wanted: Wanted, *, may_end: bool = True) -> None:
+    """The client's frames into the program, its end of input only if it ``may_end``; returns when it has gone."""
     async for channel, data in client:
         if channel == channels.STDIN and wanted.stdin:
             await streams.write(data)
@@ -110,20 +110,25 @@ async def _feed(client: Channels, streams: Streams, wanted: Wanted) -> None:
                 streams.resize(*channels.size(data))
             except (ValueError, KeyError, TypeError):
                 continue
-        elif channel == channels.CLOSE and data[:1] == bytes([channels.STDIN]):
+        elif channel == channels.CLOSE and data[:1] == bytes([channels.STDIN]) and may_end:
             await streams.end_input()
 
 
-async def attach(streams: Streams, log: LogFile, wanted: Wanted, client: Channels) -> None:
-    """Join the client to a running container's own streams, until either ends."""
+async def attach(streams: Streams, log: LogFile, wanted: Wanted, client: Channels, *, once: bool) -> None:
+    """Join the client to a running container's own streams, until either ends.
+
+    ``once``: with this client's input the container's ends too (``stdinOnce``); else others may attach after it.
+    """
     outlet = Outlet(client, wanted)
     untap = log.tap(outlet.take)
     sending = asyncio.ensure_future(outlet.run())
-    reading = asyncio.ensure_future(_feed(client, streams, wanted))
+    reading = asyncio.ensure_future(_feed(client, streams, wanted, may_end=once))
     ending = asyncio.ensure_future(_closed(log))
     try:
         await asyncio.wait([reading, ending], return_when=asyncio.FIRST_COMPLETED)
         outlet.end()
+        if once and wanted.stdin and not ending.done():
+            await streams.end_input()
         if ending.done():
             await sending
             await client.send(channels.ERROR, channels.exit_status(0))

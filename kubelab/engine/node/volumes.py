@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from kubelab.engine.client import Object
 from kubelab.engine.network.contract import Mount
-from kubelab.engine.node import atomic_folder, fields
+from kubelab.engine.node import atomic_folder, fields, host_path
 from kubelab.engine.node.atomic_folder import File
 from kubelab.engine.node.clock import Clock, parse
 from kubelab.engine.node.expansion import expand
@@ -36,6 +36,7 @@ class Volumes:
         self._sources = sources
         self._machine = machine
         self._clock = clock
+        self._host_paths: dict[str, str] = {}
         self._tokens: dict[tuple[str, str], tuple[bytes, float]] = {}
 
     @property
@@ -72,11 +73,13 @@ class Volumes:
                     part = next(iter(each))
                     files |= await self._files(pod, part, each[part], mode)
                 atomic_folder.write(folder, files, self._clock.now())
+            case "hostPath":
+                if problem := host_path.problem(volume[kind]):
+                    raise VolumeFailed(volume["name"], problem)
+                self._host_paths[volume["name"]] = volume[kind]["path"]
             case _:
-                raise VolumeFailed(
-                    volume["name"],
-                    f"kubelab has no {kind} volumes: use emptyDir, configMap, secret, downwardAPI or projected",
-                )
+                known = "emptyDir, configMap, secret, downwardAPI, projected or hostPath"
+                raise VolumeFailed(volume["name"], f"kubelab has no {kind} volumes: use {known}")
 
     async def _files(self, pod: Object, kind: str, source: Object, mode: int) -> dict[str, File]:
         match kind:
@@ -142,8 +145,11 @@ class Volumes:
         return [self._mount(each, values) for each in container.get("volumeMounts") or ()]
 
     def _mount(self, mount: Object, values: Mapping[str, str]) -> Mount:
-        source = self._root / mount["name"]
         below = mount.get("subPath") or expand(mount.get("subPathExpr") or "", values)
+        if mount["name"] in self._host_paths:
+            source = Path(self._host_paths[mount["name"]]) / _inside(below)
+            return Mount(str(source), mount["mountPath"], read_only=True, own=True)
+        source = self._root / mount["name"]
         if below:
             source = source / _inside(below)
             if not source.exists():

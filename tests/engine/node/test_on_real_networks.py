@@ -31,7 +31,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def restarts(pod: Object) -> int:
-    return pod["status"]["containerStatuses"][0]["restartCount"]
+    return sum(each["restartCount"] for each in pod["status"].get("containerStatuses", ()))
 
 
 class Output:
@@ -166,3 +166,44 @@ async def test_events_are_kubelets(cluster):
     events = await cluster.until(lambda: cluster.all(EVENTS), lambda events: len(events) == 3)
     assert [each["reason"] for each in events] == ["Pulled", "Created", "Started"]
     assert events[0]["involvedObject"]["fieldPath"] == "spec.containers{main}"
+
+
+@pytest.mark.engine
+async def test_a_container_sees_its_nodes_files_read_only_and_leaves_a_last_word(cluster):
+    tell = "ls /host/passwd; touch /host/x || echo refused; hostname > /dev/termination-log; exit 3"
+    host = {"name": "host", "hostPath": {"path": "/etc", "type": "Directory"}}
+    await cluster.create(
+        "last",
+        image="python:3.12",
+        command=["sh", "-c", tell],
+        volumeMounts=[{"name": "host", "mountPath": "/host"}],
+        volumes=[host],
+    )
+    pod = await cluster.until(lambda: cluster.pod("last"), lambda pod: restarts(pod) > 0)
+    ended = pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
+    assert (ended["exitCode"], ended["message"]) == (3, "last\n")
+    chunks = cluster.agent.api.logs("default", "last", "main", {"previous": "true"})
+    text = b"".join([chunk async for chunk in chunks])
+    assert text.startswith(b"/host/passwd\n")
+    assert text.endswith(b"refused\n")
+
+
+@pytest.mark.engine
+async def test_a_debugger_shares_the_network_of_its_pod_and_the_processes_of_its_target(cluster):
+    await cluster.create("web", args=["netexec"], readinessProbe={"tcpSocket": {"port": 8080}})
+    await cluster.ready("web")
+    pod = await cluster.pod("web")
+    debugger = {"name": "debugger", "image": "nicolaka/netshoot", "command": ["sh", "-c"], "targetContainerName": "main"}
+    debugger["args"] = ["curl -s localhost:8080/hostname; ps x"]
+    change = {"spec": {"ephemeralContainers": [debugger]}}
+    path = PODS.path("default", "web", "ephemeralcontainers")
+    await cluster.client.send("PATCH", path, body=change, content_type="application/strategic-merge-patch+json")
+    ended = await cluster.until(
+        lambda: cluster.pod("web"),
+        lambda pod: any("terminated" in each["state"] for each in pod["status"].get("ephemeralContainerStatuses", ())),
+    )
+    assert ended["status"]["ephemeralContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+    assert ended["metadata"]["generation"] == pod["metadata"]["generation"] + 1
+    text = b"".join([chunk async for chunk in cluster.agent.api.logs("default", "web", "debugger", {})]).decode()
+    assert text.startswith("web")
+    assert "netexec" in text

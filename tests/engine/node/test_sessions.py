@@ -150,6 +150,24 @@ async def test_attach_shows_what_comes_and_feeds_stdin(lab):
         await task
 
 
+@pytest.mark.parametrize("once", [True, False])
+async def test_the_containers_input_ends_with_its_only_client_and_outlives_others(lab, once):
+    async with lab.agent() as agent:
+        lab.make(container={"stdin": True, "stdinOnce": once})
+        process = await lab.running()
+        client = Client()
+        task = asyncio.create_task(agent.api.attach("default", "web", "web", Wanted(stdin=True), client))
+        await lab.settle()
+        client.frames.put_nowait(None)
+        await task
+        os.set_blocking(process._streams[0], False)
+        if once:
+            assert process.hear() == b""
+        else:
+            with pytest.raises(BlockingIOError):
+                process.hear()
+
+
 async def test_a_port_is_forwarded_over_two_channels(lab):
     async with lab.agent() as agent:
         lab.make()

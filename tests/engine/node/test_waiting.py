@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def waiting(lab) -> dict:
     return lab.api.container()["state"].get("waiting") or {}
@@ -59,12 +61,73 @@ async def test_a_missing_secret_volume_keeps_the_pod_in_container_creating(lab):
         await lab.ready()
 
 
-async def test_a_host_path_is_refused_in_clear_words(lab):
+async def test_a_volume_of_another_kind_is_refused_in_clear_words(lab):
     async with lab.agent():
-        lab.make(volumes=[{"name": "etc", "hostPath": {"path": "/etc"}}])
-        await lab.eventually(lambda: any("no hostPath volumes" in text for _, text in lab.api.events()))
-        lab.api.delete_gracefully()
-        await lab.eventually(lambda: not lab.api.objects["pods"])
+        lab.make(volumes=[{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}])
+        words = "kubelab has no persistentVolumeClaim volumes: use emptyDir, configMap"
+        await lab.eventually(lambda: any(words in message for _, message in lab.api.events()))
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"path": "/etc", "type": "File"}, "hostPath type check failed: /etc is not a file"),
+        ({"path": "/none", "type": "Directory"}, "hostPath type check failed: /none is not a directory"),
+        (
+            {"path": "/none"},
+            "/none: No such file or directory; kubelab mounts hostPath volumes read-only and makes none",
+        ),
+    ],
+)
+async def test_a_host_path_that_is_not_there_is_not_made(lab, source, problem):
+    async with lab.agent():
+        lab.make(volumes=[{"name": "host", "hostPath": source}])
+        message = f'MountVolume.SetUp failed for volume "host" : {problem}'
+        await lab.eventually(lambda: ("FailedMount", message) in lab.api.events())
+
+
+async def test_a_host_path_is_what_the_pod_itself_sees_and_read_only(lab):
+    async with lab.agent():
+        lab.make(
+            volumes=[{"name": "host", "hostPath": {"path": "/etc", "type": "Directory"}}],
+            container={"volumeMounts": [{"name": "host", "mountPath": "/host", "subPath": "ssl"}]},
+        )
+        mount = next(each for each in (await lab.running()).program.mounts if each.target == "/host")
+        assert (mount.source, mount.read_only, mount.own) == ("/etc/ssl", True, True)
+
+
+async def test_what_is_not_applied_is_told_once(lab):
+    async with lab.agent():
+        lab.make(
+            securityContext={"runAsUser": 1000},
+            shareProcessNamespace=True,
+            container={"securityContext": {"capabilities": {"drop": ["ALL"]}, "runAsUser": 1001}},
+        )
+        await lab.running()
+        named = "shareProcessNamespace, securityContext.runAsUser, securityContext.capabilities"
+        message = f"kubelab accepts these fields and does not apply them: {named}"
+        await lab.eventually(lambda: ("NotApplied", message) in lab.api.events())
+
+
+@pytest.mark.parametrize(
+    ("image", "context", "problem"),
+    [
+        ("python", {}, "container has runAsNonRoot and image will run as root"),
+        ("registry.k8s.io/pause:3.10", {"runAsUser": 0}, "container's runAsUser breaks non-root policy"),
+        ("python", {"runAsUser": 1000}, None),
+        ("registry.k8s.io/pause:3.10", {}, None),
+    ],
+)
+async def test_a_container_that_must_not_be_root_is_not_started_as_root(lab, image, context, problem):
+    async with lab.agent():
+        lab.make(container={"image": image, "args": ["x"], "securityContext": {"runAsNonRoot": True, **context}})
+        if problem is None:
+            await lab.running()
+            return
+        await lab.eventually(lambda: "waiting" in lab.api.container()["state"])
+        await lab.eventually(lambda: lab.api.container()["state"]["waiting"]["reason"] == "CreateContainerConfigError")
+        where = '(pod: "web_default(uid-web)", container: web)'
+        assert lab.api.container()["state"]["waiting"]["message"] == f"{problem} {where}"
 
 
 async def test_a_crash_loop_is_not_cut_short_by_a_configmap(lab):

@@ -68,9 +68,13 @@ def enter_private_root(files: Mapping[str, str], mounts: Sequence[Mount], *, hid
     for path, content in files.items():
         _lay(path, content)
     for wanted in sorted(mounts, key=lambda wanted: wanted.target.rstrip("/").count("/")):
-        _mount_volume(wanted)
+        if not wanted.own:
+            _mount_volume(wanted)
     unmount(_MACHINE)
     os.rmdir(_MACHINE)
+    for wanted in mounts:
+        if wanted.own:
+            _mount_own(wanted)
 
 
 def _machine_files() -> None:
@@ -145,6 +149,18 @@ def _mount_volume(wanted: Mount) -> None:
         is_directory = stat.S_ISDIR(os.stat(_inside_machine(source)).st_mode)
         target = _mount_point(wanted.target, directory=is_directory)
         mount(_inside_machine(source), target, None, MS_BIND | MS_REC)
+        if wanted.read_only:
+            _read_only(target)
+    except OSError as error:
+        message = f"cannot mount {wanted.source} on {wanted.target}: {error.strerror}"
+        raise StartFailed(message) from error
+
+
+def _mount_own(wanted: Mount) -> None:
+    """What the root that is made by now shows elsewhere, shown here as well."""
+    try:
+        target = _mount_point(wanted.target, directory=os.path.isdir(wanted.source))
+        mount(wanted.source, target, None, MS_BIND | MS_REC)
         if wanted.read_only:
             _read_only(target)
     except OSError as error:

@@ -197,6 +197,8 @@ class InterposedBackend(Backend):
         for mount in program.mounts:
             if not os.path.exists(mount.source):
                 raise StartFailed(f"cannot mount {mount.source} on {mount.target}: {os.strerror(errno.ENOENT)}")
+            if mount.source == "/":
+                raise StartFailed(f"cannot mount / on {mount.target}: interposed pods see the machine's files at /")
             redirects[mount.target.rstrip("/")] = (mount.source.rstrip("/"), mount.read_only)
         files = dict(program.files)
         if program.hostname:
