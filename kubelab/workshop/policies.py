@@ -22,8 +22,8 @@ def isolation(facts: Facts) -> dict[str, Any]:
     """The ``spec``: in from the own namespace, from Ingress controllers and from outside; out to the own namespace,
     to Ingress controllers, DNS and the API.
 
-    Services' own addresses may be asked for too: what is behind them is a pod with a policy of its own, and where nothing
-    is, kube-proxy refuses the connection as it does everywhere, instead of it being lost.
+    Services' own addresses may be asked for too: what is behind them is a pod with a policy of its own, and where
+    nothing is, kube-proxy refuses the connection as it does everywhere, instead of it being lost.
 
     The outside is everything that is no pod, as far as the nodes tell where pods are: NodePorts and load balancers are
     reached from there.
