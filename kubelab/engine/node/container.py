@@ -20,7 +20,7 @@ from kubelab.engine.node.health import Health
 from kubelab.engine.node.host import Host
 from kubelab.engine.node.log_file import LogFile
 from kubelab.engine.node.pipes import Streams
-from kubelab.engine.node.preparation import CannotStart, Prepared, prepare
+from kubelab.engine.node.preparation import CannotStart, Prepared, prepare, told_of
 from kubelab.engine.node.records import ContainerRecord, new_container_id
 from kubelab.engine.node.restarting import wants_restart
 from kubelab.engine.node.status import PodRecord, restart_policy
@@ -134,15 +134,8 @@ class Container:
 
     async def _tell_why(self, error: CannotStart) -> None:
         image, reason = self.record.spec.get("image", ""), error.reason
-        if reason == "ErrImagePull":
-            self.event("Pulling", f'Pulling image "{image}"')
-            self.event("Failed", f'Failed to pull image "{image}": {error}', warning=True)
-        elif reason == "InvalidImageName":
-            self.event("InspectFailed", str(error), warning=True)
-        elif reason == "ErrImageNeverPull":
-            self.event("ErrImageNeverPull", str(error), warning=True)
-        detail = reason if reason in ("ErrImagePull", "InvalidImageName", "ErrImageNeverPull") else str(error)
-        self.event("Failed", f"Error: {detail}", warning=True)
+        for kind, message in told_of(error, image):
+            self.event(kind, message, warning=kind != "Pulling")
         self.record.waiting(reason, str(error))
         self._publish()
         if reason != "ErrImagePull":
@@ -160,9 +153,7 @@ class Container:
         seconds = self._restarts.next(self._host.clock.now())
         if not seconds:
             return
-        meta = self._pod.pod["metadata"]
-        pod = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
-        name = self.record.name
+        name, pod = self.record.name, self._pod.full_name
         self.event("BackOff", f"Back-off restarting failed container {name} in pod {pod}", warning=True)
         message = f"back-off {go_duration(seconds)} restarting failed container={name} pod={pod}"
         self.record.waiting("CrashLoopBackOff", message)
@@ -274,8 +265,7 @@ class Container:
     def _hook_failed(self, hook: str, failure: Failure) -> None:
         # The event does not say why: kubelet leaves out what may hold secrets.
         self.event(f"Failed{hook}Hook", f"{hook}Hook failed", warning=True)
-        name = self._pod.pod["metadata"]["name"]
-        log.info("pod %s, container %s: %s hook failed: %s", name, self.record.name, hook, failure)
+        log.info("pod %s, container %s: %s hook failed: %s", self._pod.full_name, self.record.name, hook, failure)
 
     def _actions(self, *, hook: bool = False) -> Actions:
         host = self._host

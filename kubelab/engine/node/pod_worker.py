@@ -6,12 +6,12 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 from kubelab.engine.client import ApiError, Object, is_conflict, is_not_found
 from kubelab.engine.client.resources import PODS
+from kubelab.engine.node import sandbox
 from kubelab.engine.node.addresses import OutOfAddresses
-from kubelab.engine.node.clock import Deadline, cancel, first, parse, stamp
+from kubelab.engine.node.clock import Deadline, cancel, first, stamp
 from kubelab.engine.node.container import Container
 from kubelab.engine.node.host import Host
 from kubelab.engine.node.records import ContainerRecord, ephemeral_record, records_of
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 122.0
+OVERSTAYED = "Pod was active on the node longer than the specified deadline"
 FORCED_GRACE_SECONDS = 1.0
 """What the containers of a pod get that was deleted by force, as in kubelet."""
 
@@ -159,18 +160,12 @@ class PodWorker:
     async def _overstay(self) -> None:
         """Wait until the pod has been active for longer than it may, and have it end for that."""
         await self._limited.wait()
-        since = parse(self.record.started_at)
-        while (seconds := self._seconds_left(since)) > 0:
+        while (seconds := self.record.active_seconds_left(self._host.clock.now())) > 0:
             self._limited.clear()  # it may be shortened
             await first(self._host.clock.sleep(seconds), self._limited.wait())
-        message = "Pod was active on the node longer than the specified deadline"
-        self._event("DeadlineExceeded", message, warning=False)
-        self.record.failure = {"reason": "DeadlineExceeded", "message": message}
+        self.record.failure = {"reason": "DeadlineExceeded", "message": OVERSTAYED}
+        self._event("DeadlineExceeded", OVERSTAYED, warning=False)
         self._stop_within(self.record.pod["spec"].get("terminationGracePeriodSeconds", 30))
-
-    def _seconds_left(self, since: datetime) -> float:
-        limit = float(self.record.pod["spec"].get("activeDeadlineSeconds") or "inf")
-        return limit - (self._host.clock.now() - since).total_seconds()
 
     async def _live(self) -> None:
         if self._stopping.is_set():
@@ -188,7 +183,7 @@ class PodWorker:
         retry = FIRST_RETRY_SECONDS
         while True:
             try:
-                await self._connect()
+                await sandbox.make(self._host, self.record)
                 break
             except (OSError, OutOfAddresses) as error:
                 self._event("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
@@ -198,17 +193,6 @@ class PodWorker:
         self.publish()
         if names := unapplied(self.record.pod):
             self._event("NotApplied", f"kubelab accepts these fields and does not apply them: {', '.join(names)}")
-
-    async def _connect(self) -> None:
-        host = self._host
-        if self.record.pod["spec"].get("hostNetwork"):
-            self.record.ip = host.spec.ip
-            return
-        again = bool(self.record.ip)
-        self.record.ip = host.addresses.take(self.uid)
-        if again:
-            await host.network.remove_pod(self.uid)  # what an agent before this one may have left
-        await host.network.add_pod(self.uid, host.spec.name, self.record.ip)
 
     async def _make_volumes(self) -> None:
         retry = FIRST_RETRY_SECONDS
@@ -282,9 +266,7 @@ class PodWorker:
     # Its end
 
     async def _tear_down(self) -> None:
-        if not self.record.pod["spec"].get("hostNetwork"):
-            await self._host.network.remove_pod(self.uid)
-            self._host.addresses.release(self.uid)
+        await sandbox.remove(self._host, self.record)
         self.record.sandbox = False
 
     async def _tell_end(self) -> None:

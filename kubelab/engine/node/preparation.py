@@ -35,6 +35,20 @@ class CannotStart(Exception):
         self.reason = reason
 
 
+def told_of(error: CannotStart, image: str) -> list[tuple[str, str]]:
+    """Reason and message of the events that tell of it."""
+    reason = error.reason
+    if reason == "ErrImagePull":
+        tries = [("Pulling", f'Pulling image "{image}"'), ("Failed", f'Failed to pull image "{image}": {error}')]
+        return [*tries, ("Failed", f"Error: {reason}")]
+    if reason in ("InvalidImageName", "ErrImageNeverPull"):
+        return [
+            ("InspectFailed" if reason == "InvalidImageName" else reason, str(error)),
+            ("Failed", f"Error: {reason}"),
+        ]
+    return [("Failed", f"Error: {error}")]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A container ready to start."""
@@ -59,7 +73,7 @@ def recipe_of(host: Host, container: Object) -> images.Recipe:
 
 async def prepare(host: Host, record: PodRecord, container: Object, volumes: Volumes) -> Prepared:
     """Resolve everything that the container names. Raises `CannotStart` and `ApiError`."""
-    if refusal := root_refused(record.pod, container, recipe_of(host, container).root):
+    if refusal := root_refused(record, container, recipe_of(host, container).root):
         raise CannotStart("CreateContainerConfigError", refusal)
     # The record's addresses, not the API's: the status that tells them may not be written yet.
     ips = {"podIP": record.ip, "podIPs": [{"ip": record.ip}], "hostIP": record.host_ip}

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from kubelab.engine.client import Object
+from kubelab.engine.node.clock import parse
 from kubelab.engine.node.records import ContainerRecord
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -31,6 +33,17 @@ class PodRecord:
     """``reason`` and ``message`` for which its node has ended the pod itself."""
     conditions: dict[str, Object] = field(default_factory=dict)
     """The last ones told, for their transition times."""
+
+    @property
+    def full_name(self) -> str:
+        """As kubelet's messages name it."""
+        meta = self.pod["metadata"]
+        return f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+
+    def active_seconds_left(self, now: datetime) -> float:
+        """Until its ``activeDeadlineSeconds`` are over; infinite without."""
+        limit = float(self.pod["spec"].get("activeDeadlineSeconds") or "inf")
+        return limit - (now - parse(self.started_at)).total_seconds()
 
     @property
     def inits(self) -> list[ContainerRecord]:

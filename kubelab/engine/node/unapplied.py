@@ -6,6 +6,7 @@ Programs of all containers run as one user, with one set of capabilities and wit
 from __future__ import annotations
 
 from kubelab.engine.client import Object
+from kubelab.engine.node.status import PodRecord
 
 _SECURITY = (
     "runAsUser",
@@ -35,13 +36,12 @@ def unapplied(pod: Object) -> list[str]:
     return found
 
 
-def root_refused(pod: Object, container: Object, image_is_root: bool) -> str | None:
+def root_refused(record: PodRecord, container: Object, image_is_root: bool) -> str | None:
     """Why a container that must not run as root would: kubelet's words; None when all is well."""
-    context = {**(pod["spec"].get("securityContext") or {}), **(container.get("securityContext") or {})}
+    context = {**(record.pod["spec"].get("securityContext") or {}), **(container.get("securityContext") or {})}
     if not context.get("runAsNonRoot"):
         return None
-    meta = pod["metadata"]
-    which = f'(pod: "{meta["name"]}_{meta["namespace"]}({meta["uid"]})", container: {container["name"]})'
+    which = f'(pod: "{record.full_name}", container: {container["name"]})'
     if context.get("runAsUser") == 0:
         return f"container's runAsUser breaks non-root policy {which}"
     if context.get("runAsUser") is None and image_is_root:

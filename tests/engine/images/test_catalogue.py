@@ -90,7 +90,7 @@ def test_the_name_server_runs_where_kubelab_can_be_imported():
 
 def test_tar_leaves_what_it_unpacks_to_whoever_unpacks_it(tmp_path):
     tar = images.install_links(tmp_path / "bin") / "tar"
-    assert "TAR_OPTIONS=\"--no-same-owner" in tar.read_text()
+    assert 'TAR_OPTIONS="--no-same-owner' in tar.read_text()
     (tmp_path / "file").write_text("x")
     subprocess.run([tar, "cf", tmp_path / "a.tar", "-C", tmp_path, "file"], check=True)
     listed = subprocess.run([tar, "tf", tmp_path / "a.tar"], capture_output=True, text=True, check=True).stdout

@@ -193,7 +193,12 @@ async def test_a_debugger_shares_the_network_of_its_pod_and_the_processes_of_its
     await cluster.create("web", args=["netexec"], readinessProbe={"tcpSocket": {"port": 8080}})
     await cluster.ready("web")
     pod = await cluster.pod("web")
-    debugger = {"name": "debugger", "image": "nicolaka/netshoot", "command": ["sh", "-c"], "targetContainerName": "main"}
+    debugger = {
+        "name": "debugger",
+        "image": "nicolaka/netshoot",
+        "command": ["sh", "-c"],
+        "targetContainerName": "main",
+    }
     debugger["args"] = ["curl -s localhost:8080/hostname; ps x"]
     change = {"spec": {"ephemeralContainers": [debugger]}}
     path = PODS.path("default", "web", "ephemeralcontainers")
