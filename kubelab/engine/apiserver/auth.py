@@ -22,6 +22,7 @@ MASTERS = "system:masters"
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 NODES = "system:nodes"
 _NODE, _ACCOUNT = "system:node:", "system:serviceaccount:"
+_MOST_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Authenticator:
         self._tokens = {token: known_user(name) for token, name in tokens.items()}
         self._signer = signer
         self._still_there = still_there
+        self._accounts: dict[str, User] = {}
 
     def user(self, headers: Mapping[str, str], now: float) -> User | None:
         """The user; `ANONYMOUS` when nobody is named, None when a token does not hold."""
@@ -112,8 +114,13 @@ class Authenticator:
         claims = self._signer.verify(token, now, audiences) if token.count(".") == 2 else None
         if claims is None or not self._still_there(account_of(claims), token):
             return None
-        meant_for = claims.get("aud") or [self._signer.issuer]
-        return _account_user(claims), [one for one in meant_for if one in (audiences or (self._signer.issuer,))]
+        user = self._accounts.get(token)
+        if user is None:
+            if len(self._accounts) > _MOST_REMEMBERED:
+                self._accounts.clear()
+            user = self._accounts[token] = _account_user(claims)
+        wanted = audiences or (self._signer.issuer,)
+        return user, [one for one in claims.get("aud") or [self._signer.issuer] if one in wanted]
 
 
 def _account_user(claims: Claims) -> User:

@@ -14,7 +14,7 @@ from kubelab.engine.apiserver.eviction import Evictions
 from kubelab.engine.apiserver.reads import Reader, respond
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.scale import scale_of, set_replicas
-from kubelab.engine.apiserver.status import bad_request, conflict, invalid, method_not_allowed
+from kubelab.engine.apiserver.status import bad_request, conflict, forbidden, invalid, method_not_allowed
 from kubelab.engine.apiserver.storage import Stored
 from kubelab.engine.apiserver.tokens import TokenSigner
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
@@ -147,10 +147,12 @@ class Subresources:
             error = invalid_field("spec.expirationSeconds", seconds, why)
             raise invalid("TokenRequest", "authentication.k8s.io", "", [error])
         namespace, name = account.key
+        _check_metadata(request, namespace, name)
+        bound = self._bound(call, spec.get("boundObjectRef"), account)
         uid = account.obj["metadata"]["uid"]
         token = self._signer.sign(
             namespace, name, uid, now=call.now, seconds=seconds,
-            audiences=spec.get("audiences") or [], bound=self._bound(spec.get("boundObjectRef"), namespace),
+            audiences=spec.get("audiences") or [], bound=bound,
         )  # fmt: skip
         spec.setdefault("audiences", [self._signer.issuer])
         request.update(
@@ -161,7 +163,11 @@ class Subresources:
         )
         return respond(201, dumps(request), wanted(call.request.headers))
 
-    def _bound(self, reference: Object | None, namespace: str) -> Object | None:
+    def _bound(self, call: Call, reference: Object | None, account: Stored) -> Object | None:
+        """The claim of the object with which the token dies. A node gets tokens for the pods that it runs alone."""
+        namespace, account_name = account.key
+        if call.user.node and (reference or {}).get("kind") != "Pod":
+            raise forbidden(r.SERVICEACCOUNTS, account_name, "node requested token not bound to a pod")
         if not reference:
             return None
         kinds = {"Pod": r.PODS, "Secret": r.SECRETS, "Node": r.NODES}
@@ -174,8 +180,27 @@ class Subresources:
         if reference.get("uid") not in (None, "", uid):
             text = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
             raise conflict(rtype, name, text + "The object might have been deleted and then recreated")
+        if rtype is r.PODS:
+            self._check_pod(call, stored.obj, account_name)
         bound: Object = {rtype.singular: {"name": name, "uid": uid}}
         node = stored.obj["spec"].get("nodeName") if rtype is r.PODS else None
         if node and (found := self._registry.store.get(r.NODES.storage_key, ("", node))):
             bound["node"] = {"name": node, "uid": found.obj["metadata"]["uid"]}
         return bound
+
+    @staticmethod
+    def _check_pod(call: Call, pod: Object, account_name: str) -> None:
+        if pod["spec"].get("serviceAccountName", "default") != account_name:
+            whose = f'cannot bind token for serviceaccount "{account_name}"'
+            raise bad_request(f"{whose} to pod running with different serviceaccount name.")
+        if call.user.node and pod["spec"].get("nodeName") != call.user.node:
+            why = "node requested token bound to a pod scheduled on a different node"
+            raise forbidden(r.SERVICEACCOUNTS, account_name, why)
+
+
+def _check_metadata(request: Object, namespace: str, name: str) -> None:
+    meta = request.get("metadata") or {}
+    if meta.get("name", name) not in ("", name):
+        raise bad_request("must match the service account name if specified")
+    if meta.get("namespace", namespace) not in ("", namespace):
+        raise bad_request("must match the service account namespace if specified")

@@ -101,6 +101,16 @@ async def test_a_token_outlives_the_server_when_the_key_does(tmp_path, api_of) -
     assert user is not None
 
 
+async def test_a_token_is_bound_to_a_pod_of_its_own_account_alone(api, make) -> None:
+    await api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "other"}})
+    await api.post("/api/v1/namespaces/default/pods", make.pod())
+    bound = {"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "web"}}}
+    refused = await api.post("/api/v1/namespaces/default/serviceaccounts/other/token", bound)
+    assert (refused.code, "different serviceaccount name" in refused.body["message"]) == (400, True)
+    named = {"metadata": {"name": "another"}, "spec": {}}
+    assert (await api.post(f"{ACCOUNT}/token", named)).code == 400
+
+
 async def test_a_token_lasts_ten_minutes_at_least(api, why) -> None:
     assert why(await api.post(f"{ACCOUNT}/token", {"spec": {"expirationSeconds": 5}})) == [
         ("spec.expirationSeconds", "Invalid")

@@ -23,7 +23,11 @@ async def node(api, who, make):
     ]
     container = make.pod()["spec"]["containers"][0]
     reference = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "env", "key": "k"}}}
-    spec = {"volumes": volumes, "containers": [{**container, "env": [reference]}], "imagePullSecrets": [{"name": "pull"}]}
+    spec = {
+        "volumes": volumes,
+        "containers": [{**container, "env": [reference]}],
+        "imagePullSecrets": [{"name": "pull"}],
+    }
     assert (await api.post(f"{HOME}/pods", make.pod(nodeName="one", **spec))).code == 201
     assert (await api.post(f"{HOME}/pods", make.pod("other", nodeName="two"))).code == 201
     return who(NODE)
@@ -73,8 +77,10 @@ async def test_what_it_may_and_may_not(node, method, path, code) -> None:
     assert await node.code(method, path, body) == code
 
 
-async def test_it_gets_tokens_of_its_pods_accounts(node) -> None:
-    assert await node.code("POST", f"{HOME}/serviceaccounts/default/token", {"spec": {}}) == 201
+@pytest.mark.parametrize(("pod", "code"), [("web", 201), ("other", 403), ("", 403)])
+async def test_it_gets_tokens_that_die_with_its_own_pods(node, pod, code) -> None:
+    spec = {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod}} if pod else {}
+    assert await node.code("POST", f"{HOME}/serviceaccounts/default/token", {"spec": spec}) == code
 
 
 async def test_it_makes_no_node_and_no_pod_but_its_own(node, make) -> None:
