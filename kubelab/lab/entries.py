@@ -13,6 +13,7 @@ from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import natural
 from kubelab.lab.rows import padded, table
+from kubelab.lab.survey import seen_nodes
 from kubelab.lab.traffic import Fairness, Traffic, join
 
 if TYPE_CHECKING:
@@ -124,10 +125,9 @@ def ask_nodes(lab: Lab, service: str, n: int = 60) -> Entries:
 
 def node_addresses(lab: Lab) -> dict[str, str]:
     """Node, by its short name → its address, sorted by name."""
-    nodes = lab.api.request("GET", "/api/v1/nodes")["items"]
     found = {
         short(lab, node["metadata"]["name"]): address["address"]
-        for node in nodes
+        for node in seen_nodes(lab)
         for address in node["status"].get("addresses") or ()
         if address["type"] == "InternalIP"
     }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import ApiError, LabError, Lacking
 from kubelab.lab.pods import Aliases
 from kubelab.trace import Names, Picture, Trace, names_of, picture, trace
 
@@ -162,6 +162,14 @@ def everywhere(lab: Lab, kind: kinds.Kind) -> list[Object]:
         if error.status not in (403, 404):
             raise
     return lab.objects.find(kind) if kind.namespaced else []
+
+
+def seen_nodes(lab: Lab) -> list[Object]:
+    """The nodes as the API has them. Raises `Lacking` where nobody shows them."""
+    found = everywhere(lab, kinds.named("node"))
+    if not found:
+        raise Lacking("you may not see the nodes of this cluster; an embedded one shows its own.")
+    return found
 
 
 def called(object_: Object, namespace: str) -> str:

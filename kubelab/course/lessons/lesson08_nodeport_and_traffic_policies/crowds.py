@@ -5,6 +5,7 @@ from __future__ import annotations
 from kubelab.course import files
 from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
+from kubelab.lab.survey import seen_nodes
 
 PACKAGE = "lesson08_nodeport_and_traffic_policies"
 CROWD, LONE = "pair", "single"
@@ -23,8 +24,7 @@ def place(lab: Lab, app: str = "web", crowd: int = 2, container_port: int = 8080
 
 
 def _workers(lab: Lab) -> list[str]:
-    nodes = lab.api.request("GET", "/api/v1/nodes")["items"]
-    names = sorted(node["metadata"]["name"] for node in nodes if not node["spec"].get("taints"))
+    names = sorted(node["metadata"]["name"] for node in seen_nodes(lab) if not node["spec"].get("taints"))
     if len(names) < 2:
         raise LabError("This lesson needs two nodes that take pods; `kubelab up` starts a cluster that has them.")
     return names

@@ -12,6 +12,7 @@ from kubelab.lab.entries import homes_of, short
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
 from kubelab.lab.rows import padded, table
+from kubelab.lab.survey import seen_nodes
 from kubelab.lab.traffic import Traffic, join
 
 GROUP = "callers"
@@ -79,7 +80,7 @@ def ask_inside(lab: Lab, service: str, n: int = 60) -> Callers:
 
 def _pods(lab: Lab) -> dict[str, Pod]:
     """Node, by its short name → the client there. They are put on their nodes by name: no taint keeps them away."""
-    nodes = sorted(node["metadata"]["name"] for node in lab.api.request("GET", "/api/v1/nodes")["items"])
+    nodes = sorted(node["metadata"]["name"] for node in seen_nodes(lab))
     for node in nodes:
         lab.apply(files.manifest(PACKAGE, "caller", pod=f"on-{short(lab, node)}", node=node, group=GROUP))
     lab.wait(f"app={GROUP}", "ready", timeout=START_SECONDS)
