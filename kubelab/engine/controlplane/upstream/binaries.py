@@ -57,7 +57,8 @@ async def find(environment: Mapping[str, str]) -> dict[str, Binary]:
             f"--control-plane upstream needs {' and '.join(missing)}, which is neither in KUBEBUILDER_ASSETS nor in a "
             "conda environment nor on PATH: `conda install -c conda-forge etcd kubernetes-server` brings all of it."
         )
-    binaries = {name: await _ask(Path(where)) for name, where in found.items() if where}
+    there = {name: Path(where) for name, where in found.items() if where}
+    binaries = dict(zip(there, await asyncio.gather(*map(_ask, there.values())), strict=True))
     check(binaries)
     return binaries
 

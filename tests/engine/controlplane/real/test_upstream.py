@@ -1,4 +1,4 @@
-"""A whole cluster on a control plane of processes, with real traffic: certificates, relay, egress, identities, restarts.
+"""A whole cluster on a control plane of processes: certificates, relay, egress, identities, restarts, real traffic.
 
 The processes are stand-ins (`tests/engine/controlplane/standins`) where a test does not ask for Kubernetes' own.
 """
@@ -52,7 +52,7 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 
 
 
 def install(folder: Path, names: tuple[str, ...]) -> Path:
-    spec = importlib.util.spec_from_file_location("standins", Path(__file__).parents[1] / "conftest.py")
+    spec = importlib.util.spec_from_file_location("standins", Path(__file__).parents[1] / "standins" / "installing.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.install(folder, names)
@@ -249,14 +249,9 @@ def test_a_killed_engine_leaves_no_process_and_the_next_one_finds_the_objects(cl
     assert lab.get("configmap/kept")
 
 
-def test_where_there_are_only_etcd_and_kube_apiserver_ours_stand_in_for_the_rest(tmp_path):
-    for cluster in a_cluster(tmp_path / "home", install(tmp_path / "assets", PROGRAMS[:2])):
+def test_where_there_are_only_etcd_and_kube_apiserver_ours_stand_in_for_the_rest_and_that_as_a_plain_user_too(tmp_path):
+    for cluster in a_cluster(tmp_path / "home", install(tmp_path / "assets", PROGRAMS[:2]), tier="user"):
         assert "the built-in one stands in for kube-controller-manager and kube-scheduler" in cluster.status().detail
-        serves(cluster)
-
-
-def test_a_plain_user_s_network_is_reached_too(tmp_path):
-    for cluster in a_cluster(tmp_path / "home", install(tmp_path / "bin", PROGRAMS), tier="user"):
         serves(cluster)
 
 

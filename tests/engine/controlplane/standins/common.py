@@ -86,13 +86,11 @@ FLAGS = {
 }
 
 
-def flags(program: str, version: str) -> dict[str, str]:
-    """The flags that it was given; ends the process for ``--version`` and for a flag that upstream has not."""
+def flags(program: str) -> dict[str, str]:
+    """The flags that it was given; ends the process for one that upstream has not."""
     given: dict[str, str] = {}
     for argument in sys.argv[1:]:
         name, _, value = argument.removeprefix("--").partition("=")
-        if argument == "--version":
-            sys.exit(print(version))
         if name not in FLAGS[program]:
             sys.exit(f"Error: unknown flag: --{name}")
         given[name] = value

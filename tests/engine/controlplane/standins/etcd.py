@@ -9,7 +9,7 @@ from common import flags, serve_health, server_tls
 
 
 async def main() -> None:
-    given = flags("etcd", "etcd Version: 3.6.4\nGit SHA: stand-in")
+    given = flags("etcd")
     for urls, cert, key, ca in (
         ("listen-client-urls", "cert-file", "key-file", "trusted-ca-file"),
         ("listen-peer-urls", "peer-cert-file", "peer-key-file", "peer-trusted-ca-file"),

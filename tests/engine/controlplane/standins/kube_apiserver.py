@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 import signal
 import socket
 import ssl
@@ -24,7 +25,7 @@ from kubelab.engine.tcp import join
 
 
 async def main() -> None:
-    given = flags("kube-apiserver", "Kubernetes v1.36.2")
+    given = flags("kube-apiserver")
     etcd = HttpsTransport(
         given["etcd-servers"],
         ca_file=given["etcd-cafile"],
@@ -33,6 +34,7 @@ async def main() -> None:
     )
     assert (await etcd.request(ApiRequest("GET", "/health"))).status == 200
     await etcd.close()
+    os.umask(0o077)
     server = ApiServer.open(Path(given["etcd-certfile"]).with_name("standin.sqlite3"), settings(given))
     relay_through_egress(server, given)
     listener = socket.socket()

@@ -53,7 +53,7 @@ class AccountTransport:
 
 
 async def main() -> None:
-    given = flags("kube-controller-manager", "Kubernetes v1.36.2")
+    given = flags("kube-controller-manager")
     tls = server_tls(given["tls-cert-file"], given["tls-private-key-file"], given["client-ca-file"])
     await serve_health(given["bind-address"], int(given["secure-port"]), tls, b"ok")
     ca_pem = Path(given["root-ca-file"]).read_text()  # noqa: ASYNC240  (at its start)

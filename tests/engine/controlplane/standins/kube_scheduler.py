@@ -10,7 +10,7 @@ from kubelab.engine.controllers import run_controllers
 
 
 async def main() -> None:
-    given = flags("kube-scheduler", "Kubernetes v1.36.2")
+    given = flags("kube-scheduler")
     tls = server_tls(given["tls-cert-file"], given["tls-private-key-file"], given["client-ca-file"])
     await serve_health(given["bind-address"], int(given["secure-port"]), tls, b"ok")
     client = client_of(given["kubeconfig"], "kube-scheduler")
