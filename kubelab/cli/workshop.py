@@ -57,7 +57,7 @@ def workshop() -> None:
 @click.option("--ingress-namespace", metavar="NAMESPACE", multiple=True,
               help="Where the Ingress controller runs.  [default: looked for]")  # fmt: skip
 @click.option("--guard-hosts/--no-guard-hosts", default=True, show_default=True,
-              help="Refuse Ingress hosts of others, where the cluster can.")  # fmt: skip
+              help="Refuse others' Ingress hosts and external IPs, where the cluster can.")  # fmt: skip
 @click.option("--renew", is_flag=True, help="New tokens for all, also where the old ones are still good.")
 def create(
     name: str, kubeconfig: Path | None, context: str | None, learners: Path, out: Path | None, domain: str,
@@ -122,8 +122,10 @@ def status(name: str, kubeconfig: Path | None, context: str | None, as_json: boo
 
 @workshop.command()
 @_on_a_cluster
+@click.option("--learner", "labels", metavar="LEARNER", multiple=True,
+              help="Only this one's, by the name in handout.csv; more than one may be named.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(name: str, kubeconfig: Path | None, context: str | None, yes: bool) -> None:
+def delete(name: str, kubeconfig: Path | None, context: str | None, labels: tuple[str, ...], yes: bool) -> None:
     """Take a workshop away, with all that its learners made; nothing else is touched."""
     from kubelab.workshop.access import open_cluster
     from kubelab.workshop.deleting import delete as carry_out
@@ -131,7 +133,7 @@ def delete(name: str, kubeconfig: Path | None, context: str | None, yes: bool) -
 
     with _in_one_sentence():
         access = open_cluster(kubeconfig, context)
-        going = doomed(access, name)
+        going = doomed(access, name, labels)
         if not going.objects:
             click.echo(f"There is nothing of a workshop {name!r} on {access.address.server}.")
             return
@@ -151,7 +153,10 @@ def delete(name: str, kubeconfig: Path | None, context: str | None, yes: bool) -
                 before = max(before, count)
 
             carry_out(access, going, gone)
-    click.echo(f"Workshop {name} is gone. Its kubeconfigs are of no use any more; delete their folder.")
+    if labels:
+        click.echo(f"{', '.join(labels)}: gone; `kubelab workshop create` would make them anew.")
+    else:
+        click.echo(f"Workshop {name} is gone. Its kubeconfigs are of no use any more; delete their folder.")
 
 
 def _agreed() -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from kubelab.grading.report import WORKSHOP_LABEL
+from kubelab.grading.report import LEARNER_LABEL, WORKSHOP_LABEL
 from kubelab.lab.api import Object
 from kubelab.lab.errors import ApiError
 from kubelab.workshop.access import Access
@@ -46,9 +46,17 @@ class Doomed:
         return ", ".join([*said, *(_some(count, kind) for kind, count in counts.most_common())])
 
 
-def doomed(access: Access, workshop: str) -> Doomed:
-    """What `delete` would take away."""
-    return Doomed(workshop, labelled(access, workshop))
+def doomed(access: Access, workshop: str, learners: Collection[str] = ()) -> Doomed:
+    """What `delete` would take away: all of a workshop, or what is of some learners. Raises `WorkshopError`."""
+    objects = labelled(access, workshop)
+    if not learners:
+        return Doomed(workshop, objects)
+    found = {key: each for key, each in objects.items() if each["metadata"]["labels"].get(LEARNER_LABEL) in learners}
+    if strangers := set(learners) - {each["metadata"]["labels"][LEARNER_LABEL] for each in found.values()}:
+        raise WorkshopError(
+            f"The workshop {workshop} has no learner {', '.join(sorted(strangers))}; handout.csv says their names."
+        )
+    return Doomed(workshop, found)
 
 
 def delete(access: Access, going: Doomed, gone: Callable[[int], None] = lambda _: None) -> None:

@@ -6,7 +6,8 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,19 +109,15 @@ def write_private(file: Path, text: str) -> None:
             raise
 
 
-class _written:
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
     """Turns what the system refuses into a sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise WorkshopError(
-                f"{self._path} cannot be written ({error.strerror}); --out names a folder that you may write to."
-            ) from error
+    try:
+        yield
+    except OSError as error:
+        raise WorkshopError(
+            f"{path} cannot be written ({error.strerror}); --out names a folder that you may write to."
+        ) from error
 
 
 def _read(file: Path) -> str:

@@ -127,29 +127,29 @@ def _limits(plan: Plan) -> Object:
 
 
 def _guard(plan: Plan) -> list[Object]:
-    """An Ingress may name the learner's own host and what is below it: who shares a controller shares its hosts.
+    """What would reach into others' traffic is refused: an Ingress for a host that is not one's own (who shares a
+    controller shares its hosts), and a Service that claims external IPs.
 
     (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/)
     """
-    host = f"namespaceObject.metadata.annotations['{HOST_ANNOTATION}']"
-    own = "has(rule.host) && (rule.host == variables.host || rule.host.endsWith('.' + variables.host))"
-    rules = [{"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "resources": ["ingresses"],
-              "operations": ["CREATE", "UPDATE"]}]  # fmt: skip
-    validations = [
-        {
-            "expression": f"!has(object.spec.defaultBackend) && object.spec.?rules.orValue([]).all(rule, {own})",
-            "messageExpression": "'all learners share one Ingress controller: every rule needs a host of your own, '"
-            " + variables.host + ' or one below it, and a default backend would be everybody\\'s'",
-            "reason": "Forbidden",
-        }
+    rules = [
+        {"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "resources": ["ingresses"], "operations": _WRITES},
+        {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["services"], "operations": _WRITES},
     ]
     policy = {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": rules},
-        "variables": [{"name": "host", "expression": host}],
-        "validations": validations,
+        "variables": [{"name": "host", "expression": f"namespaceObject.metadata.annotations['{HOST_ANNOTATION}']"}],
+        "validations": [
+            {"expression": OWN_HOSTS, "messageExpression": _WHICH_HOSTS, "reason": "Forbidden"},
+            {
+                "expression": NO_EXTERNAL_IPS,
+                "message": "external IPs would take others' traffic",
+                "reason": "Forbidden",
+            },
+        ],
     }
-    name = f"{_shared_name(plan)}-hosts"
+    name = f"{_shared_name(plan)}-guard"
     binding = {
         "policyName": name,
         "validationActions": ["Deny"],
@@ -160,3 +160,20 @@ def _guard(plan: Plan) -> list[Object]:
         _object(plan, version, "ValidatingAdmissionPolicy", name, spec=policy),
         _object(plan, version, "ValidatingAdmissionPolicyBinding", name, spec=binding),
     ]
+
+
+_WRITES = ["CREATE", "UPDATE"]
+OWN_HOSTS = (
+    "request.resource.resource != 'ingresses' || (!has(object.spec.defaultBackend) && "
+    "(!has(object.spec.rules) || object.spec.rules.all(rule, "
+    "has(rule.host) && (rule.host == variables.host || rule.host.endsWith('.' + variables.host)))))"
+)
+"""CEL."""
+_WHICH_HOSTS = (
+    "'all learners share one Ingress controller: every rule needs your host, ' + variables.host + ', or one below it, "
+    "and a default backend would be that of everybody'"
+)
+NO_EXTERNAL_IPS = (
+    "request.resource.resource != 'services' || !has(object.spec.externalIPs) || size(object.spec.externalIPs) == 0"
+)
+"""CEL. Anybody's packets to such an address would come here (CVE-2020-8554)."""

@@ -188,6 +188,15 @@ def test_delete_takes_what_carries_the_label_and_nothing_else(made, access, clus
     assert not doomed(access, "workshop").objects
 
 
+def test_one_learner_can_be_taken_away_alone(made, access, cluster):
+    delete(access, doomed(access, "workshop", ["ada"]))
+    assert not [path for path in cluster.objects if "workshop-ada" in path]
+    assert "/api/v1/namespaces/workshop-grace" in cluster.objects
+    assert "/apis/rbac.authorization.k8s.io/v1/clusterroles/kubelab-workshop-workshop" in cluster.objects
+    with pytest.raises(WorkshopError, match="has no learner ada, bob; handout"):
+        doomed(access, "workshop", ["grace", "ada", "bob"])
+
+
 def test_covers_takes_what_the_server_has_added():
     assert covers({"a": 1, "b": {"c": [{"d": 1, "e": 2}]}}, {"b": {"c": [{"d": 1}]}})
     assert not covers({"b": {"c": [{"d": 1}, {}]}}, {"b": {"c": [{"d": 1}]}})

@@ -9,7 +9,7 @@ import pytest
 
 from kubelab.workshop.errors import WorkshopError
 from kubelab.workshop.facts import Facts
-from kubelab.workshop.objects import of_all, of_learner
+from kubelab.workshop.objects import NO_EXTERNAL_IPS, OWN_HOSTS, of_all, of_learner
 from kubelab.workshop.plan import BUDGETS, Plan
 from kubelab.workshop.policies import isolation
 from kubelab.workshop.roster import Learner
@@ -102,3 +102,32 @@ def test_a_service_without_endpoints_refuses_as_it_does_without_a_policy():
 
 def test_budgets_grow():
     assert [each.pods for each in BUDGETS.values()] == [20, 40, 80]
+
+
+def ingress(**spec):
+    return {"request": {"resource": {"resource": "ingresses"}}, "object": {"spec": spec}}
+
+
+def service(**spec):
+    return {"request": {"resource": {"resource": "services"}}, "object": {"spec": spec}}
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed"),
+    [
+        (ingress(rules=[{"host": "ada.lab.example.test"}, {"host": "shop.ada.lab.example.test"}]), True),
+        (ingress(rules=[{"host": "ada.lab.example.test"}, {"host": "grace.lab.example.test"}]), False),
+        (ingress(rules=[{"host": "evilada.lab.example.test"}]), False),
+        (ingress(rules=[{"host": "*.ada.lab.example.test"}]), True),
+        (ingress(rules=[{"host": "*.lab.example.test"}]), False),
+        (ingress(rules=[{"http": {}}]), False),
+        (ingress(defaultBackend={"service": {"name": "web"}}), False),
+        (service(ports=[]), True),
+        (service(externalIPs=[]), True),
+        (service(externalIPs=["192.0.2.1"]), False),
+    ],
+)
+def test_the_guard_lets_nobody_into_others_traffic(written, allowed):
+    cel = pytest.importorskip("cel")
+    known = {**written, "variables": {"host": "ada.lab.example.test"}}
+    assert all(cel.evaluate(each, known) for each in (OWN_HOSTS, NO_EXTERNAL_IPS)) is allowed
