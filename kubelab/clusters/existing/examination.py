@@ -10,6 +10,10 @@ from kubelab.clusters.existing.access import Access, Object, Refused
 from kubelab.clusters.existing.kubeconfig import Context
 
 
+WORKSHOP_LABEL = "kubelab.dev/workshop"
+"""On the namespaces that `kubelab workshop` makes for its learners."""
+
+
 @dataclass(frozen=True)
 class Examination:
     """What was found."""
@@ -69,6 +73,8 @@ def namespace_object(access: Access, namespace: str) -> Object | None:
 
 def refuse_what_looks_dear(access: Access, context: Context, namespace: str, found: Examination, command: str) -> None:
     """Raises `ClusterError` where a course has probably no business, and says how to say that it has."""
+    if WORKSHOP_LABEL in found.labels:
+        return  # an instructor has made this namespace for the course
     anyway = f"if this is meant, say so: `{command} --yes`"
     if seen := caution.looks_like_production(context, namespace, found.labels):
         raise ClusterError(f"This looks like production ({seen}), and nothing was done; {anyway}.")

@@ -108,6 +108,14 @@ def test_others_workloads_are_refused_until_that_is_meant_and_are_left_alone(mak
     assert f"{NAMESPACE}/services/web" not in there.objects
 
 
+def test_a_workshops_namespace_was_made_for_the_course_whatever_is_in_it(make, there, mine):
+    mine.write_text(kubeconfig(name="shop-prod", namespace="team-blue"))
+    there.objects[NAMESPACE]["metadata"]["labels"] = {"kubelab.dev/workshop": "tuesday"}
+    there.put(f"{NAMESPACE}/services", "own-try")
+    make().up()
+    assert find("classroom").status().running
+
+
 def test_down_takes_what_is_labelled_and_forgets_the_cluster_but_not_a_namespace_that_was_there(make, there):
     make().up()
     there.put(f"{NAMESPACE}/configmaps", "server", LABELLED)
