@@ -72,7 +72,8 @@ class GuestApi:
         return self._back.text(self._api.text(self._path(path), self._query(query)))
 
     def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
-        return GuestLines(self._api.lines(self._path(path), self._query(query)), self._back.line)
+        back = self._back.text if path.endswith("/log") else self._back.event
+        return GuestLines(self._api.lines(self._path(path), self._query(query)), back)
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
         own = self._own if namespace == self._lesson else namespace
@@ -182,11 +183,9 @@ class Renaming:
                 text = pattern.sub(new, text)
         return text
 
-    def line(self, line: str) -> str:
-        """A line of an answer: of a log, or a watch's event, which is an object."""
-        if line.startswith('{"type"'):
-            return json.dumps(self.value(json.loads(line)))
-        return self.text(line)
+    def event(self, line: str) -> str:
+        """An event of a watch."""
+        return json.dumps(self.value(json.loads(line)))
 
     def value(self, value: Any, key: str = "") -> Any:
         """An object as JSON has it, or a part of it that stands under ``key``."""

@@ -98,6 +98,10 @@ class TestNames:
         (line,) = guest.lines(PODS)
         assert json.loads(line)["object"]["metadata"]["namespace"] == "lesson-6"
 
+    def test_a_log_is_renamed_and_otherwise_word_for_word(self, guest, api):
+        api.told[f"{OWN_PODS}/web-1/log"] = ['{"type":1,"to":"web.team-blue"}', "", "plain"]
+        assert list(guest.lines(f"{PODS}/web-1/log")) == ['{"type":1,"to":"web.lesson-6"}', "", "plain"]
+
     def test_an_error_is_told_in_the_lessons_words(self, guest, api, monkeypatch):
         def refuse(*_):
             raise ApiError(403, "Forbidden", 'pods is forbidden in the namespace "team-blue"')

@@ -9,7 +9,6 @@ from kubelab.clusters.existing import caution, labelled, rights, trial
 from kubelab.clusters.existing.access import Access, Object, Refused
 from kubelab.clusters.existing.kubeconfig import Context
 
-
 WORKSHOP_LABEL = "kubelab.dev/workshop"
 """On the namespaces that `kubelab workshop` makes for its learners."""
 
