@@ -17,6 +17,7 @@ from kubelab.engine.node.sources import MissingSource, Reference, Sources
 
 TOKEN_SHARE = 0.8
 """A token is renewed when this share of its life has passed, as kubelet does."""
+SUB_PATHS = ".sub-paths"
 LONGEST_TOKEN_SECONDS = 24 * 3600.0
 
 
@@ -142,9 +143,10 @@ class Volumes:
 
     def mounts(self, container: Object, values: Mapping[str, str]) -> list[Mount]:
         """What the container sees, and where; ``values`` is its environment. Raises `fields.UnknownField`."""
-        return [self._mount(each, values) for each in container.get("volumeMounts") or ()]
+        name = container["name"]
+        return [self._mount(name, each, values) for each in container.get("volumeMounts") or ()]
 
-    def _mount(self, mount: Object, values: Mapping[str, str]) -> Mount:
+    def _mount(self, container: str, mount: Object, values: Mapping[str, str]) -> Mount:
         below = mount.get("subPath") or expand(mount.get("subPathExpr") or "", values)
         if mount["name"] in self._host_paths:
             source = Path(self._host_paths[mount["name"]]) / _inside(below)
@@ -152,10 +154,23 @@ class Volumes:
         source = self._root / mount["name"]
         if below:
             source = source / _inside(below)
+            if not source.resolve().is_relative_to(self._root.resolve()):  # by a link that a container has laid
+                where = f'volumeMount "{mount["name"]}" of container "{container}"'
+                raise fields.UnknownField(f"failed to prepare subPath for {where}")
             if not source.exists():
                 source.mkdir(parents=True)
-            source = source.resolve()
+            source = self._kept(source.resolve(), f"{container}{mount['mountPath']}")
         return Mount(str(source), mount["mountPath"], bool(mount.get("readOnly")))
+
+    def _kept(self, source: Path, name: str) -> Path:
+        """A file that stays what it is when its volume is written anew: a mount with ``subPath`` is not updated."""
+        if not source.is_file():
+            return source
+        kept = self._root / SUB_PATHS / name.replace("/", "~")
+        kept.parent.mkdir(exist_ok=True)
+        kept.unlink(missing_ok=True)
+        kept.hardlink_to(source)
+        return kept
 
     def remove(self) -> None:
         """Take all of it away."""

@@ -97,8 +97,10 @@ async def test_a_sidecar_prepares_at_once_and_ends_when_the_others_have(lab):
         main.ignores = two.ignores = {TERM}
         lab.api.delete_gracefully(seconds=30)
         await lab.eventually(lambda: main.signals == [TERM])
-        hooks = [each for each in lab.network.processes if each.program.argv == ["prepare"]]
-        assert {each.program.join for each in hooks} == {one.id, two.id}
+        joined = {one.id, two.id}
+        await lab.eventually(
+            lambda: {each.program.join for each in lab.network.processes if each.program.argv == ["prepare"]} == joined
+        )
         assert one.signals == two.signals == []
         main.exit(0)
         await lab.eventually(lambda: two.signals == [TERM])

@@ -159,7 +159,7 @@ async def test_a_pod_that_is_not_restarted_ends_succeeded_or_failed(lab):
             await lab.eventually(lambda: lab.api.status(name)["phase"] == phase)  # noqa: B023
             reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
             assert lab.api.condition("Ready", name)["reason"] == reason
-        assert lab.network.pods == {}
+        await lab.eventually(lambda: lab.network.pods == {})
         lab.api.delete_gracefully("done")
         await lab.eventually(lambda: ("default", "done") not in lab.api.objects["pods"])
 

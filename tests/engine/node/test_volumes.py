@@ -84,3 +84,39 @@ async def test_an_empty_dir_is_shared_by_containers_and_can_be_mounted_in_part(l
         sources = {m.target: m.source for p in lab.network.mains for m in p.program.mounts}
         assert sources["/a"] == sources["/b"] + "/in"
         assert os.stat(sources["/b"]).st_mode & 0o777 == 0o777
+
+
+async def test_a_file_that_is_mounted_by_its_sub_path_stays_as_it_was_until_the_container_starts_again(lab):
+    def seen() -> str:
+        mounts = {each.target: each.source for each in lab.network.mains[-1].program.mounts}
+        with open(mounts["/conf"]) as file:
+            return file.read()
+
+    lab.api.put("configmaps", {"metadata": {"name": "conf"}, "data": {"a": "old"}})
+    async with lab.agent():
+        lab.make(
+            volumes=[{"name": "conf", "configMap": {"name": "conf"}}],
+            container={"volumeMounts": [{"name": "conf", "mountPath": "/conf", "subPath": "a"}]},
+        )
+        process = await lab.running()
+        assert seen() == "old"
+        lab.api.put("configmaps", {"metadata": {"name": "conf"}, "data": {"a": "new"}})
+        volume = lab.tmp_path / "volumes" / "lab-worker" / "uid-web" / "conf" / "a"
+        await lab.eventually(lambda: volume.read_text() == "new")
+        assert seen() == "old"
+        process.exit(1)
+        await lab.eventually(lambda: len(lab.network.mains) == 2)
+        assert seen() == "new"
+
+
+async def test_a_link_in_a_volume_leads_no_sub_path_out_of_it(lab):
+    async with lab.agent():
+        volumes = [{"name": "scratch", "emptyDir": {}}]
+        mount = {"name": "scratch", "mountPath": "/a", "subPath": "out/etc"}
+        first = {"name": "first", "image": "python", "command": ["x"]}
+        lab.make(volumes=volumes, initContainers=[first], container={"volumeMounts": [mount]})
+        await lab.eventually(lambda: lab.network.mains)
+        (lab.tmp_path / "volumes" / "lab-worker" / "uid-web" / "scratch" / "out").symlink_to("/")
+        lab.network.mains[0].exit(0)
+        words = 'failed to prepare subPath for volumeMount "scratch" of container "web"'
+        await lab.eventually(lambda: lab.api.container()["state"].get("waiting", {}).get("message") == words)
