@@ -6,7 +6,9 @@ from kubelab.engine.dns.manifests import manifests
 
 
 def test_the_service_selects_the_pods_and_has_the_clusters_dns_address():
-    account, service, deployment = manifests()
+    account, role, binding, service, deployment = manifests()
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"][0]["name"] == account["metadata"]["name"]
     template = deployment["spec"]["template"]
     assert service["spec"]["clusterIP"] == "10.96.0.10"
     assert service["metadata"]["labels"]["kubernetes.io/name"] == "CoreDNS"
@@ -18,5 +20,5 @@ def test_the_service_selects_the_pods_and_has_the_clusters_dns_address():
 
 
 def test_every_call_gives_objects_of_its_own():
-    manifests()[1]["metadata"]["labels"]["k8s-app"] = "changed"
-    assert manifests()[1]["metadata"]["labels"]["k8s-app"] == "kube-dns"
+    manifests()[-1]["metadata"]["labels"]["k8s-app"] = "changed"
+    assert manifests()[-1]["metadata"]["labels"]["k8s-app"] == "kube-dns"

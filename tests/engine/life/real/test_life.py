@@ -17,6 +17,7 @@ from kubelab.clusters.embedded import EmbeddedCluster
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PODS = "/api/v1/namespaces/default/pods"
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -166,6 +167,30 @@ def test_reset_empties_the_cluster(cluster, api, eventually):
     assert not api.exists(f"{CONFIGMAPS}/note")
     assert not api.exists(f"{PODS}/web")
     assert cluster.status().running
+
+
+def test_reset_takes_the_learners_rights_and_leaves_the_clusters(cluster, api):
+    cluster.up()
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "mine"}
+    api("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "mine"}, "rules": []})
+    api("POST", f"{RBAC}/clusterrolebindings", {"metadata": {"name": "mine"}, "roleRef": reference})
+    api("POST", f"{RBAC}/namespaces/kube-system/rolebindings", {"metadata": {"name": "mine"}, "roleRef": reference})
+    api("DELETE", f"{RBAC}/clusterroles/system:coredns")
+    cluster.reset()
+    for gone in ("clusterroles/mine", "clusterrolebindings/mine", "namespaces/kube-system/rolebindings/mine"):
+        assert not api.exists(f"{RBAC}/{gone}")
+    for there in ("clusterroles/edit", "clusterrolebindings/cluster-admin", "clusterroles/system:coredns"):
+        assert api.exists(f"{RBAC}/{there}")
+
+
+def test_no_part_of_the_engine_asks_for_more_than_its_role_allows(cluster, api, eventually):
+    cluster.up()
+    api("POST", "/api/v1/namespaces/default/secrets", {"metadata": {"name": "key"}})
+    api("POST", PODS, web_pod())
+    eventually(lambda: is_ready(api("GET", f"{PODS}/web")))
+    api("DELETE", f"{PODS}/web")
+    eventually(lambda: not api.exists(f"{PODS}/web"))
+    assert [line for line in cluster.state.log.read_text().splitlines() if " 403: " in line] == []
 
 
 def test_a_taken_port_is_one_sentence_and_no_half_made_cluster(cluster):
