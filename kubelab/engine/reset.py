@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kubelab.engine import addons, gateway_api
+from kubelab.engine import addons, gateway_api, marking
 from kubelab.engine.client import ApiError, Client, Object, Resource, is_not_found
 from kubelab.engine.client.resources import (
     CLUSTERROLEBINDINGS,
@@ -22,6 +22,7 @@ from kubelab.engine.client.resources import (
     LIMITRANGES,
     NAMESPACES,
     NETWORKPOLICIES,
+    NODES,
     PODDISRUPTIONBUDGETS,
     PODS,
     PRIORITYCLASSES,
@@ -42,6 +43,8 @@ _KINDS = (INGRESSES, SERVICES, DEPLOYMENTS, REPLICASETS, DAEMONSETS, STATEFULSET
 _OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslices", "kubernetes"),
         ("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}  # fmt: skip
 _BOOTSTRAPPED = ("kubernetes.io/bootstrapping", "rbac-defaults")
+_LABELS_OF_NODES = ("kubernetes.io/", "beta.kubernetes.io/")
+_TAINTS_OF_NODES = ("node-role.kubernetes.io/", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 RETRY_SECONDS = 0.05
 
 
@@ -63,6 +66,7 @@ async def empty(client: Client, system_namespaces: frozenset[str] = SYSTEM_NAMES
         group.create_task(_remove_classes(client))
         group.create_task(_remove_ingresses_of_the_system(client))
         group.create_task(_remove_custom_objects(client))
+        group.create_task(_restore_nodes(client))
 
 
 async def _empty(client: Client, namespace: str) -> None:
@@ -99,6 +103,18 @@ async def _remove_ingresses_of_the_system(client: Client) -> None:
     for obj in (await client.list(INGRESSES))["items"]:
         if obj["metadata"]["namespace"] in SYSTEM_NAMESPACES:
             await _quietly_delete(client, INGRESSES, obj["metadata"]["name"], obj["metadata"]["namespace"])
+
+
+async def _restore_nodes(client: Client) -> None:
+    """Uncordoned, and without the labels and taints that learners gave them."""
+    for node in (await client.list(NODES))["items"]:
+        labels, spec = node["metadata"].get("labels") or {}, node["spec"]
+        own = marking.LABELS if "node-role.kubernetes.io/control-plane" in labels else {}
+        foreign = {key: None for key in labels if key not in own and not key.startswith(_LABELS_OF_NODES)}
+        taints = [each for each in spec.get("taints") or () if each["key"].startswith(_TAINTS_OF_NODES)]
+        if foreign or spec.get("unschedulable") or taints != (spec.get("taints") or []):
+            patch = {"metadata": {"labels": foreign}, "spec": {"unschedulable": None, "taints": taints or None}}
+            await client.patch(NODES, node["metadata"]["name"], patch)
 
 
 async def _remove_rights(client: Client) -> None:

@@ -1,0 +1,56 @@
+"""What a reset does to what is no object of a namespace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubelab.engine import marking
+from kubelab.engine.apiserver import ApiServer
+from kubelab.engine.client import Client, InProcessTransport
+from kubelab.engine.client.resources import NODES
+from kubelab.engine.reset import reset
+
+ROLE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+HOSTNAME = "kubernetes.io/hostname"
+
+
+@pytest.fixture
+async def client():
+    server = ApiServer.open(":memory:")
+    yield Client(InProcessTransport(server, "kubernetes-admin"))
+    await server.close()
+
+
+async def restored(client: Client, labels: dict[str, str], **spec: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """Labels and spec of a node after a reset."""
+    await client.create(NODES, {"metadata": {"name": "n", "labels": {HOSTNAME: "n", **labels}}, "spec": spec})
+    await reset(client)
+    node = await client.get(NODES, "n")
+    return node["metadata"]["labels"], node["spec"]
+
+
+async def test_a_cordoned_node_takes_pods_again(client) -> None:
+    _, spec = await restored(client, {}, unschedulable=True)
+    assert "unschedulable" not in spec
+
+
+async def test_labels_and_taints_that_learners_gave_are_gone(client) -> None:
+    given = {
+        "topology.kubernetes.io/zone": "a",
+        "disk": "ssd",
+        "node.kubernetes.io/exclude-from-external-load-balancers": "",
+    }
+    labels, spec = await restored(client, given, taints=[{"key": "mine", "effect": "NoExecute"}])
+    assert (labels, "taints" in spec) == ({HOSTNAME: "n"}, False)
+
+
+async def test_the_control_plane_stays_what_it_is(client) -> None:
+    labels, spec = await restored(client, marking.LABELS, taints=[ROLE_TAINT, {"key": "mine", "effect": "NoExecute"}])
+    assert (labels, spec["taints"]) == ({HOSTNAME: "n", **marking.LABELS}, [ROLE_TAINT])
+
+
+async def test_a_node_that_is_silent_keeps_the_taint_that_says_so(client) -> None:
+    silent = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
+    assert (await restored(client, {}, taints=[silent]))[1]["taints"] == [silent]
