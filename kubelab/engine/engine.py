@@ -81,12 +81,13 @@ class Engine:
             pki = PKI(self._state, self._specs)
             token = access.load_token(self._options)
             plane = await self._start_plane(stack, pki, token)
-            stack.push_async_callback(await plane.serve(listener))
+            serving = await plane.serve(listener)
+            stack.push_async_callback(serving.close)
             access.write_kubeconfig(self._options, self._server, pki.ca_pem, token)
             if addons.has_ingress():
                 await self._doorway.open()
                 stack.push_async_callback(self._doorway.close)
-            await self._live(pki, plane, lambda: max(control.last_call, plane.last_request))
+            await self._live(pki, plane, lambda: max(control.last_call, serving.last_request))
 
     async def _start_plane(self, stack: AsyncExitStack, pki: PKI, token: str) -> ControlPlane:
         self._plane = control_plane(self._options, pki, token, self._dial)

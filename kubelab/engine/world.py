@@ -19,6 +19,7 @@ from kubelab.engine import config
 from kubelab.engine.balancer import LoadBalancer
 from kubelab.engine.client import Client
 from kubelab.engine.config import NodeSpec
+from kubelab.engine.controlplane import Served
 from kubelab.engine.network.contract import Finished, Network, Place, node
 from kubelab.engine.node import NodeAgent, NodeSettings
 from kubelab.engine.options import ProxyMode
@@ -38,8 +39,7 @@ NOTICE_SECONDS = 1.0
 """The agent's death is known everywhere in less."""
 
 ClientFor = Callable[[str], Client]
-ServeApi = Callable[[socket.socket], Awaitable[Callable[[], Awaitable[None]]]]
-"""Let the API answer on a listener; gives back what ends that."""
+ServeApi = Callable[[socket.socket], Awaitable[Served]]
 
 
 class PartStopped(Exception):
@@ -78,7 +78,7 @@ class World:
             stack.push_async_callback(self.network.close)
             for spec in self._specs:
                 await self.network.add_node(spec)
-            address.push_async_callback(await self._serve_api(await self._listen_for_api()))
+            address.push_async_callback((await self._serve_api(await self._listen_for_api())).close)
             lost = asyncio.create_task(self.network.lost())
             parts = [_part("kube-proxy", proxy.node_name, proxy.run()) for proxy in self.proxies]
             parts += [_part("the node agent", spec.name, self._agent(spec).run()) for spec in self._specs]

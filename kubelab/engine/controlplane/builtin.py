@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from collections.abc import Awaitable, Callable
 
 from kubelab.engine.access import ADMIN
 from kubelab.engine.apiserver import ApiServer, ApiServerSettings
-from kubelab.engine.apiserver.http import Serving
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.controllers import run_controllers
-from kubelab.engine.controlplane.contract import ControlPlaneError
+from kubelab.engine.controlplane.contract import ControlPlaneError, Served
 from kubelab.engine.pki import PKI
 from kubelab.engine.state import StateDir
 
@@ -26,12 +24,6 @@ class BuiltIn:
         self._pki = pki
         self._token = token
         self._api: ApiServer | None = None
-        self._serving: list[Serving] = []
-
-    @property
-    def last_request(self) -> float:
-        """See the contract."""
-        return max((each.last_request for each in self._serving), default=0.0)
 
     async def start(self) -> None:
         """See the contract."""
@@ -59,16 +51,9 @@ class BuiltIn:
         """See the contract."""
         return Client(InProcessTransport(self._opened(), user))
 
-    async def serve(self, listener: socket.socket) -> Callable[[], Awaitable[None]]:
+    async def serve(self, listener: socket.socket) -> Served:
         """See the contract."""
-        serving = await self._opened().serve([listener], self._pki.apiserver_tls())
-        self._serving.append(serving)
-
-        async def close() -> None:
-            self._serving.remove(serving)
-            await serving.close()
-
-        return close
+        return await self._opened().serve([listener], self._pki.apiserver_tls())
 
     async def run(self) -> None:
         """See the contract."""

@@ -19,17 +19,25 @@ class ControlPlaneError(Exception):
     """It cannot start, or does not stay up. The message is one sentence and says what to do next."""
 
 
+class Served(Protocol):
+    """The API on one socket, until ``close``."""
+
+    @property
+    def last_request(self) -> float:
+        """When somebody last asked for something there (`time.monotonic`)."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        ...
+
+
 class ControlPlane(Protocol):
     """API server, store, controllers and scheduler of one cluster, from ``start`` until ``close``."""
 
     @property
     def description(self) -> str:
         """What it is, for `kubelab status`: ``built in``, ``etcd 3.6.4, kube-apiserver 1.36.2 …``."""
-        ...
-
-    @property
-    def last_request(self) -> float:
-        """When somebody last asked for something over a socket (`time.monotonic`)."""
         ...
 
     async def start(self) -> None:
@@ -40,8 +48,8 @@ class ControlPlane(Protocol):
         """The API as one of the engine's own users."""
         ...
 
-    async def serve(self, listener: socket.socket) -> Callable[[], Awaitable[None]]:
-        """Let the API answer on a bound socket too, of the machine or of a node; what is given back ends that."""
+    async def serve(self, listener: socket.socket) -> Served:
+        """Let the API answer on a bound socket too, of the machine or of a node."""
         ...
 
     async def run(self) -> None:

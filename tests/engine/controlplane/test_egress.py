@@ -126,9 +126,9 @@ def test_the_target_is_read_from_the_request_line(line, target):
 
 async def test_a_relay_carries_both_ways_and_knows_when_somebody_came():
     async with echoing() as port:
-        relay, listener = Relay("127.0.0.1", port), socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", 0))
+        relay = await Relay.open(listener, "127.0.0.1", port)
         before = relay.last_request
-        await relay.open(listener)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         writer.write(b"hello")
         writer.write_eof()
@@ -141,8 +141,8 @@ async def test_a_relay_carries_both_ways_and_knows_when_somebody_came():
 async def test_while_nobody_answers_behind_a_relay_who_comes_is_hung_up_on():
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = free.getsockname()[1]
-    relay, listener = Relay("127.0.0.1", nobody), socket.create_server(("127.0.0.1", 0))
-    await relay.open(listener)
+    listener = socket.create_server(("127.0.0.1", 0))
+    relay = await Relay.open(listener, "127.0.0.1", nobody)
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     assert await asyncio.wait_for(reader.read(), 10) == b""
     writer.close()

@@ -58,7 +58,12 @@ async def find(environment: Mapping[str, str]) -> dict[str, Binary]:
             "conda environment nor on PATH: `conda install -c conda-forge etcd kubernetes-server` brings all of it."
         )
     there = {name: Path(where) for name, where in found.items() if where}
-    binaries = dict(zip(there, await asyncio.gather(*map(_ask, there.values())), strict=True))
+    asked = await asyncio.gather(*map(_ask, there.values()), return_exceptions=True)
+    binaries: dict[str, Binary] = {}
+    for name, said in zip(there, asked, strict=True):
+        if isinstance(said, BaseException):
+            raise said
+        binaries[name] = said
     check(binaries)
     return binaries
 

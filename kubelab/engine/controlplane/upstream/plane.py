@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from kubelab.engine.access import ADMIN
 from kubelab.engine.client import ApiRequest, Client, HttpsTransport
 from kubelab.engine.client.programs import program_of
 from kubelab.engine.controllers import Part, run_controllers
-from kubelab.engine.controlplane.contract import ControlPlaneError, Dial
+from kubelab.engine.controlplane.contract import ControlPlaneError, Dial, Served
 from kubelab.engine.controlplane.upstream import addresses, binaries, commands, identities
 from kubelab.engine.controlplane.upstream.binaries import Binary
 from kubelab.engine.controlplane.upstream.commands import API, CONTROLLERS, ETCD, PORTS, SCHEDULER, Facts
@@ -44,18 +43,12 @@ class Upstream:
         self._binaries: dict[str, Binary] = {}
         self._components: list[Component] = []
         self._clients: dict[str, Client] = {}
-        self._relays: list[Relay] = []
 
     @property
     def description(self) -> str:
         """See the contract."""
         down = [f"{each.name} is down, see {each.log}" for each in self._components if not each.is_up]
         return "; ".join([binaries.describe(self._binaries) if self._binaries else "upstream", *down])
-
-    @property
-    def last_request(self) -> float:
-        """See the contract."""
-        return max((each.last_request for each in self._relays), default=0.0)
 
     async def start(self) -> None:
         """See the contract."""
@@ -102,18 +95,10 @@ class Upstream:
             self._clients[user] = Client(transport)
         return self._clients[user]
 
-    async def serve(self, listener: socket.socket) -> Callable[[], Awaitable[None]]:
+    async def serve(self, listener: socket.socket) -> Served:
         """See the contract."""
         assert self._facts is not None, "start comes first"
-        relay = Relay(self._facts.address, API)
-        await relay.open(listener)
-        self._relays.append(relay)
-
-        async def close() -> None:
-            self._relays.remove(relay)
-            await relay.close()
-
-        return close
+        return await Relay.open(listener, self._facts.address, API)
 
     async def run(self) -> None:
         """See the contract."""

@@ -13,24 +13,27 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Serves from ``open`` to ``close``. While kube-apiserver does not answer, who comes is hung up on."""
+    """Serves from `open` to `close`. While kube-apiserver does not answer, who comes is hung up on."""
 
     def __init__(self, address: str, port: int) -> None:
         self._target = (address, port)
-        self._servers: list[asyncio.Server] = []
+        self._server: asyncio.Server | None = None
         self._connections = Connections()
         self.last_request = time.monotonic()
         """When somebody last came, or sent something (`time.monotonic`)."""
 
-    async def open(self, listener: socket.socket) -> None:
-        """Serve on a bound socket."""
+    @classmethod
+    async def open(cls, listener: socket.socket, address: str, port: int) -> Relay:
+        """Serve on a bound socket what listens at an address and port."""
+        relay = cls(address, port)
         listener.setblocking(False)
-        self._servers.append(await asyncio.start_server(self._serve, sock=listener))
+        relay._server = await asyncio.start_server(relay._serve, sock=listener)
+        return relay
 
     async def close(self) -> None:
         """Listen no more, and hang up."""
-        for server in self._servers:
-            server.close()
+        if self._server is not None:
+            self._server.close()
         await self._connections.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
