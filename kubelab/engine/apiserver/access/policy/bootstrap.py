@@ -8,7 +8,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#auto-recon
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.access.policy.controllers import CONTROLLERS
@@ -83,14 +83,17 @@ def _mended(known: Object, wish: Object) -> Object:
     new = copy(known)
     for member in ("labels", "annotations"):
         new["metadata"][member] = {**wish["metadata"][member], **(new["metadata"].get(member) or {})}
-    if "roleRef" in wish:
-        if known.get("roleRef") != wish["roleRef"]:  # it cannot be changed: the binding is made anew
-            new["roleRef"], new["subjects"] = wish["roleRef"], []
-        have = new.get("subjects") or []
-        new["subjects"] = [*have, *(one for one in wish.get("subjects") or () if one not in have)]
-        return new if new["subjects"] or "subjects" in known else {k: v for k, v in new.items() if k != "subjects"}
     if "aggregationRule" in wish:
-        new["aggregationRule"] = known.get("aggregationRule") or wish["aggregationRule"]
-        return new
-    new["rules"] = [*(new.get("rules") or []), *uncovered(known.get("rules") or [], wish["rules"])]
+        new.setdefault("aggregationRule", wish["aggregationRule"])
+    elif "rules" in wish:
+        _append(new, "rules", uncovered(known.get("rules") or [], wish["rules"]))
+    else:
+        if known["roleRef"] != wish["roleRef"]:  # it cannot be changed: the binding is made anew
+            new.update(roleRef=wish["roleRef"], subjects=[])
+        _append(new, "subjects", (one for one in wish.get("subjects") or () if one not in (new.get("subjects") or ())))
     return new
+
+
+def _append(obj: Object, member: str, more: Iterable[Object]) -> None:
+    if added := list(more):
+        obj[member] = [*(obj.get(member) or []), *added]
