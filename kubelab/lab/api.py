@@ -48,6 +48,18 @@ class Stream(Protocol):
         ...
 
 
+class Lines(Protocol):
+    """An answer that is still coming."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Line by line, as they come, to the end or until somebody closes it."""
+        ...
+
+    def close(self) -> None:
+        """Hang up, from any thread."""
+        ...
+
+
 class Api(Protocol):
     """What the lab needs of an API server; tests bring their own."""
 
@@ -59,6 +71,10 @@ class Api(Protocol):
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """A GET whose answer is text (a pod's log)."""
+        ...
+
+    def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
+        """A GET whose answer comes line by line and may never end: a watch, a log that is followed."""
         ...
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
@@ -88,6 +104,25 @@ class KubeconfigApi:
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         return self._send("GET", path, query, None).decode("utf-8", "replace")
+
+    def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        from kubelab.lab.long_answers import LongAnswer
+
+        client = self._open()
+        url = client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            response = client.rest_client.pool_manager.request(
+                "GET", url, headers={"accept": "application/json", "user-agent": "kubelab-lab", **self._credentials()},
+                timeout=Timeout(connect=_TIMEOUT_SECONDS, read=None), retries=False, preload_content=False,
+            )  # fmt: skip
+        except HTTPError as error:
+            raise LabError(f"The cluster's API does not answer ({type(error).__name__}); run it again.") from error
+        if response.status >= 400:
+            raise _api_error(response.status, response.data)
+        return LongAnswer(response)
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
         from kubelab.lab.websocket import WebSocketStream

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kubelab.lab.served import Handshake
     from kubelab.lab.survey import Survey
     from kubelab.lab.tls_watch import TlsWatch
+    from kubelab.lab.witnesses import Witness
     from kubelab.routing.decide import Decision
     from kubelab.routing.model import Table
     from kubelab.trace import Flow, Followed, Trace
@@ -338,18 +339,35 @@ class Lab:
         return page(url)
 
     def watch_pods(
-        self, selector: str = "", clients: Mapping[str, Target] | None = None, *, every: float = 0.1, rate: float = 25
+        self,
+        selector: str = "",
+        clients: Mapping[str, Target] | None = None,
+        *,
+        every: float = 0.1,
+        rate: float = 25,
+        kept: Mapping[str, int] | None = None,
+        timeout: float = 2,
+        service: str = "",
     ) -> PodLifelines:
         """Record the lives of pods during a ``with`` block, and what ``clients`` (name → target) got meanwhile.
 
-        A client looks its target up once, at the start: a pod becomes that pod's IP, for good.
+        A client looks its target up once, at the start: a pod becomes that pod's IP, for good. ``kept``: how many
+        connections a client keeps; the others open one for each request. ``timeout``: seconds to wait for answers.
+        ``service``: record also what the API, this Service's EndpointSlices, the client's node and the pods' own logs
+        tell of every pod's end: ``record.deaths``.
         """
 
-        def starter(target: Target) -> Callable[[Callable[[Answer], None]], Streaming]:
-            return lambda heard: self.stream(target, rate=rate, heard=heard)
+        def starter(name: str, target: Target) -> Callable[[Callable[[Answer], None]], Streaming]:
+            kept_by = (kept or {}).get(name)
+            return lambda heard: self.stream(target, rate=rate, connections=kept_by, timeout=timeout, heard=heard)
 
-        starters = {name: starter(target) for name, target in (clients or {}).items()}
-        self.last_watch = PodLifelines(lambda: self.pods(selector), starters, every)
+        def seen_by(pods: Pods) -> Iterable[Witness]:
+            from kubelab.lab.witnesses import witnesses
+
+            return witnesses(self, selector, service, pods, self.pod(self.client_name(None)).node) if service else ()
+
+        starters = {name: starter(name, target) for name, target in (clients or {}).items()}
+        self.last_watch = PodLifelines(lambda: self.pods(selector), starters, every, witnesses=seen_by)
         return self.last_watch
 
     # Ingress

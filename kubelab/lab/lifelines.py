@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from kubelab.lab.deaths import Death, Moment, death
 from kubelab.lab.errors import LabError, TimedOut
 from kubelab.lab.pods import Pod, Pods, natural
 from kubelab.lab.traffic import Answer, Traffic
 from kubelab.lab.waiting import pods_in_words
+from kubelab.lab.witnesses import DELETED, Hearing, Witness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,8 +70,10 @@ class PodLifelines:
         clients: Mapping[str, Callable[[Callable[[Answer], None]], Streaming]] | None = None,
         every_seconds: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
+        witnesses: Callable[[Pods], Iterable[Witness]] = lambda _: (),
     ) -> None:
         self._look = look
+        self._witnesses = witnesses
         self._start_client = dict(clients or {})
         self._every = every_seconds
         self._clock = clock
@@ -77,6 +81,7 @@ class PodLifelines:
         self._stop = threading.Event()
         self._sampler = threading.Thread(target=self._sample, name="kubelab-lifelines", daemon=True)
         self._streams: dict[str, Streaming] = {}
+        self._hearing: Hearing | None = None
         self._heard: dict[str, int] = {}
         self._lock = threading.Lock()
         self.before = Pods(())
@@ -86,6 +91,7 @@ class PodLifelines:
         self.offsets: dict[str, float] = {}
         """When each client began, in seconds since the watch began."""
         self.seconds = 0.0
+        self._told: dict[str, list[Moment]] = {}
 
     def __enter__(self) -> PodLifelines:
         self._zero = self._clock()
@@ -96,6 +102,7 @@ class PodLifelines:
                 self._heard[name] = 0
                 self._streams[name] = start(self._hears(name))
                 self.offsets[name] = self._clock() - self._zero
+            self._hearing = Hearing(self._witnesses(self.before), self._hear_told)
             self._await_answers(LEAD_ANSWERS)
         except BaseException:
             self._end()
@@ -122,6 +129,22 @@ class PodLifelines:
         """How many of the addresses at the start still belonged to the same pods at the end."""
         before = {(pod.uid, pod.ip) for pod in self.before}
         return len(before & {(pod.uid, pod.ip) for pod in self.after})
+
+    @property
+    def deaths(self) -> list[Death]:
+        """The ends of pods that witnesses have seen, in the order in which they were asked to go."""
+        with self._lock:
+            told = {uid: tuple(moments) for uid, moments in self._told.items() if uid in self._lines}
+        found = [
+            death(self._lines[uid].pod, moments, self.traffic, self.offsets)
+            for uid, moments in told.items()
+            if any(moment.what == DELETED for moment in moments)
+        ]
+        return sorted(found, key=lambda each: each.began)
+
+    def failed(self, client: str) -> int:
+        """How many of a client's requests failed."""
+        return sum(not answer.ok for answer in self.traffic[client].answers)
 
     @property
     def restarts(self) -> int:
@@ -175,6 +198,13 @@ class PodLifelines:
                 line.see(pod, now)
         return pods
 
+    def _hear_told(self, uid: str, what: str, detail: str) -> None:
+        now = self._clock() - self._zero
+        with self._lock:
+            moments = self._told.setdefault(uid, [])
+            if all(moment.what != what for moment in moments):
+                moments.append(Moment(what, now, detail))
+
     def _sample(self) -> None:
         while not self._stop.wait(self._every):
             try:
@@ -220,6 +250,13 @@ class PodLifelines:
         self._stop.set()
         if self._sampler.is_alive():
             self._sampler.join(10)
+        try:
+            if self._hearing is not None:
+                self._hearing.end()
+        finally:
+            self._end_clients()
+
+    def _end_clients(self) -> None:
         for stream in self._streams.values():
             stream.tell_to_stop()
         for name, stream in self._streams.items():

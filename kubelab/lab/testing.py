@@ -11,14 +11,14 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kubelab.clusters.base import Capability, Finished, Node, ProxyMode, Status
-from kubelab.lab.api import Object, Stream
+from kubelab.lab.api import Lines, Object, Stream
 from kubelab.lab.errors import ApiError, CannotRun
 from kubelab.lab.lab import Lab
 from kubelab.routing.ingress import CONTROLLER
@@ -105,6 +105,8 @@ class FakeApi:
         self.objects: dict[str, Object] = {_CLASS_PATH: _CLASS}
         self.logs: dict[str, str] = {}
         """What `Lab.logs` shows, by pod name."""
+        self.told: dict[str, Iterable[str]] = {}
+        """What long answers (watches, followed logs) tell, line by line, by path."""
         self.requests: list[tuple[str, str]] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -119,6 +121,9 @@ class FakeApi:
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         return self.logs.get(path.split("/")[-2], "")
+
+    def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
+        return FakeLines(self.told.get(path, ()))
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
         if f"/api/v1/namespaces/{namespace}/pods/{pod}" not in self.objects:
@@ -236,6 +241,18 @@ class FakeApi:
         labels = {"kubernetes.io/service-name": service_name}
         metadata = {"name": service_name, "namespace": namespace, "labels": labels}
         return [{"metadata": metadata, "ports": ports, "endpoints": endpoints}]
+
+
+class FakeLines:
+    """A long answer whose lines are all there."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def close(self) -> None: ...
 
 
 class FakeStream:

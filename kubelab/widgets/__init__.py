@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubelab.widgets.certificate_view import CertificateView
 from kubelab.widgets.conntrack_view import ConntrackView
+from kubelab.widgets.death_timeline import DeathTimeline
 from kubelab.widgets.packet_walk import PacketWalk
 from kubelab.widgets.prediction_form import PredictionForm
 from kubelab.widgets.request_matrix import RequestMatrix
@@ -15,6 +16,7 @@ from kubelab.widgets.workshop_view import WorkshopView
 __all__ = [
     "CertificateView",
     "ConntrackView",
+    "DeathTimeline",
     "PacketWalk",
     "PredictionForm",
     "RequestMatrix",
