@@ -35,13 +35,13 @@ _REVIEW = re.compile(r"/apis/auth(entication|orization)\.k8s\.io/")
 class GuestApi:
     """An `Api` in which one namespace has the lesson's name."""
 
-    def __init__(self, api: Api, lesson: str, own: str, image: str = "") -> None:
-        """``lesson``: what the lesson calls its namespace; ``own``: what it is. ``image``: stands in for `IMAGE`."""
+    def __init__(self, api: Api, lesson: str, own: str, stand_in: str = "") -> None:
+        """``lesson``: what the lesson calls its namespace; ``own``: what it is. ``stand_in``: for `IMAGE`."""
         self._api = api
         self._lesson = lesson
         self._own = own
         there, back = {lesson: own}, {own: lesson}
-        images = {IMAGE: image} if image else {}
+        images = {IMAGE: stand_in} if stand_in else {}
         self._there = Renaming(there, images)
         self._back = Renaming(back, {new: old for old, new in images.items()})
 

@@ -35,7 +35,7 @@ def api():
 
 @pytest.fixture
 def guest(api):
-    return GuestApi(api, "lesson-6", "team-blue", image="registry.example/python:3.12")
+    return GuestApi(api, "lesson-6", "team-blue", stand_in="registry.example/python:3.12")
 
 
 @pytest.fixture

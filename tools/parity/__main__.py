@@ -24,7 +24,7 @@ README = ROOT / "README.md"
 
 
 def main() -> int:
-    """The command line; exit code 1 when a lesson differs somewhere."""
+    """The command line; exit code 1 when a lesson differs somewhere, or nothing was run."""
     known = places()
     parser = argparse.ArgumentParser(prog="tools.parity", description=__doc__)
     parser.add_argument("--lessons", default="", help="numbers of lessons, 1,2,5; all when left out")
@@ -52,7 +52,8 @@ def main() -> int:
     sys.stdout.write(f"{text}\n")
     if asked.readme:
         README.write_text(spliced(README.read_text(), text))
-    return int(any(verdict.different for column in columns for verdict in column.verdicts.values()))
+    differs = any(verdict.different for column in columns for verdict in column.verdicts.values())
+    return int(differs or not columns)
 
 
 def _on(place: Place, lessons: Sequence[Lesson], ground: Path, keep: Path | None) -> Column | NotThere:
