@@ -1,4 +1,4 @@
-"""Which control plane a cluster has: said when it is made, kept in its state, and not changed while it lives."""
+"""Which control plane a cluster has: said when it is made; its objects are there, and so it stays."""
 
 from __future__ import annotations
 
@@ -25,14 +25,10 @@ def control_plane(options: Options, pki: PKI, token: str, dial: Dial) -> Control
 def _kind(options: Options) -> ControlPlaneKind:
     """What was asked for, else what the cluster has. Raises `ControlPlaneError` where the two differ."""
     state, asked = options.state, options.control_plane
-    known = state.control_plane.read_text() if state.control_plane.exists() else ""
-    if not known and state.store.exists():
-        known = BUILT_IN  # made before there was a choice
+    known = "upstream" if state.etcd.exists() else BUILT_IN if state.store.exists() else ""
     if known and asked and known != asked:
         raise ControlPlaneError(
             f"Cluster {options.name!r} has its objects in the {known} control plane: "
             "`kubelab down` takes them away, then another can be chosen."
         )
-    kind = asked or cast("ControlPlaneKind", known or BUILT_IN)
-    state.write(state.control_plane, kind)
-    return kind
+    return asked or cast("ControlPlaneKind", known or BUILT_IN)

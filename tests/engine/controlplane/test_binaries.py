@@ -44,7 +44,7 @@ async def test_assets_come_before_the_conda_environment_and_that_before_the_path
 
 async def test_what_is_missing_is_named_and_where_to_get_it(tmp_path):
     program(tmp_path, "etcd", "etcd Version: 3.6.4")
-    with pytest.raises(ControlPlaneError, match=r"needs kube-apiserver, which .* `conda install -c conda-forge etcd"):
+    with pytest.raises(ControlPlaneError, match=r"needs kube-apiserver, and .* `conda install -c conda-forge etcd"):
         await binaries.find({"PATH": str(tmp_path)})
 
 

@@ -34,17 +34,22 @@ def test_ours_unless_told_otherwise(chosen):
 
 
 def test_what_was_chosen_first_stays(chosen):
-    assert isinstance(chosen("upstream"), Upstream)
+    chosen.state.etcd.mkdir()
     assert isinstance(chosen(None), Upstream)
 
 
 def test_another_one_would_begin_without_the_cluster_s_objects_and_is_refused(chosen):
-    chosen("upstream")
+    chosen.state.etcd.mkdir()
     with pytest.raises(ControlPlaneError, match=r"in the upstream control plane: `kubelab down`"):
         chosen("built-in")
 
 
-def test_a_cluster_of_before_there_was_a_choice_has_ours(chosen):
+def test_one_that_could_not_start_binds_to_nothing(chosen):
+    chosen("upstream")
+    assert isinstance(chosen("built-in"), BuiltIn)
+
+
+def test_objects_in_our_store_keep_to_it(chosen):
     chosen.state.store.touch()
     with pytest.raises(ControlPlaneError, match="in the built-in control plane"):
         chosen("upstream")

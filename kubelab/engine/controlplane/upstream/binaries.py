@@ -54,8 +54,8 @@ async def find(environment: Mapping[str, str]) -> dict[str, Binary]:
     found = {name: shutil.which(name, path=path) for name in (*NEEDED, *OURS_CAN_STAND_IN)}
     if missing := [name for name in NEEDED if not found[name]]:
         raise ControlPlaneError(
-            f"--control-plane upstream needs {' and '.join(missing)}, which is neither in KUBEBUILDER_ASSETS nor in a "
-            "conda environment nor on PATH: `conda install -c conda-forge etcd kubernetes-server` brings all of it."
+            f"The upstream control plane needs {' and '.join(missing)}, and KUBEBUILDER_ASSETS, the conda environment "
+            "and PATH have no such program: `conda install -c conda-forge etcd kubernetes-server` brings all of it."
         )
     there = {name: Path(where) for name, where in found.items() if where}
     asked = await asyncio.gather(*map(_ask, there.values()), return_exceptions=True)
