@@ -126,7 +126,7 @@ class FailuresByPreStop:
         return f"FailuresByPreStop({self.sentence})"
 
 
-def failures_by_pre_stop(lab: Lab, apps: Mapping[int, str], rate: float = RATE) -> FailuresByPreStop:
+def failures_by_pre_stop(lab: Lab, apps: Mapping[int, str], rate: float = 40) -> FailuresByPreStop:
     """Roll out apps at the same moment, each with one client; ``apps``: seconds that preStop sleeps → name."""
     lab.client_name()
 
