@@ -86,6 +86,8 @@ _TIMEOUT_SECONDS = 30
 _ATTEMPTS, _PAUSE_SECONDS = 3, 0.3
 """A kept connection may have been closed meanwhile, and an engine that is being healed is away for a moment.
 A POST is sent once: whether the first one arrived, nobody can say."""
+_LONGEST_WAIT_SECONDS = 5
+"""Of those that a busy API server may ask for (Retry-After)."""
 
 
 class KubeconfigApi:
@@ -163,7 +165,10 @@ class KubeconfigApi:
                 response = client.rest_client.pool_manager.request(
                     method, url, headers=headers, body=data, timeout=_TIMEOUT_SECONDS, retries=False
                 )
-                break
+                wait = response.headers.get("retry-after", "")
+                if response.status != 429 or not wait.isdigit() or attempt == _ATTEMPTS - 1:
+                    break
+                time.sleep(min(int(wait), _LONGEST_WAIT_SECONDS))  # it was not begun: also a POST may come again
             except HTTPError as error:
                 if method == "POST" or attempt == _ATTEMPTS - 1:
                     raise LabError(
