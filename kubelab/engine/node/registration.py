@@ -6,7 +6,7 @@ import asyncio
 import copy
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kubelab import __version__
 from kubelab.engine.client import ApiError, Client, Object, already_exists, is_conflict, is_not_found
@@ -40,6 +40,7 @@ class Registration:
         self._settings = settings
         self._machine = machine
         self._port = port
+        self._told = datetime.min.replace(tzinfo=UTC)
 
     async def register(self) -> Object:
         """Create the Node, or take over the one that is there, its labels and taints kept; answers it."""
@@ -66,10 +67,13 @@ class Registration:
         return known
 
     async def run(self) -> None:
-        """Renew the Lease every ten seconds and the status every five minutes, until cancelled."""
+        """Until cancelled, renew the Lease and see every ten seconds that the status is the node's own.
+
+        It is written when it differs, as when the node controller has called the node Unknown, and every five minutes.
+        """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(self._settings.lease_seconds, self._renew))
-            group.create_task(self._repeat(self._settings.status_seconds, self._tell_again))
+            group.create_task(self._repeat(self._settings.look_seconds, self._look))
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -77,17 +81,23 @@ class Registration:
             try:
                 await work()
             except (ApiError, OSError) as error:
-                if is_not_found(error) and work == self._tell_again:
+                if is_not_found(error) and work == self._look:
                     await self.register()
                 else:
                     log.warning("node %s: heartbeat failed: %s", self._spec.name, error)
 
-    async def _tell_again(self) -> None:
-        await self._tell(await self._client.get(NODES, self._spec.name))
+    async def _look(self) -> None:
+        known = await self._client.get(NODES, self._spec.name)
+        said = known.get("status") or {}
+        status = self._status(said)
+        overdue = (self._settings.clock.now() - self._told).total_seconds() >= self._settings.report_seconds
+        if overdue or _lasting(status) != _lasting({name: said.get(name) for name in status}):
+            await self._tell(known)
 
     async def _tell(self, known: Object) -> None:
         status = self._status(known.get("status") or {})
         await self._client.patch(NODES, self._spec.name, {"status": status}, subresource="status")
+        self._told = self._settings.clock.now()
 
     def _status(self, known: Object) -> Object:
         now = stamp(self._settings.clock.now())
@@ -117,6 +127,12 @@ class Registration:
         except ApiError as error:
             if not (already_exists(error) or is_conflict(error)):
                 raise
+
+
+def _lasting(status: Object) -> Object:
+    """A status without the times at which it was told."""
+    conditions = [{**each, "lastHeartbeatTime": None} for each in status.get("conditions") or ()]
+    return {**status, "conditions": sorted(conditions, key=lambda each: str(each["type"]))}
 
 
 def _condition(kind: str, status: str, reason: str, message: str, known: Object | None, now: str) -> Object:

@@ -18,7 +18,10 @@ class NodeSettings:
     kubelet_tls: ssl.SSLContext | None = None
     """For the kubelet API (logs, exec), client certificates required. None: it is not served."""
     lease_seconds: float = 10
-    status_seconds: float = 300
+    look_seconds: float = 10
+    """Between two looks at the node's own object, which somebody else may have changed."""
+    report_seconds: float = 300
+    """After which the status is written although nothing has changed."""
     clock: Clock = field(default_factory=SystemClock)
 
     @property

@@ -1,4 +1,9 @@
-"""Writes pods' statuses: one write at a time for each pod, only what changed, again until it has worked."""
+"""Writes pods' statuses: one write at a time for each pod, only what changed, again until it has worked.
+
+And again when somebody else has changed what was written: the node controller calls the pods of a node that it does not
+hear of not ready. The pod's object comes with every change, so nobody has to ask; it is read against the answer to the
+last write, which tells what of the object was there already.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from kubelab.engine.client import ApiError, Client, Object, WorkQueue, is_conflict, is_not_found
+from kubelab.engine.client.informer import version_of
 from kubelab.engine.client.resources import PODS
 from kubelab.engine.node.clock import Clock, stamp
 from kubelab.engine.node.status import PodRecord, pod_status
@@ -23,7 +29,8 @@ class StatusWriter:
         self._clock = clock
         self._record_of = record_of
         self._queue: WorkQueue[str] = WorkQueue("pod status", self._write_one)
-        self._written: dict[str, Object] = {}
+        self._written: dict[str, tuple[Object, Object]] = {}
+        """Of each pod the status that was written last, and the object that the API made of it."""
 
     def publish(self, uid: str) -> None:
         """Write the pod's status soon."""
@@ -39,26 +46,34 @@ class StatusWriter:
             await self.write(record)
 
     async def write(self, record: PodRecord) -> bool:
-        """Write the status now, if it differs from the last one written; whether the pod is still there."""
+        """Write the status now, if the API has another one; whether the pod is still there."""
         meta = record.pod["metadata"]
         status = pod_status(record, stamp(self._clock.now()))
-        last = self._written.get(meta["uid"]) or record.pod.get("status") or {}
-        if status == {name: last.get(name) for name in status}:
+        if self._is_known(record.pod, status):
             return True
-        self._written[meta["uid"]] = status
         patch = {"metadata": {"uid": meta["uid"]}, "status": status}
         try:
-            await self._client.patch(PODS, meta["name"], patch, meta["namespace"], subresource="status")
+            answer = await self._client.patch(PODS, meta["name"], patch, meta["namespace"], subresource="status")
         except ApiError as error:
-            self._written.pop(meta["uid"], None)
             if is_not_found(error) or is_conflict(error):  # gone, or another pod of that name
                 return False
             raise
-        except BaseException:
-            self._written.pop(meta["uid"], None)
-            raise
+        self._written[meta["uid"]] = status, answer
         return True
+
+    def _is_known(self, pod: Object, status: Object) -> bool:
+        if pod["metadata"]["uid"] not in self._written:
+            return status == _part(pod, status)
+        written, answer = self._written[pod["metadata"]["uid"]]
+        unchanged = version_of(pod) <= version_of(answer) or _part(pod, status) == _part(answer, status)
+        return status == written and unchanged
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
         self._written.pop(uid, None)
+
+
+def _part(pod: Object, status: Object) -> Object:
+    """Of a pod's status the fields that the other one has."""
+    said = pod.get("status") or {}
+    return {name: said.get(name) for name in status}
