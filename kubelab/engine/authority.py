@@ -56,9 +56,9 @@ class Authority:
         builder = (
             self._builder(subject, authority.subject, key, CERTIFICATE_LIFE)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(authority=False), critical=True)
+            .add_extension(key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
-            .add_extension(_authority_key_identifier(authority), critical=False)
+            .add_extension(authority_key_identifier(authority), critical=False)
         )
         if wanted:
             builder = builder.add_extension(x509.SubjectAlternativeName(wanted), critical=False)
@@ -74,7 +74,7 @@ class Authority:
         certificate = (
             self._builder(name, name, key, AUTHORITY_LIFE)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(authority=True), critical=True)
+            .add_extension(key_usage(authority=True), critical=True)
             .sign(key, hashes.SHA256())
         )
         write_key(self._state, self.key, key)
@@ -104,7 +104,7 @@ class Authority:
         if self._due(certificate) or certificate.subject != subject or _names_in(certificate) != wanted:
             return False
         issued_by = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-        return issued_by == _authority_key_identifier(self._authority[0])
+        return issued_by == authority_key_identifier(self._authority[0])
 
     def _write_certificate(self, path: Path, certificate: x509.Certificate) -> None:
         self._state.write(path, certificate.public_bytes(serialization.Encoding.PEM))
@@ -130,12 +130,14 @@ def _names_in(certificate: x509.Certificate) -> list[x509.GeneralName]:
         return []
 
 
-def _authority_key_identifier(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+def authority_key_identifier(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Which key has signed, for what an authority issues."""
     own = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """What a certificate's key is for: signatures, of an authority also on certificates."""
     return x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=authority,

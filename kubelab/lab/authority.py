@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kubelab.engine.authority import authority_key_identifier, key_usage
 from kubelab.lab.errors import LabError
 
 Mistake = Literal[
@@ -156,12 +157,12 @@ class Authority:
             _builder(subject, issuer, key, life)
             .add_extension(alternatives, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         )
         if alone:
             return builder.sign(key, hashes.SHA256())
-        return builder.add_extension(_key_identifier(self.intermediate), critical=False).sign(
+        return builder.add_extension(authority_key_identifier(self.intermediate), critical=False).sign(
             self._key, hashes.SHA256()
         )
 
@@ -206,14 +207,14 @@ def _created() -> str:
     root = (
         _builder(root_name, root_name, root_key, life)
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(authority=True), critical=True)
         .sign(root_key, hashes.SHA256())
     )
     intermediate = (
         _builder(_common_name(INTERMEDIATE), root_name, key, life)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(_key_identifier(root), critical=False)
+        .add_extension(key_usage(authority=True), critical=True)
+        .add_extension(authority_key_identifier(root), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     return _text(root) + _text(intermediate) + _key_text(key)
@@ -263,25 +264,6 @@ def _general_name(name: str) -> x509.GeneralName:
             "them, '*.' in front for any one label."
         )
     return x509.DNSName(name)
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 def _text(certificate: x509.Certificate) -> str:
