@@ -11,6 +11,7 @@ from kubelab.cli.doctor import doctor
 from kubelab.cli.lab import lab
 from kubelab.cli.learner import learner_progress
 from kubelab.cli.life import down, kubeconfig, logs, reset, status, up
+from kubelab.cli.partition import cut, mend
 from kubelab.cli.proxy_mode import proxy_mode
 from kubelab.cli.rules import rules
 from kubelab.cli.tools import kubectl, node
@@ -24,7 +25,7 @@ def cli() -> None:
 
 
 for command in (
-    up, down, status, reset, kubeconfig, kubectl, node, doctor, lab, logs, rules, proxy_mode, learner_progress, workshop,
+    up, down, status, reset, kubeconfig, kubectl, node, cut, mend, doctor, lab, logs, rules, proxy_mode, learner_progress, workshop,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -75,7 +75,7 @@ class EmbeddedCluster:
     """One embedded cluster, by name. Keeps `kubelab.clusters.base.Cluster`."""
 
     provider = "embedded"
-    namespace = image = ""
+    namespace = image = host = ingress_class = ""
 
     def __init__(
         self,
@@ -135,6 +135,10 @@ class EmbeddedCluster:
         nodes = [EmbeddedNode(self.state, spec.name, f"node/{spec.name}") for spec in config.nodes(self.name)]
         return [*nodes, EmbeddedNode(self.state, "outside", "outside")]
 
+    def client_for(self, address: str) -> Node | None:
+        """The client outside."""
+        return self.outside
+
     @property
     def loopback(self) -> dict[int, int]:
         """See `Cluster.loopback`."""
@@ -168,6 +172,25 @@ class EmbeddedCluster:
         """Back to an empty cluster."""
         with _as_cluster_error():
             call(self.state, "reset", timeout_seconds=RESET_SECONDS)
+
+    def cut(self, node: str) -> None:
+        """Take the API from a node's agent and kube-proxy, as a partition would; its packets go on.
+
+        The cluster takes such a node for dead after 50 s. `mend`, `reset` and `down` end it. Raises `ClusterError`.
+        """
+        self._line("cut", node)
+
+    def mend(self, node: str) -> None:
+        """End what `cut` began. Raises `ClusterError`."""
+        self._line("mend", node)
+
+    def _line(self, op: str, node: str) -> None:
+        names = [each.name for each in self.nodes()]
+        full = node if node in names else f"{self.name}-{node}"
+        if full not in names:
+            raise ClusterError(f"There is no node {node!r}; there are {', '.join(names)}.")
+        with _as_cluster_error():
+            call(self.state, op, {"node": full}, timeout_seconds=ANSWER_SECONDS)
 
     @property
     def proxy_mode(self) -> ProxyMode:
@@ -211,6 +234,8 @@ class EmbeddedCluster:
             return Status(False, str(error))
         plane = facts.get("control_plane", BUILT_IN)
         more = "" if plane == BUILT_IN else f"; its control plane is upstream's ({plane})"
+        if cut_off := facts.get("cut_off"):
+            more += f"; cut off from the API: {', '.join(cut_off)} (`kubelab mend NODE` ends it)"
         return Status(bool(facts["ready"]), facts["detail"] + more)
 
     @property

@@ -183,6 +183,8 @@ class Engine:
         control.on("reset", self._on_reset)
         control.on("down", self._on_down)
         control.on("proxy-mode", self._on_proxy_mode)
+        control.on("cut", self._on_cut)
+        control.on("mend", self._on_mend)
         control.on("run", lambda call: programs.run(self._network, call, self._answer))
         control.on("start", lambda call: programs.start(self._network, call, self._answer))
 
@@ -200,14 +202,32 @@ class Engine:
             "control_plane": self._plane.description if self._plane else "",
             "ingress": addons.has_ingress(),
             "loopback": dict(self._doorway.ports),
+            "cut_off": self._world.cut_off if self._world else [],
         }
 
     async def _ingress_address(self) -> str:
         return await service_address(self._client(ADMIN), addons.INGRESS_NAMESPACE, addons.INGRESS_SERVICE)
 
+    async def _on_cut(self, call: Call) -> Mapping[str, Any]:
+        await self._ready.wait()
+        self._this_world().cut(str(call.arguments["node"]))
+        return {}
+
+    async def _on_mend(self, call: Call) -> Mapping[str, Any]:
+        await self._ready.wait()
+        self._this_world().mend(str(call.arguments["node"]))
+        return {}
+
     async def _on_reset(self, _call: Call) -> Mapping[str, Any]:
+        await self._ready.wait()
+        world = self._this_world()
+        cut_off = world.cut_off
+        for name in cut_off:
+            world.mend(name)
         await reset(self._client(ADMIN))
         await self._ready.wait()
+        if cut_off:
+            await wait_until_ready(self._client(ADMIN), world.network, [spec.name for spec in self._specs])
         return {}
 
     async def _on_proxy_mode(self, call: Call) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from kubelab.engine import config
 from kubelab.engine.balancer import LoadBalancer
-from kubelab.engine.client import Client
+from kubelab.engine.client import Client, Line
 from kubelab.engine.config import NodeSpec
 from kubelab.engine.controlplane import Served
 from kubelab.engine.network.contract import Finished, Network, Place, node
@@ -66,6 +66,7 @@ class World:
         self._serve_api = serve_api
         self._kubelet_tls = kubelet_tls
         self._state = state
+        self._lines = {spec.name: Line() for spec in specs}
         self.proxies = [self._proxy(spec, proxy_mode) for spec in specs]
 
     async def run(self) -> None:
@@ -105,6 +106,19 @@ class World:
             await asyncio.gather(*back, return_exceptions=True)
             raise failures[0]
 
+    def cut(self, name: str) -> None:
+        """Take the way to the API from a node's agent and kube-proxy; its packets go on. Raises KeyError."""
+        self._lines[name].cut()
+
+    def mend(self, name: str) -> None:
+        """Give it back. Raises KeyError."""
+        self._lines[name].mend()
+
+    @property
+    def cut_off(self) -> list[str]:
+        """The nodes whose way is cut. A new world has none."""
+        return [name for name, line in self._lines.items() if line.is_cut]
+
     async def answer(self, place: Place, argv: Sequence[str]) -> Finished | None:
         """What a tool prints that a node's kube-proxy answers for, since the kernel cannot; None: run it."""
         proxy = next((each for each in self.proxies if place == node(each.node_name)), None)
@@ -117,8 +131,10 @@ class World:
         return await self.network.listen(node(spec.name), spec.ip, config.API_PORT)
 
     def _agent(self, spec: NodeSpec) -> NodeAgent:
-        settings = NodeSettings(state_dir=self._state, kubelet_tls=self._kubelet_tls)
-        return NodeAgent(self._client_for(f"system:node:{spec.name}"), self.network, spec, settings)
+        line = self._lines[spec.name]
+        settings = NodeSettings(self._state, self._kubelet_tls, reached=lambda: not line.is_cut)
+        client = line.client(self._client_for(f"system:node:{spec.name}"))
+        return NodeAgent(client, self.network, spec, settings)
 
     def _policies(self) -> NetworkPolicies:
         async def run(name: str, argv: Sequence[str], stdin: bytes) -> Finished:
@@ -135,7 +151,7 @@ class World:
         async def listen(ip: str, port: int) -> socket.socket:
             return await self.network.listen(here, ip, port)
 
-        client = self._client_for("system:kube-proxy")
+        client = self._lines[spec.name].client(self._client_for("system:kube-proxy"))
         return KubeProxy(client, spec.name, run, mode=mode, config=PROXY_CONFIG, listen=listen)
 
 

@@ -42,6 +42,7 @@ async def main(manner: str, options: Options) -> int:
             "server": server,
             "nodes": [],
             "pid": os.getpid(),
+            "cut_off": cut_off,
         }
 
     async def run(call: Call) -> dict:
@@ -78,13 +79,23 @@ async def main(manner: str, options: Options) -> int:
             modes.update(dict.fromkeys(modes, mode))
         return {"modes": modes, "details": {"two": "evaluated: no IPVS"} if modes["two"] == "ipvs" else {}}
 
+    cut_off: list[str] = []
+
+    async def cut(call: Call) -> dict:
+        cut_off.append(call.arguments["node"])
+        return {}
+
+    async def mend(call: Call) -> dict:
+        cut_off.remove(call.arguments["node"])
+        return {}
+
     async def down(_: Call) -> dict:
         if manner != "clings":
             ended.set()
         return {}
 
     server = ControlServer(state)
-    for handler in (status, run, start, reset, proxy_mode, down):
+    for handler in (status, run, start, reset, proxy_mode, cut, mend, down):
         server.on(handler.__name__.replace("_", "-"), handler)
     await server.start()
     if manner == "slow":

@@ -6,6 +6,7 @@ from kubelab.engine.client.errors import ApiError, already_exists, is_conflict, 
 from kubelab.engine.client.events import EventRecorder, now
 from kubelab.engine.client.https import HttpsTransport
 from kubelab.engine.client.informer import Informer, Key, key_of
+from kubelab.engine.client.line import Line
 from kubelab.engine.client.resources import Resource
 from kubelab.engine.client.transport import (
     ApiRequest,
@@ -26,6 +27,7 @@ __all__ = [
     "InProcessTransport",
     "Informer",
     "Key",
+    "Line",
     "Object",
     "Resource",
     "Transport",

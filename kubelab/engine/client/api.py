@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -31,6 +31,10 @@ class Client:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    def by(self, carried: Callable[[Transport], Transport]) -> Client:
+        """The same client, its requests carried in another way."""
+        return Client(carried(self._transport))
 
     async def close(self) -> None:
         """Close the transport."""

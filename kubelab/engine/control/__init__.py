@@ -18,5 +18,6 @@ What an engine answers to, and what it answers with:
 ``reset``   → ``{}`` when the cluster is empty again
 ``proxy-mode``  ``{"mode": str}``: switch to it first; without it only ask
             → ``{"modes": {NODE: "iptables" | "nftables" | "ipvs" | "" where nobody answers}}``
+``cut``     ``{"node": NAME}``: its agent and kube-proxy lose the API until ``mend`` (the same) or ``reset``; → ``{}``
 ``down``    → ``{}`` at once; the engine ends after that
 """

@@ -74,7 +74,7 @@ class NodeAgent:
             await _end(living, lost, *self._tasks.values())
 
     async def _live(self) -> None:
-        port = await self.server.start(self._settings.kubelet_tls)
+        port = await self.server.start(self._settings.kubelet_tls, self._settings.reached)
         try:
             async with asyncio.TaskGroup() as group:
                 for part in (self._pods, self.host.sources, self.host.events, self._writer):

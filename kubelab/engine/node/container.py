@@ -128,7 +128,7 @@ class Container:
                 return await prepare(self._host, self._pod, self.record.spec, self._volumes)
             except CannotStart as error:
                 await self._tell_why(error)
-            except ApiError as error:
+            except (ApiError, OSError) as error:
                 await self._tell_why(CannotStart("CreateContainerConfigError", str(error)))
         return None
 

@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from kubelab.engine.node.channels import PROTOCOLS, Channels, Message
 from kubelab.engine.node.clock import cancel
 from kubelab.engine.node.forwarding import SPDY_PROTOCOL
+from kubelab.engine.node.kubelet_access import for_the_api_server, while_reached
 from kubelab.engine.node.kubelet_api import BAD, NOT_THERE, KubeletApi, Refused
 from kubelab.engine.node.sessions import Wanted
 from kubelab.engine.node.spdy import Connection
@@ -34,13 +35,13 @@ class KubeletServer:
         self._api = api
         self._runner: web.AppRunner | None = None
 
-    async def start(self, tls: ssl.SSLContext | None) -> int:
+    async def start(self, tls: ssl.SSLContext | None, reached: Callable[[], bool]) -> int:
         """Listen on a free port of 127.0.0.1; answers it, 0 when there is no TLS context to serve with."""
         if tls is None:
             return 0
-        self._runner = web.AppRunner(
-            self.application(), access_log=None, shutdown_timeout=0.5, handler_cancellation=True
-        )
+        app = self.application()
+        app.middlewares.extend([while_reached(reached), for_the_api_server])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class NodeSettings:
     """Between two looks at the node's own object, which somebody else may have changed."""
     report_seconds: float = 300
     """After which the status is written although nothing has changed."""
+    reached: Callable[[], bool] = lambda: True
+    """Whether the API server's requests come through to the kubelet API now."""
     clock: Clock = field(default_factory=SystemClock)
 
     @property

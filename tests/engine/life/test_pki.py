@@ -76,11 +76,13 @@ def test_the_api_server_does_not_answer_to_others_names(state):
         shake_hands(pki.apiserver_tls(), pki.client_tls(), "kubelab-worker")
 
 
-def test_a_node_agent_lets_only_the_api_server_in(state):
+def test_a_node_agent_reads_certificates_of_its_own_cluster_only(state, tmp_path):
+    other = StateDir(tmp_path / "other")
+    other.create()
     pki = PKI(state, config.nodes())
     shake_hands(pki.kubelet_tls(), pki.kubelet_client_tls(), "localhost")
     with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
-        shake_hands(pki.kubelet_tls(), pki.client_tls(), "localhost")
+        shake_hands(pki.kubelet_tls(), PKI(other, config.nodes()).kubelet_client_tls(), "localhost")
 
 
 def test_another_clusters_authority_is_not_trusted(state, tmp_path):
