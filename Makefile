@@ -19,7 +19,7 @@ lab: setup-lab ## start the cluster and open JupyterLab on the first lesson
 	@$(VENV) -m kubelab.cli lab $(if $(filter no,$(BROWSER)),--no-browser) "$(NOTEBOOK)"
 
 test: setup-test check ## run the whole suite
-	@$(VENV) -m pytest $(PYTEST)
+	@$(VENV) -m $(if $(PYTEST),pytest $(PYTEST),tools.suite)
 
 check: setup-test ## lint, types, import contracts
 	@$(VENV) -m ruff check .
@@ -27,7 +27,7 @@ check: setup-test ## lint, types, import contracts
 	@.venv/bin/lint-imports --no-logo
 
 notebooks: setup-test ## run the lessons and compare every cell's output
-	@$(VENV) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks solutions $(PYTEST)
+	@$(VENV) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --timeout=300 notebooks solutions $(PYTEST)
 
 parity: setup-test ## run every lesson on every cluster that is there, and write the table into README.md (an hour or two)
 	@$(VENV) -m tools.parity --readme $(PARITY)

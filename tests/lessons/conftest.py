@@ -26,6 +26,7 @@ def learner(cluster_name, tmp_path, monkeypatch):
         "KUBELAB_NAME": cluster_name,
         "KUBELAB_SEED": "reference",
         "KUBELAB_PROGRESS": str(tmp_path),
+        "TMPDIR": str(tmp_path),  # a kernel that is killed cannot clean up
     }.items():
         monkeypatch.setenv(key, value)
     return dict(os.environ)

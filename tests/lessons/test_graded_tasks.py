@@ -1,6 +1,6 @@
 """The checks on a real cluster: the unsolved start fails, the solution passes, named wrong answers are refused.
 
-The solution itself is run, and its outcome compared, by test_nbval.
+The solution itself is run, and its outcome compared, by tests/privileges.
 """
 
 import pytest

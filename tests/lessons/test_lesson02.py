@@ -1,6 +1,6 @@
 """Lesson 2's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solutions themselves are run, and their outcomes and the matrix compared, by test_nbval.
+The solutions themselves are run, and their outcomes and the matrix compared, by tests/privileges.
 """
 
 import pytest

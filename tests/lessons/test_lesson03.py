@@ -1,6 +1,6 @@
 """Lesson 3's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solutions themselves are run, and their outcomes compared, by test_nbval.
+The solutions themselves are run, and their outcomes compared, by tests/privileges.
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Task 5.2 on a real cluster: named wrong answers are refused, and another way than the solution's passes.
 
-The solution itself is run, and its outcome compared, by test_nbval.
+The solution itself is run, and its outcome compared, by tests/privileges.
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Lesson 6's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solutions for the reference learner are run by test_nbval; those for the other faults of task 6.1 are run here.
+The solutions for the reference learner are run by tests/privileges; those for 6.1's other faults are run here.
 """
 
 import pytest

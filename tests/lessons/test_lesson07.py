@@ -1,6 +1,6 @@
 """Lesson 7's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solutions are run, and their outcomes compared, by test_nbval.
+The solutions are run, and their outcomes compared, by tests/privileges.
 """
 
 import pytest

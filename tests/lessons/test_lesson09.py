@@ -1,6 +1,6 @@
 """Lesson 9's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solution to the reference learner's fault (affinity) is run by test_nbval; the other fault's is run here.
+The solution to the reference learner's fault (affinity) is run by tests/privileges; the other fault's is run here.
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Lesson 10's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solution to the reference learner's fault is run by test_nbval; the other probe's is run here.
+The solution to the reference learner's fault is run by tests/privileges; the other probe's is run here.
 """
 
 import pytest

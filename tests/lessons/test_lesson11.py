@@ -1,6 +1,6 @@
 """Lesson 11's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solutions to the reference learner's tasks are run by test_nbval; that to the other faults of 11.2 is run here.
+The reference learner's solutions are run by tests/privileges; that to the other faults of 11.2 is run here.
 """
 
 import pytest

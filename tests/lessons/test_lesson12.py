@@ -1,6 +1,6 @@
 """Lesson 12's checks on a real cluster: the unsolved start fails, named wrong answers are refused.
 
-The solutions to the reference learner's tasks are run by test_nbval; the repairs of the other faults are run here.
+The reference learner's solutions are run by tests/privileges; the repairs of the other faults are run here.
 """
 
 import pytest

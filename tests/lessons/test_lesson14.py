@@ -1,6 +1,6 @@
 """Lesson 14's checks on a real cluster: the unsolved start fails, the solution passes, named wrong answers are refused.
 
-The notebooks, with the solutions and their outcomes, are run by test_nbval.
+The notebooks, with the solutions and their outcomes, are run by tests/privileges.
 """
 
 import pytest

@@ -30,17 +30,13 @@ class Someone:
     checkout: Path
     home: Path
 
-    @property
-    def is_us(self) -> bool:
-        """Whether these are the privileges that the whole suite runs with."""
-        return not self.prefix
-
     def run(self, *argv: str | Path, timeout_seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments in the checkout's copy."""
         keep = {name: os.environ[name] for name in ("LANG", "PATH") if name in os.environ}
         environment = keep | {
             "HOME": str(self.home),
             "KUBELAB_HOME": str(self.home / "state"),
+            "TMPDIR": str(self.home / "tmp"),  # a kernel that is killed cannot clean up
             "PYTHONPATH": str(self.checkout),
             "PYTHONDONTWRITEBYTECODE": "1",
             "KUBELAB_SEED": "reference",
@@ -88,14 +84,14 @@ def plain_python(open_ground: Path, plain_prefix: Sequence[str]) -> Path:
 def settle(ground: Path, name: str, uid: int) -> tuple[Path, Path]:
     """A home and a copy of the checkout that belong to ``uid``."""
     home, checkout = ground / name / "home", ground / name / "kubelab"
-    home.mkdir(parents=True)
+    (home / "tmp").mkdir(parents=True)
     checkout.mkdir()
     for each in COPIED:
         if (CHECKOUT / each).is_dir():
             shutil.copytree(CHECKOUT / each, checkout / each, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         elif (CHECKOUT / each).exists():
             shutil.copy(CHECKOUT / each, checkout)
-    for path in (home, checkout, *checkout.rglob("*")):
+    for path in (home, *home.iterdir(), checkout, *checkout.rglob("*")):
         os.chown(path, uid, uid if uid != os.getuid() else -1)
     return home, checkout
 
