@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -63,7 +64,14 @@ def cluster_name(chromium):
 
 
 @pytest.fixture
-def jupyterlab(cluster_name, tmp_path):
+def short_lived():
+    """A folder whose name is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="kubelab-") as folder:
+        yield folder
+
+
+@pytest.fixture
+def jupyterlab(cluster_name, tmp_path, short_lived):
     """The URL of a JupyterLab of our own, on a copy of the notebooks, with settings and a book of its own.
 
     The cluster is empty: what one test's Ingress catches would be another's surprise.
@@ -79,6 +87,7 @@ def jupyterlab(cluster_name, tmp_path):
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
     }
     kernel = {"KUBELAB_NAME": cluster_name, "KUBELAB_SEED": "reference", "KUBELAB_PROGRESS": str(tmp_path / "book")}
+    own["TMPDIR"] = short_lived  # the proxy's server leaves the folder of its socket
     argv = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0"]
     argv += ["--IdentityProvider.token=", f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"]
     argv += ["--allow-root"] if os.geteuid() == 0 else []
