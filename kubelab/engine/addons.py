@@ -10,6 +10,7 @@ from kubelab.engine.client import ApiError, Client, Object, Resource, already_ex
 from kubelab.engine.client.resources import (
     CLUSTERROLEBINDINGS,
     CLUSTERROLES,
+    CONFIGMAPS,
     DEPLOYMENTS,
     GATEWAYCLASSES,
     INGRESSCLASSES,
@@ -32,7 +33,7 @@ INGRESS_PORTS = tuple(port for _, port, _ in ingress.PORTS)
 _RESOURCES: dict[str, Resource] = {
     each.kind: each
     for each in (
-        *(DEPLOYMENTS, GATEWAYCLASSES, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES),
+        *(CONFIGMAPS, DEPLOYMENTS, GATEWAYCLASSES, INGRESSCLASSES, NAMESPACES, SERVICEACCOUNTS, SERVICES),
         *(CLUSTERROLES, CLUSTERROLEBINDINGS, ROLES, ROLEBINDINGS),
     )
 }

@@ -12,12 +12,48 @@ NAMESPACE = "kube-system"
 ROLE = "system:coredns"
 IMAGE = "registry.k8s.io/coredns/coredns:v1.14.2"
 
+COREFILE = """\
+.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30 {
+       disable success cluster.local
+       disable denial cluster.local
+    }
+    loop
+    reload
+    loadbalance
+}
+"""
+"""As kubeadm 1.36 writes it, and so kind."""
+
 _LABELS = {"k8s-app": "kube-dns"}
 
 
 def manifests() -> list[Object]:
-    """Account, its rights, Service ``kube-dns`` and Deployment ``coredns``, in the order in which to create them."""
-    return [_service_account(), _role(), _binding(), _service(), _deployment()]
+    """Account, its rights, Corefile, Service ``kube-dns`` and Deployment ``coredns``, in the order of their making."""
+    return [_service_account(), _role(), _binding(), _config(), _service(), _deployment()]
+
+
+def _config() -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "coredns", "namespace": NAMESPACE},
+        "data": {"Corefile": COREFILE},
+    }
 
 
 def _service_account() -> Object:
@@ -93,24 +129,34 @@ def _pod() -> Object:
             {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
         ],
         "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_near_control_plane()]}},
+        "volumes": [
+            {
+                "name": "config-volume",
+                "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]},
+            }
+        ],
         "containers": [
             {
                 "name": "coredns",
                 "image": IMAGE,
                 "imagePullPolicy": "IfNotPresent",
+                "args": ["-conf", "/etc/coredns/Corefile"],
+                "volumeMounts": [{"name": "config-volume", "mountPath": "/etc/coredns", "readOnly": True}],
                 "ports": [
                     {"containerPort": 53, "name": "dns", "protocol": "UDP"},
                     {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
                     {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
+                    {"containerPort": 8080, "name": "liveness-probe", "protocol": "TCP"},
+                    {"containerPort": 8181, "name": "readiness-probe", "protocol": "TCP"},
                 ],
                 "livenessProbe": {
-                    "httpGet": {"path": "/health", "port": 8080, "scheme": "HTTP"},
+                    "httpGet": {"path": "/health", "port": "liveness-probe", "scheme": "HTTP"},
                     "initialDelaySeconds": 60,
                     "timeoutSeconds": 5,
                     "failureThreshold": 5,
                 },
                 "readinessProbe": {
-                    "httpGet": {"path": "/ready", "port": 8181, "scheme": "HTTP"},
+                    "httpGet": {"path": "/ready", "port": "readiness-probe", "scheme": "HTTP"},
                     "periodSeconds": 1,
                 },
                 "resources": {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}},

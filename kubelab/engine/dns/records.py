@@ -30,18 +30,23 @@ class Soa(NamedTuple):
 
     primary: str
     mailbox: str
+    serial: int = 1
     refresh: int = 7200
     retry: int = 1800
     expire: int = 86400
     minimum: int = TTL
 
 
+Data = str | Srv | Soa
+"""An address, a name or a text; or what has several fields."""
+
+
 class Record(NamedTuple):
-    """One resource record of class IN. ``data`` is text (an address, a name, a string), `Srv` or `Soa`."""
+    """One resource record of class IN."""
 
     name: str
     type: str
-    data: str | Srv | Soa
+    data: Data
     ttl: int = TTL
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,7 +26,8 @@ class Endpoint(NamedTuple):
 
     ip: str
     hostname: str
-    """The label in front of the Service's name: the endpoint's hostname, or its address with dashes."""
+    """The label in front of the Service's name: the endpoint's hostname, its pod's name where the Corefile has
+    ``endpoint_pod_names``, or its address with dashes."""
     ports: tuple[Port, ...]
 
 
@@ -53,14 +54,35 @@ class Snapshot:
     services: dict[Key, ServiceNames] = field(default_factory=dict)
     by_ip: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     """Address → the labels (endpoint's, Service's, namespace) that a PTR question answers with."""
+    pods: frozenset[Key] = frozenset()
+    """Namespace and address of every pod; followed only where pods' names are to be verified."""
+    modified: int = 1
+    """When this was read, as the zone's serial number: seconds since 1970."""
 
     @classmethod
-    def of(cls, namespaces: Iterable[Object], services: Iterable[Object], slices: Iterable[Object]) -> Snapshot:
-        """Read the objects."""
-        endpoints = _endpoints(slices)
+    def of(
+        cls,
+        namespaces: Iterable[Object],
+        services: Iterable[Object],
+        slices: Iterable[Object],
+        pods: Iterable[Object] = (),
+        *,
+        only: Collection[str] = (),
+        endpoint_pod_names: bool = False,
+        modified: int = 1,
+    ) -> Snapshot:
+        """Read the objects, those of the namespaces ``only`` if any are given."""
+        endpoints = _endpoints(slices, endpoint_pod_names)
         found = {_key(each): _service(each, endpoints.get(_key(each), {})) for each in services}
-        names = frozenset(each["metadata"]["name"] for each in namespaces)
-        return cls(names.union(namespace for namespace, _ in found), found, _reverse(found))
+        if only:
+            found = {key: service for key, service in found.items() if key[0] in only}
+        names = {each["metadata"]["name"] for each in namespaces} | {namespace for namespace, _ in found}
+        alive = frozenset(
+            (_key(pod)[0], pod["status"]["podIP"])
+            for pod in pods
+            if (pod.get("status") or {}).get("podIP") and not pod["metadata"].get("deletionTimestamp")
+        )
+        return cls(frozenset(names & set(only) if only else names), found, _reverse(found), alive, modified)
 
 
 def _key(obj: Object) -> Key:
@@ -70,7 +92,8 @@ def _key(obj: Object) -> Key:
 def _service(service: Object, endpoints: dict[str, Endpoint]) -> ServiceNames:
     spec = service.get("spec") or {}
     if spec.get("type") == "ExternalName":
-        return ServiceNames(external_name=(spec.get("externalName") or "").rstrip("."))
+        target = (spec.get("externalName") or "").rstrip(".")
+        return ServiceNames(external_name="" if _is_address(target) else target)  # an address is no name to lead to
     given = spec.get("clusterIPs") or [spec.get("clusterIP")]
     ports = tuple(
         Port(port.get("name") or "", (port.get("protocol") or "TCP").lower(), port["port"])
@@ -80,7 +103,15 @@ def _service(service: Object, endpoints: dict[str, Endpoint]) -> ServiceNames:
     return ServiceNames(tuple(ip for ip in given if ip and ip != "None"), "", ports, in_order)
 
 
-def _endpoints(slices: Iterable[Object]) -> dict[Key, dict[str, Endpoint]]:
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _endpoints(slices: Iterable[Object], pod_names: bool) -> dict[Key, dict[str, Endpoint]]:
     """Service → address → endpoint; an address in several slices has the ports of all of them."""
     found: dict[Key, dict[str, Endpoint]] = {}
     for each in slices:
@@ -98,9 +129,13 @@ def _endpoints(slices: Iterable[Object]) -> dict[Key, dict[str, Endpoint]]:
                 continue
             for ip in endpoint.get("addresses") or ():
                 before = known[ip].ports if ip in known else ()
-                label = endpoint.get("hostname") or ip.replace(".", "-").replace(":", "-")
-                known[ip] = Endpoint(ip, label, tuple(dict.fromkeys((*before, *ports))))
+                known[ip] = Endpoint(ip, _label(endpoint, ip, pod_names), tuple(dict.fromkeys((*before, *ports))))
     return found
+
+
+def _label(endpoint: Object, ip: str, pod_names: bool) -> str:
+    pod = (endpoint.get("targetRef") or {}).get("name") if pod_names else None
+    return endpoint.get("hostname") or pod or ip.replace(".", "-").replace(":", "-")
 
 
 def _reverse(services: dict[Key, ServiceNames]) -> dict[str, tuple[tuple[str, ...], ...]]:

@@ -6,7 +6,7 @@ from kubelab.engine.dns.manifests import manifests
 
 
 def test_the_service_selects_the_pods_and_has_the_clusters_dns_address():
-    account, role, binding, service, deployment = manifests()
+    account, role, binding, _, service, deployment = manifests()
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"][0]["name"] == account["metadata"]["name"]
     template = deployment["spec"]["template"]

@@ -65,8 +65,7 @@ def enter_private_root(files: Mapping[str, str], mounts: Sequence[Mount], *, hid
     _own_directories()
     _processes()
     _devices()
-    for path, content in files.items():
-        _lay(path, content)
+    laid = [_lay(path, content, f"/.laid{number}") for number, (path, content) in enumerate(files.items())]
     for wanted in sorted(mounts, key=lambda wanted: wanted.target.rstrip("/").count("/")):
         if not wanted.own:
             _mount_volume(wanted)
@@ -75,6 +74,8 @@ def enter_private_root(files: Mapping[str, str], mounts: Sequence[Mount], *, hid
     for wanted in mounts:
         if wanted.own:
             _mount_own(wanted)
+    for own in laid:
+        os.unlink(own)  # the mounts keep them; before, because what is unlinked cannot be mounted once more
 
 
 def _machine_files() -> None:
@@ -132,15 +133,14 @@ def _mount_or_bind(kind: str, target: str, flags: int) -> None:
             _read_only(target)
 
 
-def _lay(path: str, content: str) -> None:
-    """Put a file of the pod's own at ``path``, over the machine's if there is one."""
+def _lay(path: str, content: str, own: str) -> str:
+    """Put a file of the pod's own at ``path``, over the machine's if there is one. Its second name is to be unlinked."""
     target = _mount_point(path, directory=False)
-    own = "/.laid"
     with open(own, "w") as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(content)
     mount(own, target, None, MS_BIND)
-    os.unlink(own)  # the mount keeps it
+    return own
 
 
 def _mount_volume(wanted: Mount) -> None:
