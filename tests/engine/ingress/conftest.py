@@ -170,7 +170,7 @@ def server() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory):
     """A cluster with an ingress."""
     with pytest.MonkeyPatch.context() as patch:

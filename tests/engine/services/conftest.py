@@ -135,7 +135,7 @@ class Scene:
             time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The scene on the best network that this machine allows (``KUBELAB_TIER`` chooses another)."""
     patch = pytest.MonkeyPatch()
