@@ -43,10 +43,11 @@ class NetworkPolicies:
             group.create_task(self._policies.run())
             await self._policies.synced()
             while True:
+                self._changed.clear()
                 if self._policies.all():
                     await self._enforce()
-                self._changed.clear()
-                await self._changed.wait()
+                else:
+                    await self._changed.wait()
 
     async def _enforce(self) -> None:
         """Until there is no policy any more, and what they loaded is gone."""
