@@ -74,6 +74,10 @@ class Cluster(Protocol):
     """The one namespace that may be used, whatever a lesson calls its own; empty where every lesson has one."""
     image: str
     """What stands in for the lessons' image; empty where they run as they are written."""
+    host: str
+    """Below which the lessons' hosts are, where the ingress controller is others' too; else empty."""
+    ingress_class: str
+    """What stands in for the lessons' IngressClass, where somebody else's cluster serves them; empty elsewhere."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -92,6 +96,10 @@ class Cluster(Protocol):
     @property
     def outside(self) -> Node:
         """A client that stands outside the cluster (the laptop on the street)."""
+        ...
+
+    def client_for(self, address: str) -> Node | None:
+        """Who sends requests to where Ingress traffic enters, an address or a name; None: only pods reach it."""
         ...
 
     @property

@@ -37,7 +37,7 @@ def connect(namespace: str | None = None) -> Lab:
     if own := cluster.namespace:
         from kubelab.lab.guest import GuestApi
 
-        _current = Lab(cluster, GuestApi(api, lesson, own, cluster.image), lesson)
+        _current = Lab(cluster, GuestApi(api, lesson, own, cluster.image, cluster.host, cluster.ingress_class), lesson)
     else:
         _current = Lab(cluster, api, os.environ.get(NAMESPACE_VARIABLE) or lesson)
     return _current

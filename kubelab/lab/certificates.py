@@ -72,7 +72,7 @@ def certificate(
     lab: Lab, names: tuple[str, ...], secret: str, namespace: str, days: float, mistake: Mistake | None
 ) -> Certificate:
     """What `Lab.certificate` says."""
-    issued = lab.authority.issue(*names, days=days, mistake=mistake)
+    issued = lab.authority.issue(*map(lab.hosts.there, names), days=days, mistake=mistake)
     objects = Objects(lab.api, namespace or lab.namespace)
     objects.ensure_namespace()
     secret = secret or f"{names[0].removeprefix('*.').partition('.')[0]}-tls"
@@ -89,7 +89,8 @@ def certificate(
     print_ = fingerprint(issued.certificate)
     lab.authority.enter(Entry(print_, objects.namespace, secret, issue))
     shown = secret if objects.namespace == lab.namespace else f"{objects.namespace}/{secret}"
-    return Certificate(names_in(issued.certificate), secret, objects.namespace, issue, days, mistake, issued, shown)
+    really = tuple(map(lab.hosts.back, names_in(issued.certificate)))
+    return Certificate(really, secret, objects.namespace, issue, days, mistake, issued, shown)
 
 
 def ordinal(number: int) -> str:

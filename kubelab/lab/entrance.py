@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
 from kubelab.lab.errors import ApiError, LabError, Lacking
+from kubelab.lab.guest import INGRESS_CLASS
 from kubelab.lab.survey import called, everywhere
+from kubelab.routing.classes import class_name
 
 if TYPE_CHECKING:
     from kubelab.lab.lab import Lab
@@ -34,7 +36,8 @@ def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
 
     Without ``via`` it is the address of an Ingress that serves the host, or of the Gateway of an HTTPRoute that does:
     one of the lab's namespace first, then the one that names the host more exactly, then an Ingress. Where there is
-    none it is the address of the ingress controller's own Service. Raises `LabError` when nothing has an address.
+    none it is the address of the ingress controller's own Service, or where that is not to be seen, the one that it
+    gives to the lab's other Ingresses. Raises `LabError` when nothing has an address.
     """
     if via:
         return _of_object(lab, via)
@@ -43,6 +46,10 @@ def entrance(lab: Lab, host: str = "", via: str = "") -> Entrance:
         return min(ways, key=lambda way: way[0])[1]
     for address in _load_balancers(_controller(lab)):
         return Entrance(address, f"Service {CONTROLLER_NAMESPACE}/{CONTROLLER}")
+    if lab.cluster.ingress_class:  # whose controller's own Service is not to be seen: it is where its Ingresses are
+        for ingress in lab.objects.find(_INGRESS):
+            for address in _load_balancers(ingress) if class_name(ingress) == INGRESS_CLASS else ():
+                return Entrance(address, f"Ingress {ingress['metadata']['name']}")
     if "ingress" not in lab.cluster.capabilities:
         raise Lacking(
             "No request can enter: this cluster has no ingress; `kubelab doctor` says why, and what mends it."

@@ -2,7 +2,8 @@
 
 Every request of the lab passes here, so two promises hold whatever a lesson does. *Names*: what the lesson calls
 ``lesson-6`` is the guest's namespace in requests, commands and programs' input, and is ``lesson-6`` again in what comes
-back: DNS names, messages, logs. The lessons' image may stand for another in the same way. *Manners*: what is made gets
+back: DNS names, messages, logs. The lessons' image, IngressClass and hosts may stand for others in the same way: an
+ingress controller that others use too has one ``shop.example.test`` only. *Manners*: what is made gets
 kubelab's label, pods by their templates too, and what does not have it is neither changed nor deleted.
 """
 
@@ -11,9 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kubelab.lab import guest_ingress
 from kubelab.lab.errors import ApiError, LabError, Lacking
+from kubelab.lab.hosts import Hosts
 from kubelab.lab.objects import MANAGED_BY
 
 if TYPE_CHECKING:
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 IMAGE = "python:3.12"
 """What the lessons' pods run, as they are written."""
 
+INGRESS_CLASS = "kubelab"
+"""What the lessons' Ingresses name."""
+
 WORKSHOP = "kubelab-workshop"
 """On what a workshop laid out for its learners; they write into it, and do not delete it."""
 
@@ -29,21 +36,30 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 _OBJECT = re.compile(r"(?P<object>/apis?/.*?/namespaces/[^/]+/[^/]+/[^/]+)(/[^/]+)?")
 _COLLECTION = re.compile(r"/apis?/.*?/namespaces/[^/]+/[^/]+")
 _NAMESPACE = re.compile(r"/api/v1/namespaces(/[^/]+)?")
+_CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
 _REVIEW = re.compile(r"/apis/auth(entication|orization)\.k8s\.io/")
 
 
 class GuestApi:
     """An `Api` in which one namespace has the lesson's name."""
 
-    def __init__(self, api: Api, lesson: str, own: str, stand_in: str = "") -> None:
-        """``lesson``: what the lesson calls its namespace; ``own``: what it is. ``stand_in``: for `IMAGE`."""
+    def __init__(
+        self, api: Api, lesson: str, own: str, stand_in: str = "", host: str = "", ingress_class: str = ""
+    ) -> None:
+        """``lesson``: what the lesson calls its namespace; ``own``: what it is. ``stand_in``: for `IMAGE`.
+
+        ``host``: below which the lesson's hosts are. ``ingress_class``: for `INGRESS_CLASS`.
+        """
         self._api = api
         self._lesson = lesson
         self._own = own
         there, back = {lesson: own}, {own: lesson}
         images = {IMAGE: stand_in} if stand_in else {}
-        self._there = Renaming(there, images)
-        self._back = Renaming(back, {new: old for old, new in images.items()})
+        # An exchange: where Ingresses of the class nginx are served, the lesson's class "nginx" is nobody's.
+        classes = {INGRESS_CLASS: ingress_class, ingress_class: INGRESS_CLASS} if ingress_class else {}
+        self._hosts = Hosts(host)
+        self._there = Renaming(there, images, classes)
+        self._back = Renaming(back, {new: old for old, new in images.items()}, classes, self._hosts)
 
     def request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Object | None = None
@@ -60,13 +76,16 @@ class GuestApi:
             body = _with_label(body)
         if body is not None and (making or method == "PUT"):
             body = _with_templates(body, _with_label)
+            if guest_ingress.concerns(path):
+                body = guest_ingress.there(body, self._hosts)
         try:
             found = self._api.request(method, path, self._query(query), self._there.value(body) if body else body)
         except ApiError as error:
+            if error.status == 403 and (method, path) == ("GET", _CLASSES):
+                raise Lacking("you may not see the IngressClasses of this cluster.") from error
             details = self._back.value(error.details)
             raise ApiError(error.status, error.reason, self._back.text(str(error)), details) from error
-        answer: Object = self._back.value(_as_written(found))
-        return answer
+        return guest_ingress.as_written(self._back.value(_as_written(found)))
 
     def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         return self._back.text(self._api.text(self._path(path), self._query(query)))
@@ -91,7 +110,11 @@ class GuestApi:
                 "status": {"phase": "Active"},
             }
         if method == "GET":
-            return self._api.request(method, path)
+            try:
+                return self._api.request(method, path)
+            except ApiError as error:
+                if error.status != 403:
+                    raise
         raise Lacking(f"this needs a namespace beside the one that you have on this cluster ({self._own}).")
 
     def _path(self, path: str) -> str:
@@ -165,19 +188,29 @@ class GuestStream:
 
 
 class Renaming:
-    """Namespaces and images by other names, in text only where they stand as names.
+    """Namespaces, images, IngressClasses and hosts by other names, in text only where they stand as names.
 
     A namespace is known in ``web.NAME``, ``NAME.svc``, ``NAME/web``, ``namespaces/NAME`` and ``namespace NAME``;
     elsewhere the same letters are a word of somebody's.
     """
 
-    def __init__(self, namespaces: Mapping[str, str], images: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        namespaces: Mapping[str, str],
+        images: Mapping[str, str],
+        classes: Mapping[str, str] = MappingProxyType({}),
+        hosts: Hosts | None = None,
+    ) -> None:
+        """``hosts``: whose names are to be the lesson's."""
+        self._hosts = hosts or Hosts()
+        self._classes = dict(classes)
         self._namespaces = dict(namespaces)
         self._images = dict(images)
         self._patterns = [(old, _pattern(old), new) for old, new in self._namespaces.items()]
 
     def text(self, text: str) -> str:
         """A line, a message, a program's input."""
+        text = self._hosts.back(text)
         for old, pattern, new in self._patterns:
             if old in text:
                 text = pattern.sub(new, text)
@@ -185,13 +218,18 @@ class Renaming:
 
     def event(self, line: str) -> str:
         """An event of a watch."""
-        return json.dumps(self.value(json.loads(line)))
+        said = json.loads(line)
+        if isinstance(said.get("object"), dict):
+            said["object"] = guest_ingress.as_written(self.value(said["object"]))
+        return json.dumps(said)
 
     def value(self, value: Any, key: str = "") -> Any:
         """An object as JSON has it, or a part of it that stands under ``key``."""
         if isinstance(value, str):
             if key in ("namespace", _NAME_LABEL):
                 return self._namespaces.get(value, value)
+            if key == "ingressClassName":
+                return self._classes.get(value, value)
             return self._images.get(value, value) if key == "image" else self.text(value)
         if isinstance(value, list):
             return [self.value(each, key) for each in value]

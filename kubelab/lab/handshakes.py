@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from kubelab.lab import kinds, shell
+from kubelab.lab import kinds, senders, shell
 from kubelab.lab.api import Object
 from kubelab.lab.authority import Authority, common_name, fingerprint
 from kubelab.lab.certificates import TLS
@@ -89,9 +89,11 @@ def job_for(
 
 def start(lab: Lab, source: str | Pod | None, job: dict[str, Any]) -> shell.Client:
     """Start the program in a pod, the lab's own client pod (None), or outside. Raises `CannotRun`."""
-    if source == "outside":
-        return shell.start_outside(lab.cluster.outside, job, PROGRAM)
-    return shell.start_client(lab.api, lab.namespace, lab.client_name(source), job, PROGRAM)
+    sni = job["sni"] and lab.hosts.there(job["sni"])
+    job = {**job, "host": lab.hosts.there(job["host"]), "sni": sni}
+    if node := senders.standing_outside(lab, source, job["address"]):
+        return shell.start_outside(node, job, PROGRAM)
+    return shell.start_client(lab.api, lab.namespace, senders.in_pod(lab, source), job, PROGRAM)
 
 
 class Reader:
@@ -131,6 +133,7 @@ class Reader:
             protocol=line.get("version") or "",
             alpn=line.get("alpn") or "",
             owner=self.owner(chain[0]) if chain else Owner(),
+            hosts=self._lab.hosts,
             seconds=line["seconds"],
         )
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kubelab.lab.connections import Connections
     from kubelab.lab.datagrams import Datagrams
     from kubelab.lab.endpoints import Endpoints
+    from kubelab.lab.hosts import Hosts
     from kubelab.lab.lookup import Lookup
     from kubelab.lab.pages import Page
     from kubelab.lab.requests import Requests
@@ -76,6 +77,13 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"Lab({self.namespace})"
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        """What the lesson's host names are on this cluster."""
+        from kubelab.lab.hosts import Hosts
+
+        return Hosts(self.cluster.host)
 
     # Objects
 
@@ -390,7 +398,8 @@ class Lab:
         """Send requests to where Ingress traffic enters, whatever DNS says of their hosts: ``curl --resolve``.
 
         Each URL is asked for ``n`` times, one request after the other or ``rate`` a second; its path is sent as it is
-        written, redirects are not followed. ``source``: a pod to send from; None for the lab's own client pod.
+        written, redirects are not followed. ``source``: a pod to send from; None for the lab's own client pod, which
+        sends also where nobody outside reaches the ingress.
         ``keep``: use a connection for one request after the other. ``via="gateway/edge"``: that object's address;
         ``address``: any other. ``verify=False``: ask also where the certificate is not trusted, and tell why it is
         not, as ``curl --insecure`` does not. ``timeout``: seconds a request. Raises `LabError`.

@@ -10,11 +10,12 @@ from kubelab.lab import kinds
 from kubelab.lab.api import Object
 from kubelab.lab.entrance import GATEWAY, way_in
 from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.guest import INGRESS_CLASS
 from kubelab.lab.survey import everywhere
 from kubelab.routing import hosts
 from kubelab.routing.decide import Candidate, Decision, decide
 from kubelab.routing.gateway import gateways
-from kubelab.routing.ingress import table
+from kubelab.routing.ingress import CONTROLLER, table
 from kubelab.routing.model import ObjectName, Table, together
 from kubelab.routing.objects import Objects
 from kubelab.routing.request import Request
@@ -40,7 +41,15 @@ _KINDS: Mapping[str, kinds.Kind] = {
 
 def objects(lab: Lab) -> Objects:
     """All that routing depends on; what the API does not serve, or not to us, is not there."""
-    return Objects(**{field: _listed(lab, kind) for field, kind in _KINDS.items()})
+    found = {field: _listed(lab, kind) for field, kind in _KINDS.items() if field != "ingress_classes"}
+    return Objects(**found, ingress_classes=_classes(lab))
+
+
+def _classes(lab: Lab) -> list[Object]:
+    """Of somebody else's cluster the one that stands in for the course's: it may not be seen, or be another's."""
+    if lab.cluster.ingress_class:
+        return [{"metadata": {"name": INGRESS_CLASS}, "spec": {"controller": CONTROLLER}}]
+    return _listed(lab, _KINDS["ingress_classes"])
 
 
 def routing(lab: Lab) -> Table:

@@ -12,6 +12,7 @@ from cryptography import x509
 from kubelab.lab.authority import common_name, fingerprint, names_in
 from kubelab.lab.certificates import ordinal
 from kubelab.lab.errors import LabError
+from kubelab.lab.hosts import Hosts
 
 LONG_DAYS = 183
 """A day more or less is nothing to say of certificates that are valid for longer."""
@@ -69,6 +70,8 @@ class Handshake:
     owner: Owner = field(default_factory=Owner)
     seconds: float = 0.0
     """From the first packet to the end of the handshake."""
+    hosts: Hosts = field(default_factory=Hosts, repr=False, compare=False)
+    """Of which the names in the certificate are."""
 
     @property
     def served(self) -> bool:
@@ -105,7 +108,7 @@ class Handshake:
     @property
     def names(self) -> tuple[str, ...]:
         """The names that the certificate is for."""
-        return names_in(self.leaf)
+        return tuple(map(self.hosts.back, names_in(self.leaf)))
 
     @property
     def subject(self) -> str:

@@ -61,7 +61,7 @@ class FakeCluster:
 
     name = "fake"
     provider = "fake"
-    namespace = image = ""
+    namespace = image = host = ingress_class = ""
     kubeconfig = Path("/nonexistent/kubeconfig")
     capabilities: frozenset[Capability] = frozenset()
     proxy_mode: ProxyMode = "iptables"
@@ -73,6 +73,9 @@ class FakeCluster:
     @property
     def outside(self) -> Node:
         return FakeOutside()
+
+    def client_for(self, address: str) -> Node | None:
+        return self.outside
 
     def up(self) -> None: ...
     def down(self) -> None: ...

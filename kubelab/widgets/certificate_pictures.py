@@ -12,7 +12,6 @@ from urllib.parse import quote
 from cryptography import x509
 
 from kubelab.lab import palette
-from kubelab.lab.authority import names_in
 from kubelab.lab.served import Handshake, validity
 
 WIDTH, ROW, HEAD, FOOT = 760, 46, 12, 34
@@ -39,6 +38,7 @@ class Served(NamedTuple):
     """One of the certificates that were served."""
 
     name: str
+    names: str
     leaf: x509.Certificate
     symbol: str
     colour: str
@@ -50,7 +50,11 @@ def certificates(shaken: Sequence[Handshake]) -> dict[str, Served]:
     ordered = dict.fromkeys(each.fingerprint for each in shaken if each.served)
     return {
         key: Served(
-            str(first[key].owner), first[key].leaf, palette.nth(palette.SYMBOLS, at), palette.nth(palette.COLOURS, at)
+            str(first[key].owner),
+            ", ".join(first[key].names) or "no name",
+            first[key].leaf,
+            palette.nth(palette.SYMBOLS, at),
+            palette.nth(palette.COLOURS, at),
         )
         for at, key in enumerate(ordered)
     }
@@ -185,15 +189,11 @@ def _row(served: Served, span: tuple[float, float], scale: _Scale, y: float) -> 
     return (
         f'<text class="kl-name" x="8" y="{y + 18:.0f}"><tspan style="fill: {served.colour}">{served.symbol}</tspan> '
         f"{escape(_cut(served.name))}</text>"
-        f'<text class="kl-quiet" x="22" y="{y + 34:.0f}">{escape(_cut("for " + _names(served.leaf)))}</text>'
+        f'<text class="kl-quiet" x="22" y="{y + 34:.0f}">{escape(_cut(f"for {served.names}"))}</text>'
         f'<text x="{at:.1f}" y="{y + 16:.0f}">{"✔" if good else "✖"} {escape(words)}</text>'
         f'<rect class="{kind}" x="{begin:.1f}" y="{y + 22:.0f}" height="12" rx="3" '
         f'width="{max(3.0, end - begin):.1f}" fill="{colour}" stroke="{colour}"/>'
     )
-
-
-def _names(leaf: x509.Certificate) -> str:
-    return ", ".join(names_in(leaf)) or "no name"
 
 
 def _cut(said: str, most: int = 38) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 from kubelab.clusters.base import Capability, ClusterError, Finished, Lacking, Node, ProxyMode, Status
-from kubelab.clusters.existing import examination, kubeconfig, labelled, record, rights, trial
+from kubelab.clusters.existing import examination, ingress, kubeconfig, labelled, record, rights, trial
 from kubelab.clusters.existing.access import Access
 from kubelab.clusters.existing.record import Record
 from kubelab.engine.state import StateError, state_of
@@ -31,6 +31,8 @@ class Asked:
     create_namespace: bool = False
     trusted: bool = False
     """Also where it looks like production, or like others' workloads."""
+    ingress_class: str = ""
+    """Whose controller serves the lessons' Ingresses."""
 
     def filled(self) -> Asked:
         """With what the environment says of what is not said."""
@@ -40,6 +42,7 @@ class Asked:
             self.image or os.environ.get(IMAGE_VARIABLE, ""),
             self.create_namespace,
             self.trusted,
+            self.ingress_class or os.environ.get(ingress.CLASS_VARIABLE, ""),
         )
 
 
@@ -88,6 +91,16 @@ class ExistingCluster:
         return self._known().image
 
     @property
+    def host(self) -> str:
+        """Below which the lessons' hosts are: this namespace's own."""
+        return self._known().host
+
+    @property
+    def ingress_class(self) -> str:
+        """What stands in for the lessons' IngressClass; empty: nothing serves them."""
+        return self._known().ingress_class
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """What was not found to be lacking at the last `up`."""
         return frozenset(get_args(Capability)) - frozenset(self._known().lacks)  # type: ignore[arg-type]
@@ -107,6 +120,10 @@ class ExistingCluster:
     def outside(self) -> Node:
         """Raises `Lacking`."""
         raise Lacking("this cluster has no client outside; send from a pod instead (leave source out).")
+
+    def client_for(self, address: str) -> Node | None:
+        """See `Cluster.client_for`."""
+        return None
 
     @property
     def loopback(self) -> dict[int, int]:
@@ -178,14 +195,17 @@ class ExistingCluster:
         if asked.create_namespace and examination.namespace_object(access, namespace) is None:
             self._make_namespace(access, namespace)
             made = True
-        found = examination.examine(access, namespace, image)
+        found = examination.examine(access, namespace, image, asked.ingress_class)
         found.require(namespace)
         if not trusted:
             command = f"{self._up_command}{f' --namespace {asked.namespace}' if asked.namespace else ''}"
             examination.refuse_what_looks_dear(access, context, namespace, found, command)
+        if "ingress" not in found.lacks and not found.served_by.seen:
+            found = replace(found, served_by=ingress.trial(access, namespace, found.served_by, found.host))
+        served_by = "" if "ingress" in found.lacks else found.served_by.ingress_class
         Record(
             [str(path.absolute()) for path in paths], context.name, namespace, trusted, image, made,
-            found.rights.lacks, list(found.rights.nodes),
+            found.lacks, list(found.rights.nodes), found.host, served_by,
         ).write(self.state)  # fmt: skip
 
     def _refuse_another(self, known: Record) -> None:

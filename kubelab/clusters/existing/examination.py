@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kubelab.clusters.base import ClusterError
-from kubelab.clusters.existing import caution, labelled, rights, trial
+from kubelab.clusters.existing import caution, ingress, labelled, rights, trial
 from kubelab.clusters.existing.access import Access, Object, Refused
 from kubelab.clusters.existing.kubeconfig import Context
 
@@ -24,6 +24,15 @@ class Examination:
     is_there: bool = True
     refused_pod: str = ""
     """Why a pod like the lessons' would not be let in; empty: it would."""
+    served_by: ingress.Found = field(default_factory=ingress.Found)
+    host: str = ""
+    """Below which the lessons' hosts are."""
+
+    @property
+    def lacks(self) -> dict[str, str]:
+        """Capability → why it is not there."""
+        without = {"ingress": self.served_by.lacks} if self.served_by.lacks else {}
+        return dict(sorted({**without, **self.rights.lacks}.items()))
 
     def require(self, namespace: str) -> None:
         """Raises `ClusterError` where no lesson can be."""
@@ -44,18 +53,20 @@ class Examination:
             )
 
 
-def examine(access: Access, namespace: str, image: str) -> Examination:
-    """Ask all at once. Raises `ClusterError`."""
-    version, found, found_rights, refused = access.together(
+def examine(access: Access, namespace: str, image: str, ingress_class: str = "") -> Examination:
+    """Ask all at once. ``ingress_class``: the one that is wanted. Raises `ClusterError`."""
+    version, found, found_rights, refused, served_by = access.together(
         [
             lambda: access.ask("GET", "/version").get("gitVersion", "of an unknown version"),
             lambda: namespace_object(access, namespace),
             lambda: rights.find_out(access, namespace),
             lambda: trial.refusal(access, namespace, image),
+            lambda: ingress.find(access, ingress_class),
         ]
     )
     labels = (found or {}).get("metadata", {}).get("labels") or {}
-    return Examination(version, found_rights, labels, found is not None, refused)
+    host = ingress.own_host(access, namespace, found or {})
+    return Examination(version, found_rights, labels, found is not None, refused, served_by, host)
 
 
 def namespace_object(access: Access, namespace: str) -> Object | None:

@@ -10,6 +10,7 @@ from kubelab.clusters.base import ClusterError
 from kubelab.clusters.existing import examination, kubeconfig
 from kubelab.clusters.existing.access import Access
 from kubelab.clusters.existing.cluster import Asked
+from kubelab.clusters.existing.ingress import COURSE_CLASS, Found
 from kubelab.engine.doctor import Finding
 
 AREA = "existing"
@@ -36,7 +37,7 @@ def _found(asked: Asked) -> Iterator[Finding]:
         file.write_text(context.text(namespace))
         try:
             access = Access(file)
-            found = examination.examine(access, namespace, asked.image)
+            found = examination.examine(access, namespace, asked.image, asked.ingress_class)
         except ClusterError as error:
             yield _bad("cluster", error)
             return
@@ -53,8 +54,17 @@ def _found(asked: Asked) -> Iterator[Finding]:
             examination.refuse_what_looks_dear(access, context, namespace, found, "kubelab up --on existing")
         except ClusterError as error:
             yield _bad("caution", error)
-    for what, why in found.rights.lacks.items():
+    if "ingress" not in found.lacks:
+        yield Finding(AREA, "ingress", "good", _words(found.served_by, found.host))
+    for what, why in found.lacks.items():
         yield Finding(AREA, what, "limited", f"{why}; lessons that need it say so, and skip it")
+
+
+def _words(found: Found, host: str) -> str:
+    if not found.seen:
+        return f"hosts below {host}; whether anybody serves them, `kubelab up --on existing` tries"
+    other = "" if found.ingress_class == COURSE_CLASS else ", whose controller may answer otherwise than the course's"
+    return f"hosts below {host}, by the IngressClass {found.ingress_class}{other}"
 
 
 def _bad(name: str, error: ClusterError) -> Finding:

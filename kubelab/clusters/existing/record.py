@@ -26,6 +26,10 @@ class Record:
     lacks: dict[str, str] = field(default_factory=dict)
     """Capability → why it is not there."""
     nodes: list[str] = field(default_factory=list)
+    host: str = ""
+    """Below which the lessons' hosts are."""
+    ingress_class: str = ""
+    """What stands in for the lessons' IngressClass; empty: nothing serves them."""
 
     def write(self, state: StateDir) -> None:
         """Keep it. Raises `StateError`."""

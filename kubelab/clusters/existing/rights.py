@@ -11,7 +11,6 @@ from typing import NamedTuple
 from kubelab.clusters.existing.access import Access, Refused
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-COURSE_CLASS = "/apis/networking.k8s.io/v1/ingressclasses/kubelab"
 
 
 class Right(NamedTuple):
@@ -67,9 +66,7 @@ def find_out(access: Access, namespace: str) -> Rights:
     """Ask everything at once. Raises `ClusterError`."""
     asked: list[Right] = [*NEEDED, NODES, INGRESSES]
     questions: list[Callable[[], object]] = [_question(access, namespace, right) for right in asked]
-    *answers, found_nodes, course_class = access.together(
-        [*questions, lambda: _nodes(access), lambda: _is_there(access, COURSE_CLASS)]
-    )
+    *answers, found_nodes = access.together([*questions, lambda: _nodes(access)])
     may = dict(zip(asked, answers, strict=True))
     lacks = dict(_REASONS)
     if not may[NODES]:
@@ -78,10 +75,6 @@ def find_out(access: Access, namespace: str) -> Rights:
         lacks["several nodes"] = "it has one node"
     if not may[INGRESSES]:
         lacks["ingress"] = f"you may not create ingresses in {namespace}"
-    elif course_class is None:
-        lacks["ingress"] = "you may not see its IngressClasses"
-    elif not course_class:
-        lacks["ingress"] = "it has no IngressClass kubelab, the course's own controller"
     missing = tuple(str(right) for right in NEEDED if not may[right])
     return Rights(missing, dict(sorted(lacks.items())), found_nodes)
 
@@ -112,14 +105,3 @@ def _nodes(access: Access) -> tuple[str, ...]:
             raise
         return ()
     return tuple(sorted(item["metadata"]["name"] for item in items))
-
-
-def _is_there(access: Access, path: str) -> bool | None:
-    """None where one may not look."""
-    try:
-        access.ask("GET", path)
-    except Refused as error:
-        if error.status not in (403, 404):
-            raise
-        return None if error.status == 403 else False
-    return True

@@ -32,7 +32,7 @@ class KindCluster:
     """One cluster on kind, by name: kind's cluster has the same."""
 
     provider = "kind"
-    namespace = image = ""
+    namespace = image = host = ingress_class = ""
 
     def __init__(
         self, name: str, *, proxy_mode: ProxyMode = "iptables", say: Say = lambda _: None, retry: bool = False
@@ -103,6 +103,10 @@ class KindCluster:
         """The nodes, and last the outside where there is one."""
         has_outside = outside.is_running(self.engine, self.name)
         return [*self._kind_nodes(), *([self.outside] if has_outside else [])]
+
+    def client_for(self, address: str) -> Node | None:
+        """The client outside."""
+        return self.outside
 
     @property
     def loopback(self) -> dict[int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kubelab.lab import shell
+from kubelab.lab import senders, shell
 from kubelab.lab.entrance import entrance
 from kubelab.lab.errors import CannotRun, LabError, TimedOut
 from kubelab.lab.requests.answerers import Answerer, answerers
@@ -89,13 +89,17 @@ def _requests(lab: Lab, asked: Asked, urls: Iterable[str]) -> Iterator[dict[str,
             "address": addresses[request.name],
             "port": request.port,
             "tls": url.startswith("https:"),
-            "sni": request.name,
-            "host": request.host,
+            "sni": lab.hosts.there(request.name),
+            "host": lab.hosts.there(request.host),
             "target": request.target,
             "method": asked.method,
-            "headers": asked.headers,
+            "headers": [_header(lab, *header) for header in asked.headers],
             "body": asked.body,
         }
+
+
+def _header(lab: Lab, name: str, value: str) -> tuple[str, str]:
+    return name, lab.hosts.there(value) if name.lower() == "host" else value
 
 
 def _parsed(url: str) -> Request:
@@ -109,17 +113,18 @@ def _parsed(url: str) -> Request:
 
 
 def _run(lab: Lab, source: str | Pod | None, job: dict[str, Any], limit_seconds: float) -> list[dict[str, Any]]:
-    if source != "outside":
-        client = shell.start_client(lab.api, lab.namespace, lab.client_name(source), job, PROGRAM)
+    node = senders.standing_outside(lab, source, job["requests"][0]["address"])
+    if node is None:
+        client = shell.start_client(lab.api, lab.namespace, senders.in_pod(lab, source), job, PROGRAM)
         return list(client.results(limit_seconds))
     given = shell.client_input(job, PROGRAM)
-    done = lab.cluster.outside.run(shell.CLIENT_ARGV, stdin=given, timeout_seconds=limit_seconds)
+    done = node.run(shell.CLIENT_ARGV, stdin=given, timeout_seconds=limit_seconds)
     if done.code == 124:
         raise TimedOut(f"The client outside the cluster did not end within {limit_seconds:g} s.")
     if done.code != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise CannotRun(f"The client outside the cluster failed: {last}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in lab.hosts.back(done.stdout).splitlines()]
 
 
 def _said(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,10 @@ class FakeAccess:
         self.denied: set[str] = {"list nodes", "create namespaces"}
         """``verb resource``, as `kubectl auth can-i` takes it."""
         self.nodes = ["one", "two"]
+        self.classes: list[str] | None = []
+        """IngressClasses; None: they may not be seen."""
+        self.served: set[str] = set()
+        """Whose Ingresses get an address."""
         self.pod_is_refused = ""
         self.pod_status: dict[str, Any] = {"phase": "Succeeded"}
         self.asked: list[tuple[str, str]] = []
@@ -45,6 +49,10 @@ class FakeAccess:
             return {"status": {"allowed": self._says(body["spec"]["resourceAttributes"]) not in self.denied}}
         if path == "/api/v1/nodes":
             return self._listed_nodes()
+        if path.endswith("/ingressclasses"):
+            if self.classes is None:
+                raise Refused(403, "Forbidden", "ingressclasses is forbidden")
+            return {"items": [{"metadata": {"name": name}} for name in self.classes]}
         if (query or {}).get("dryRun"):
             if self.pod_is_refused:
                 raise Refused(403, "Forbidden", self.pod_is_refused)
@@ -77,6 +85,8 @@ class FakeAccess:
 
     def _post(self, path: str, query: dict[str, str], body: Any) -> dict[str, Any]:
         status = {"status": self.pod_status} if path.endswith("/pods") else {}
+        if path.endswith("/ingresses") and body["spec"]["ingressClassName"] in self.served:
+            status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}}
         self.objects[f"{path}/{body['metadata']['name']}"] = {**body, **status}
         return body
 

@@ -41,10 +41,10 @@ def test_what_it_lacks_is_told_with_the_reason_and_never_guessed(make, there):
     make().up()
     lacks = find("classroom").lacks
     assert lacks["several nodes"] == "you may not list its nodes"
-    assert lacks["ingress"] == "it has no IngressClass kubelab, the course's own controller"
+    assert lacks["ingress"] == "it has no IngressClass: no ingress controller is there"
     assert find("classroom").capabilities == frozenset()
     there.denied.discard("list nodes")
-    there.put("/apis/networking.k8s.io/v1/ingressclasses", "kubelab")
+    there.classes = ["kubelab"]
     find("classroom").up()
     assert find("classroom").capabilities == {"several nodes", "ingress"}
 

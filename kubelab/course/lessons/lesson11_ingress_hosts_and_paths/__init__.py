@@ -50,7 +50,7 @@ LESSON = Lesson(
     number=11,
     title="Ingress: hosts and paths",
     package=stage.PACKAGE,
-    needs=frozenset({"ingress", "outside client", "several namespaces"}),
+    needs=frozenset({"ingress"}),
     questions=(
         Question(
             "11.peer",

@@ -11,7 +11,7 @@ from kubelab.lab import kinds
 from kubelab.lab.addressbook import OUTSIDE, AddressBook, address_book
 from kubelab.lab.api import Object
 from kubelab.lab.entrance import CONTROLLER, CONTROLLER_NAMESPACE
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import LabError, Lacking
 from kubelab.lab.lab import Lab
 from kubelab.lab.requests import Reply
 from kubelab.routing.model import ObjectName
@@ -27,6 +27,11 @@ def arrived(lab: Lab, reply: Reply) -> Table:
     """A request as it arrived at the pod that answered. Raises `LabError` when no pod did."""
     if not reply.saw:
         raise LabError(f"No pod of the lesson has answered {reply.url}, so nobody can say how it arrived: {reply!r}.")
+    if "outside client" not in lab.cluster.capabilities:
+        raise Lacking(
+            "who opened the connection is not told here: the client outside and the ingress controller are places "
+            "that cannot be seen from one namespace."
+        )
     book, headers = address_book(lab), reply.saw["headers"]
     beside = _around(lab)
     told = headers.get("x-forwarded-for", "")

@@ -28,7 +28,7 @@ LESSON = Lesson(
     number=12,
     title="Ingress: TLS",
     package=stage.PACKAGE,
-    needs=frozenset({"ingress", "outside client", "several namespaces"}),
+    needs=frozenset({"ingress"}),
     questions=(
         Question(
             "12.before",
