@@ -88,6 +88,8 @@ class Instance:
         self.chains: dict[int, dict[str, Handler]] = {}
         """Port → zone → who answers."""
         self.plugins: list[Plugin] = []
+        self.listening = asyncio.Event()
+        """To be set when the ports are open."""
         self.running: list[asyncio.Task[None]] = []
         self._around = around
         for block in parse(text, file):
@@ -103,7 +105,8 @@ class Instance:
         zones, port = tuple(zone for zone, _ in places), places[0][1]
         around = self._around
         ask = functools.partial(self.ask, port)
-        plugins = _plugins(block, Site(zones, port, around.metrics, around.client, ask, around.own, around.resolv_conf))
+        found = (around.metrics, around.client, ask, self.listening, around.own, around.resolv_conf)
+        plugins = _plugins(block, Site(zones, port, *found))
         handler: Handler = ignored
         for plugin in reversed(plugins):
             handler = plugin.wrap(handler)

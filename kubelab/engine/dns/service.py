@@ -70,6 +70,7 @@ class Service:
             metrics.set("coredns_reload_version_info", 0, hash="sha512", value=before.sha512)
         metrics.set("coredns_reload_version_info", 1, hash="sha512", value=self.instance.sha512)
         self._listeners.keep(self.instance.chains, self.instance.pages)
+        self.instance.listening.set()
 
     def _tell(self) -> None:
         reload = self.instance.find(Reload)

@@ -92,8 +92,6 @@ class Upstream:
         """Pass a request on and return the answer with the request's id. Raises `NoAnswer`."""
         reason = "no name server outside the cluster answers"
         for server in self._in_order():
-            if server in self._probes and server not in self._silent:
-                await asyncio.wait((self._probes[server],))
             if (seen := self._silent.get(server)) is None:
                 try:
                     return await self._timed(server, request, udp=udp)

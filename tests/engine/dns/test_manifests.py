@@ -19,6 +19,17 @@ def test_the_service_selects_the_pods_and_has_the_clusters_dns_address():
     ]  # fmt: skip
 
 
+def test_the_corefile_is_a_config_map_that_the_pods_read():
+    config, deployment = manifests()[3], manifests()[-1]
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,), (container,) = pod["volumes"], pod["containers"]
+    assert volume["configMap"] == {
+        "name": config["metadata"]["name"], "items": [{"key": "Corefile", "path": "Corefile"}],
+    }  # fmt: skip
+    assert container["volumeMounts"][0]["mountPath"] == "/etc/coredns" and "ready\n" in config["data"]["Corefile"]
+    assert container["args"] == ["-conf", "/etc/coredns/Corefile"]
+
+
 def test_every_call_gives_objects_of_its_own():
     manifests()[-1]["metadata"]["labels"]["k8s-app"] = "changed"
     assert manifests()[-1]["metadata"]["labels"]["k8s-app"] == "kube-dns"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -79,6 +80,8 @@ class Site:
     client: Callable[[], Client]
     ask: Handler
     """The whole server, for names that an answer leads to."""
+    listening: asyncio.Event
+    """Set when questions can come in."""
     own: Sequence[str] = ()
     """The pod's addresses."""
     resolv_conf: str = ""

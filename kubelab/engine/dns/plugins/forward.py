@@ -96,8 +96,9 @@ class Forward(Plugin):
         site.metrics.add("coredns_forward_max_concurrent_rejects_total", 0)
         site.metrics.add("coredns_forward_healthcheck_broken_total", 0)
 
-    async def start(self) -> None:
+    async def run(self) -> None:
         """Find out which servers answer."""
+        await self.site.listening.wait()
         for rule in self._rules:
             rule.upstream.probe()
 

@@ -52,6 +52,7 @@ class Loop(Plugin):
 
     async def run(self) -> None:
         """Ask, and watch for a while. Raises `Fatal` when the question came back."""
+        await self.site.listening.wait()
         request = wire.request_for(self._name, "HINFO")
         me = ("127.0.0.1", 0)
         query = Query(request, Question(self._name, "HINFO"), bytes(request.pack()), True, me)
