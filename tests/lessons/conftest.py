@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 
+from kubelab.clusters import find
+
 
 @pytest.fixture(scope="package")
 def cluster_name():
@@ -19,11 +21,18 @@ def cluster_name():
     subprocess.run([*kubelab, "down", "--name", name], capture_output=True, timeout=60, check=True)
 
 
+@pytest.fixture(scope="module")
+def emptied(cluster_name):
+    """The cluster, and afterwards without what a lesson has left: its customers go on asking."""
+    yield cluster_name
+    find(cluster_name).reset()
+
+
 @pytest.fixture
-def learner(cluster_name, tmp_path, monkeypatch):
+def learner(emptied, tmp_path, monkeypatch):
     """The environment of the reference learner on that cluster, with an empty book."""
     for key, value in {
-        "KUBELAB_NAME": cluster_name,
+        "KUBELAB_NAME": emptied,
         "KUBELAB_SEED": "reference",
         "KUBELAB_PROGRESS": str(tmp_path),
         "TMPDIR": str(tmp_path),  # a kernel that is killed cannot clean up

@@ -44,10 +44,11 @@ def run_lessons(someone):
     """Every notebook with these privileges, one after the other: folder → how that ended."""
     someone.kubelab("up")
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "--timeout=300"]
-    return {
-        folder: someone.run("-m", "pytest", *options, folder, timeout_seconds=LESSONS_SECONDS)
-        for folder in ("notebooks", "solutions")
-    }
+    ends = {}
+    for folder in ("notebooks", "solutions"):
+        ends[folder] = someone.run("-m", "pytest", *options, folder, timeout_seconds=LESSONS_SECONDS)
+        someone.kubelab("reset")  # a lesson leaves its pods for whoever wants to look on
+    return ends
 
 
 @pytest.mark.parametrize("folder", ["notebooks", "solutions"])
