@@ -62,15 +62,17 @@ async def empty(client: Client, system_namespaces: frozenset[str] = SYSTEM_NAMES
     async with asyncio.TaskGroup() as group:
         for obj in listed["items"]:
             if obj["metadata"]["name"] not in system_namespaces or obj["metadata"].get("deletionTimestamp"):
-                group.create_task(_empty(client, obj["metadata"]["name"]))
+                group.create_task(_empty(client, obj))
         group.create_task(_remove_classes(client))
         group.create_task(_remove_ingresses_of_the_system(client))
         group.create_task(_remove_custom_objects(client))
         group.create_task(_restore_nodes(client))
 
 
-async def _empty(client: Client, namespace: str) -> None:
+async def _empty(client: Client, obj: Object) -> None:
+    namespace = obj["metadata"]["name"]
     if namespace != "default":
+        await _release(client, NAMESPACES, obj)
         await _quietly_delete(client, NAMESPACES, namespace)
     while await _sweep(client, namespace):  # noqa: ASYNC110  (a sweep is the question and the deed)
         await asyncio.sleep(RETRY_SECONDS)
@@ -85,6 +87,7 @@ async def _sweep(client: Client, namespace: str) -> bool:
             if namespace == "default" and _is_own(resource, obj):
                 continue
             found = True
+            await _release(client, resource, obj)
             await _quietly_delete(client, resource, obj["metadata"]["name"], namespace)
     return found or (namespace != "default" and await _exists(client, namespace))
 
@@ -131,11 +134,13 @@ async def _remove_custom_objects(client: Client) -> None:
     """Definitions go, with all their objects; those of the Gateway API stay, and only their objects go."""
     for definition in (await client.list(CUSTOMRESOURCEDEFINITIONS))["items"]:
         if definition["spec"]["group"] != gateway_api.GROUP:
+            await _release_all(client, definition)
             await _quietly_delete(client, CUSTOMRESOURCEDEFINITIONS, definition["metadata"]["name"])
             continue
         resource = _resource_of(definition)
         for obj in (await client.list(resource))["items"]:
             if (resource.plural, obj["metadata"]["name"]) != ("gatewayclasses", addons.INGRESS_CLASS):
+                await _release(client, resource, obj)
                 await _quietly_delete(client, resource, obj["metadata"]["name"], obj["metadata"].get("namespace"))
 
 
@@ -148,6 +153,32 @@ def _resource_of(definition: Object) -> Resource:
 
 def _is_own(resource: Resource, obj: Object) -> bool:
     return (resource.plural, obj["metadata"]["name"]) in _OWN
+
+
+async def _release_all(client: Client, definition: Object) -> None:
+    if not any(version["served"] for version in definition["spec"]["versions"]):
+        return
+    resource = _resource_of(definition)
+    try:
+        listed = await client.list(resource)
+    except ApiError as error:
+        if not is_not_found(error):  # as long as its names are another's
+            raise
+        return
+    for obj in listed["items"]:
+        await _release(client, resource, obj)
+
+
+async def _release(client: Client, resource: Resource, obj: Object) -> None:
+    """From finalizers: those of a learner's object wait for a controller that need not exist."""
+    meta = obj["metadata"]
+    if not meta.get("finalizers"):
+        return
+    try:
+        await client.patch(resource, meta["name"], {"metadata": {"finalizers": None}}, meta.get("namespace"))
+    except ApiError as error:
+        if not is_not_found(error):
+            raise
 
 
 async def _quietly_delete(client: Client, resource: Resource, name: str, namespace: str | None = None) -> None:

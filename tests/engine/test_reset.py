@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from kubelab.engine import marking
 from kubelab.engine.apiserver import ApiServer
 from kubelab.engine.client import Client, InProcessTransport
-from kubelab.engine.client.resources import NODES
+from kubelab.engine.client.resources import CONFIGMAPS, NODES
 from kubelab.engine.reset import reset
 
 ROLE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -54,3 +55,10 @@ async def test_the_control_plane_stays_what_it_is(client) -> None:
 async def test_a_node_that_is_silent_keeps_the_taint_that_says_so(client) -> None:
     silent = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
     assert (await restored(client, {}, taints=[silent]))[1]["taints"] == [silent]
+
+
+async def test_finalizers_that_nobody_serves_do_not_hold_a_reset_up(client) -> None:
+    await client.create(CONFIGMAPS, {"metadata": {"name": "held", "finalizers": ["example.com/hold"]}}, "default")
+    async with asyncio.timeout(10):
+        await reset(client)
+    assert "held" not in [each["metadata"]["name"] for each in (await client.list(CONFIGMAPS, "default"))["items"]]

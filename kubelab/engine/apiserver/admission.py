@@ -92,7 +92,7 @@ def _service_account(store: Store, pod: Object) -> None:
     account = store.get(r.SERVICEACCOUNTS.storage_key, (meta["namespace"], name))
     if account is None:
         why = f'error looking up service account {meta["namespace"]}/{name}: serviceaccount "{name}" not found'
-        raise forbidden(r.PODS, meta["name"], why)
+        raise forbidden(r.PODS, meta.get("name", ""), why)  # a name is not sure to be there yet
     mount = spec.get("automountServiceAccountToken")
     if mount is None:
         mount = account.obj.get("automountServiceAccountToken", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ JSON = "application/json"
 YAML = "application/yaml"
 
 _CROWDED = f"the body has more than {MOST_VALUES} values"
+_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf"{_PAIR}|(\\u[dD][89a-fA-F][0-9a-fA-F]{{2}})|\\.")
+"""An escape in JSON's text; the group holds half of a pair that is alone."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -80,7 +84,7 @@ def _json(body: bytes, duplicates: Duplicates | None) -> Any:
     try:
         if nesting(body) > DEEPEST_BODY:
             raise bad_request(f"the body nests deeper than {DEEPEST_BODY} levels")
-        text = body.decode()
+        text = _whole_characters(body.decode())
         hook = noting if duplicates is not None else None
         return json.loads(text, object_pairs_hook=hook, parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError:
@@ -91,6 +95,13 @@ def _json(body: bytes, duplicates: Duplicates | None) -> Any:
         raise bad_request(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
     except ValueError:  # Python's limit for the digits of an integer
         raise bad_request("couldn't get version/kind; json parse error: a number has too many digits") from None
+
+
+def _whole_characters(text: str) -> str:
+    """JSON can escape half a character, which no UTF-8 can hold; Go's decoder reads U+FFFD instead."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
 
 
 def _finite(text: str) -> float:

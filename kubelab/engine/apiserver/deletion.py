@@ -32,15 +32,20 @@ def delete_options(call: Call) -> Object:
             if name == "orphanDependents":
                 value = call.flag(name)
             options[name] = call.number(name) if name == "gracePeriodSeconds" else value
+    check_propagation(options)
+    if options.get("dryRun"):
+        call.keep_nothing()
+    return options
+
+
+def check_propagation(options: Object) -> None:
+    """Raises a 400 Status for a policy that does not exist."""
     policy = options.get("propagationPolicy")
     if policy is not None and policy not in _POLICIES:
         raise bad_request(
             f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{policy}": '
             'supported values: "Foreground", "Background", "Orphan", nil'
         )
-    if options.get("dryRun"):
-        call.keep_nothing()
-    return options
 
 
 def delete(registry: Registry, call: Call, old: Stored, options: Object) -> tuple[Stored, bool]:

@@ -54,10 +54,12 @@ def parse(text: str) -> datetime:
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
     """The result of ``work``. Raises TimeoutError, with the work cancelled, when it takes longer."""
     task: asyncio.Future[T] = asyncio.ensure_future(work)
-    await first(task, clock.sleep(max(seconds, 0)), cancel=False)
-    if task.done():
-        return task.result()
-    await cancel(task)
+    try:
+        await first(task, clock.sleep(max(seconds, 0)), cancel=False)
+        if task.done():
+            return task.result()
+    finally:  # whoever waited may have been cancelled: then nobody is left to take what it comes to
+        await cancel(task)
     raise TimeoutError
 
 

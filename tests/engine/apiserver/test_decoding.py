@@ -193,3 +193,9 @@ async def test_what_cannot_be_read_or_written_is_said_so(api) -> None:
 async def test_a_parameter_that_makes_no_sense_is_a_bad_request(api, query) -> None:
     refused = await api.get(f"{CM}?{query}")
     assert (refused.code, refused.body["kind"]) == (400, "Status"), refused.raw
+
+
+async def test_half_a_character_is_read_as_go_reads_it(api) -> None:
+    body = rb'{"metadata":{"name":"a"},"data":{"half":"\ud800","whole":"\ud83d\ude00","spelled":"\\ud800"}}'
+    made = await api.send("POST", CM, body)
+    assert made.body["data"] == {"half": "\ufffd", "whole": "\U0001f600", "spelled": r"\ud800"}

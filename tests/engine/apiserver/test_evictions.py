@@ -147,6 +147,13 @@ async def test_preconditions_hold_for_the_pod_as_the_client_knows_it(api, runnin
     assert (await evict(api, "a", preconditions={"resourceVersion": version})).code == 201
 
 
+async def test_a_policy_that_does_not_exist_is_refused_and_the_pod_stays(api, running) -> None:
+    await running("web")
+    refused = await evict(api, "web", propagationPolicy="Sideways")
+    assert (refused.code, refused.body["reason"]) == (400, "BadRequest")
+    assert (await api.get(f"{PODS}/web")).code == 200
+
+
 async def test_the_name_must_be_that_of_the_pod(api, running) -> None:
     await running("a")
     assert (await api.post(f"{PODS}/a/eviction", {"metadata": {"name": "b"}})).code == 400

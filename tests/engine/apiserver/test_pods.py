@@ -74,6 +74,8 @@ async def test_a_pod_of_an_unknown_service_account_is_forbidden(api, make) -> No
     assert refused.body["message"] == (
         'pods "web" is forbidden: error looking up service account default/nobody: serviceaccount "nobody" not found'
     )
+    nameless = await api.post(PODS, {**make.pod(serviceAccountName="nobody"), "metadata": {}})
+    assert (nameless.code, nameless.body["reason"]) == (403, "Forbidden")
 
 
 @pytest.mark.parametrize(

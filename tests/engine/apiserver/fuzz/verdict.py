@@ -1,0 +1,17 @@
+"""Which answers are wrong whatever was asked."""
+
+from __future__ import annotations
+
+UPSTREAMS_OWN = (
+    b"ResourceVersionTooLarge",
+    b"This pod has more than one PodDisruptionBudget",
+    b"has no address yet",
+    b"error dialing backend",
+    b"Internal error occurred: Get \"https://",
+)  # fmt: skip
+"""The real API server answers with a 5xx here too: the future, two budgets, and nodes that do not answer."""
+
+
+def is_fault(status: int, body: bytes) -> bool:
+    """Whether an answer is the server's own failure."""
+    return status >= 500 and not any(words in body for words in UPSTREAMS_OWN)
