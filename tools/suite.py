@@ -15,10 +15,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = {
-    "everything else": ["tests", "--ignore=tests/privileges", "--ignore=tests/lessons", "--ignore=tests/browser"],
+APART = {
     "every lesson, with every privilege and with none": ["tests/privileges"],
     "the lessons' wrong answers, and the browser": ["tests/lessons", "tests/browser"],
+}
+PARTS = {
+    "everything else": ["tests", *(f"--ignore={folder}" for part in APART.values() for folder in part)],
+    **APART,
 }
 NOTHING_CHOSEN = 5
 """pytest's exit code when the options leave no test."""
