@@ -22,4 +22,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    pytest.exit("told to end by SIGTERM", returncode=128 + number)
+    pytest.exit("told to end by SIGTERM")
