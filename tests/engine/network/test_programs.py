@@ -164,6 +164,14 @@ async def test_mounts_appear_at_any_path_and_follow_their_source(web, tmp_path):
     assert "no" not in os.listdir(tmp_path)
 
 
+async def test_a_mount_at_a_new_place_keeps_the_pods_own_files_beside_it(web, tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "key").write_text("one")
+    files, mounts = {"/etc/hosts": "10.0.0.1 web\n"}, [Mount(str(tmp_path), "/etc/kubelab-test/deep")]
+    script = "cat /etc/kubelab-test/deep/key /etc/hosts; ls -A / | grep laid"
+    assert await web.shell("web", script, files=files, mounts=mounts) == "one10.0.0.1 web\n"
+
+
 async def test_a_writable_mount_is_written_through(web, tmp_path):
     await web.shell("web", "echo hello > /data/file", mounts=[Mount(str(tmp_path), "/data", read_only=False)])
     assert (tmp_path / "file").read_text() == "hello\n"
