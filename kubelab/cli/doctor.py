@@ -17,6 +17,7 @@ HEADINGS = {
     "machine": "This machine",
     "packets": "How packets can travel, best first",
     "tools": "Tools",
+    "images": "Images for pods (nothing is pulled: these are stand-ins)",
     "kind": "For a cluster on kind",
     "existing": "For a namespace of a cluster that is there",
 }

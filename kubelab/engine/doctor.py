@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from kubelab.engine import images
 from kubelab.engine.state import StateDir, StateError, home
 
 PATH = os.pathsep.join(filter(None, [os.environ.get("PATH"), "/usr/local/sbin", "/usr/sbin", "/sbin"]))
@@ -25,7 +26,7 @@ class Finding(NamedTuple):
     """One thing that was looked at."""
 
     area: str
-    """``machine``, ``packets`` or ``tools``."""
+    """``machine``, ``packets``, ``tools`` or ``images``."""
     name: str
     verdict: Verdict
     """``limited``: kubelab runs, with less; ``bad``: the engine cannot run."""
@@ -62,7 +63,7 @@ KUBECTL_MEND = "https://kubernetes.io/docs/tasks/tools/install-kubectl-linux/"
 
 def examine() -> list[Finding]:
     """Look at everything. Tries the tiers for real, which takes a second or two."""
-    return [*_machine(), *_packets(), *_tools()]
+    return [*_machine(), *_packets(), *_tools(), *_images()]
 
 
 def can_run(findings: list[Finding]) -> bool:
@@ -175,6 +176,13 @@ def _tools() -> Iterator[Finding]:
     else:
         yield Finding("tools", "kubectl", "limited", f"missing: {KUBECTL_COST}", KUBECTL_MEND)
     yield _envoy()
+
+
+def _images() -> Iterator[Finding]:
+    known = images.known()
+    for what in dict.fromkeys(says for says in known.values() if says):
+        names = ", ".join(name for name, says in known.items() if says == what)
+        yield Finding("images", "stand-in", "good", f"{what}, for {names}")
 
 
 def _envoy() -> Finding:

@@ -1,23 +1,19 @@
-"""Which images there are here, and what starting one of them means.
+"""What an image's name means here: whether there is one, and how it is started (`shelf` has them all).
 
 There is no registry and nothing is pulled: a pod's file system is the machine's, and an image is a recipe.
 """
 
 from __future__ import annotations
 
-import sys
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubelab.engine.images.references import Reference, parse
+from kubelab.engine.images.shelf import IMAGES, Image
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-AGNHOST = "kubelab.engine.images.agnhost:main"
-PAUSE = "kubelab.engine.images.pause:main"
-ENTRIES = (AGNHOST, PAUSE)
-"""Every ``entry`` that a recipe may name; whoever forks them may load their modules once, beforehand."""
 
 
 class UnknownImage(LookupError):
@@ -38,44 +34,27 @@ class Recipe:
     cwd: str = "/"
     root: bool = True
     """Whether the image's own user is root."""
+    says: str = ""
+    """What runs in place of the real image, for people; empty where it is kubelab's own."""
+    folders: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Folders that the container has for itself, to write in: path → file name → text."""
+    unread: tuple[str, ...] = ()
+    """Paths below which the real image reads its configuration and this one does not."""
 
 
-@dataclass(frozen=True)
-class _Image:
-    """What an image's configuration says (OCI image-spec: ENTRYPOINT, CMD, Env)."""
-
-    entrypoint: tuple[str, ...] = ()
-    cmd: tuple[str, ...] = ()
-    env: dict[str, str] = field(default_factory=dict)
-    forks: dict[str, str] = field(default_factory=dict)
-    """Programs of the image that are built in: the name on the command line → entry."""
-    root: bool = True
+def known() -> dict[str, str]:
+    """The images there are, in their shortest usual form, and what runs in place of each."""
+    return {_short(name): image.says for name, image in sorted(IMAGES.items(), key=lambda each: _short(each[0]))}
 
 
-def _python_of_kubelab() -> dict[str, str]:
-    """The environment in which `sys.executable` can import kubelab."""
-    return {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+def _usual() -> list[str]:
+    """Those that a learner may want, each by its first name."""
+    first = {id(image): name for name, image in reversed(IMAGES.items()) if image.says}
+    return sorted(map(_short, first.values()))
 
 
-_IMAGES = {
-    "registry.k8s.io/e2e-test-images/agnhost": _Image(
-        ("/agnhost",), ("pause",), forks={"/agnhost": AGNHOST, "agnhost": AGNHOST}
-    ),
-    "registry.k8s.io/pause": _Image(("/pause",), forks={"/pause": PAUSE, "pause": PAUSE}, root=False),
-    "registry.k8s.io/coredns/coredns": _Image(
-        (sys.executable, "-m", "kubelab.engine.dns"), env=_python_of_kubelab(), root=False
-    ),
-    "kubelab.dev/ingress-controller": _Image(
-        (sys.executable, "-m", "kubelab.engine.ingress"), env=_python_of_kubelab(), root=False
-    ),
-    "docker.io/library/python": _Image(cmd=("python3",), env={"LANG": "C.UTF-8"}),
-    "docker.io/nicolaka/netshoot": _Image(cmd=("zsh",)),
-}
-
-
-def known() -> tuple[str, ...]:
-    """The names of the images there are, shortest usual form, any tag."""
-    return tuple(name.removeprefix("docker.io/library/").removeprefix("docker.io/") for name in sorted(_IMAGES))
+def _short(repository: str) -> str:
+    return repository.removeprefix("docker.io/library/").removeprefix("docker.io/")
 
 
 def resolve(image: str, command: Sequence[str] = (), args: Sequence[str] = (), *, links: Path | None = None) -> Recipe:
@@ -88,8 +67,18 @@ def resolve(image: str, command: Sequence[str] = (), args: Sequence[str] = (), *
     found = _find(reference)
     argv = (*command, *args) if command else (*found.entrypoint, *(args or found.cmd))
     path = f"{links}:{SYSTEM_PATH}" if links is not None else SYSTEM_PATH
-    env = {"PATH": path, **found.env}
-    return Recipe(str(reference), f"kubelab:{reference.repository}", argv, env, entry_for(image, argv), root=found.root)
+    env = {"PATH": path, "KUBELAB_IMAGE": str(reference), **found.env}
+    return Recipe(
+        str(reference),
+        f"kubelab:{reference.repository}",
+        argv,
+        env,
+        entry_for(image, argv),
+        root=found.root,
+        says=found.says,
+        folders=found.folders,
+        unread=found.unread,
+    )
 
 
 def entry_for(image: str, argv: Sequence[str]) -> str | None:
@@ -97,11 +86,11 @@ def entry_for(image: str, argv: Sequence[str]) -> str | None:
     return _find(parse(image)).forks.get(argv[0]) if argv else None
 
 
-def _find(reference: Reference) -> _Image:
-    try:
-        return _IMAGES[reference.repository]
-    except KeyError:
-        raise UnknownImage(
-            f'failed to resolve image "{reference}": kubelab pulls nothing; these images are here, with any tag: '
-            + ", ".join(known())
-        ) from None
+def _find(reference: Reference) -> Image:
+    found = IMAGES.get(reference.repository)
+    if found is None:
+        here = f"kubelab pulls nothing; these images are here: {', '.join(_usual())}"
+        raise UnknownImage(f'failed to resolve image "{reference}": {here}')
+    if found.tags and reference.tag and not re.fullmatch(found.tags, reference.tag):
+        raise UnknownImage(f'failed to resolve image "{reference}": {reference}: not found')
+    return found

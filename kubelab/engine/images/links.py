@@ -37,6 +37,7 @@ def install_links(folder: Path) -> Path:
         else:
             _script(script, interpreter, f"kubelab.engine.images.tools.{name}")
     _script(folder / "agnhost", interpreter, "kubelab.engine.images.agnhost")
+    _script(folder / "nginx", interpreter, "kubelab.engine.images.servers.files", "nginx")
     _tar(folder / "tar")
     return folder
 
@@ -55,9 +56,9 @@ def _link(path: Path, target: str) -> None:
     fresh.replace(path)
 
 
-def _script(path: Path, interpreter: str, module: str) -> None:
+def _script(path: Path, interpreter: str, module: str, function: str = "main") -> None:
     root = str(Path(__file__).resolve().parents[3])
-    code = f"import sys; sys.path.insert(0, {root!r}); from {module} import main; sys.exit(main(sys.argv))"
+    code = f"import sys; sys.path.insert(0, {root!r}); from {module} import {function}; sys.exit({function}(sys.argv))"
     _write(path, f'exec {shlex.quote(interpreter)} -I -S -c {shlex.quote(code)} "$@"')
 
 

@@ -15,6 +15,8 @@ class BackOff:
         self._least = 0.0 if first_is_free else FIRST_SECONDS
         self._seconds = self._least
         self._last: datetime | None = None
+        self.last_seconds = 0.0
+        """What `next` answered last."""
 
     def next(self, now: datetime) -> float:
         """Seconds to wait before trying again, counted from ``now``."""
@@ -23,6 +25,7 @@ class BackOff:
         wait = self._seconds
         self._seconds = min(max(wait * 2, FIRST_SECONDS), LONGEST_SECONDS)
         self._last = now
+        self.last_seconds = wait
         return wait
 
 

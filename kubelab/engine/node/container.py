@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from kubelab.engine.client import ApiError, Object
+from kubelab.engine.client import Object
 from kubelab.engine.network.contract import Process, Program, StartFailed
 from kubelab.engine.node import execution, termination
 from kubelab.engine.node.actions import Actions, Failure
-from kubelab.engine.node.backoff import BackOff, go_duration
 from kubelab.engine.node.clock import Deadline, cancel, first
 from kubelab.engine.node.ending import end
 from kubelab.engine.node.execution import Running
@@ -20,18 +19,17 @@ from kubelab.engine.node.health import Health
 from kubelab.engine.node.host import Host
 from kubelab.engine.node.log_file import LogFile
 from kubelab.engine.node.pipes import Streams
-from kubelab.engine.node.preparation import CannotStart, Prepared, prepare, told_of
+from kubelab.engine.node.preparation import Prepared
 from kubelab.engine.node.records import ContainerRecord, new_container_id
 from kubelab.engine.node.restarting import wants_restart
 from kubelab.engine.node.status import PodRecord, restart_policy
 from kubelab.engine.node.volumes import Volumes
+from kubelab.engine.node.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 START_FAILED = 128
 """The exit code that runtimes give a container whose program could not be started."""
-CONFIG_RETRY_SECONDS = 10.0
-PULL_ERROR_SHOWN_SECONDS = 2.0
 LONGEST_HOOK_SECONDS = 3600.0
 """kubelet sets postStart no limit."""
 
@@ -53,14 +51,10 @@ class Container:
         self._beside_it = beside
         self._host = host
         self._pod = pod
-        self._volumes = volumes
         self._publish = publish
-        self._restarts = BackOff()
-        self._pulls = BackOff(first_is_free=False)
         self._deadline: Deadline | None = None
         self._stopping = asyncio.Event()
-        self._source_changed = asyncio.Event()
-        self._image_changed = asyncio.Event()
+        self._waiting = Waiting(host, pod, record, volumes, self.event, publish, self._stopping)
         self.started = asyncio.Event()
         """Set when it has started once, by its startup probe if it has one."""
         self.running: Running | None = None
@@ -75,13 +69,13 @@ class Container:
 
     def source_changed(self) -> None:
         """A ConfigMap or Secret that its environment waits for may be there now."""
-        self._source_changed.set()
+        self._waiting.source_changed.set()
 
     def changed(self, spec: Object) -> None:
         """Take in a new spec; another image restarts the container."""
         old, self.record.spec = self.record.spec, spec
         if old.get("image") != spec.get("image"):
-            self._image_changed.set()
+            self._waiting.image_changed.set()
 
     async def stop(self, deadline: Deadline, *, in_turn: bool = False) -> None:
         """End it for good: preStop, SIGTERM, and SIGKILL at the deadline; ``in_turn``: SIGTERM when told again."""
@@ -105,72 +99,25 @@ class Container:
     async def run(self) -> None:
         """Start it as often as its restart policy wants, until it is stopped."""
         while not self._stopping.is_set():
-            prepared = await self._prepared()
+            prepared = await self._waiting.until_prepared()
             if prepared is None:
                 return
             code = await self._live(prepared)
             if self._stopping.is_set() or not wants_restart(self.record, restart_policy(self._pod.pod), code):
                 return
-            await self._back_off()
-
-    async def _wait(self, seconds: float, *more: asyncio.Event) -> bool:
-        """Wait that long, or until something happens that makes waiting pointless; whether it was that long."""
-        events = [self._stopping, self._image_changed, *more]
-        await first(self._host.clock.sleep(seconds), *(event.wait() for event in events))
-        return not any(event.is_set() for event in events)
-
-    async def _prepared(self) -> Prepared | None:
-        """Everything resolved, however long that takes; None when told to stop meanwhile."""
-        while not self._stopping.is_set():
-            self._source_changed.clear()
-            self._image_changed.clear()
-            try:
-                return await prepare(self._host, self._pod, self.record.spec, self._volumes)
-            except CannotStart as error:
-                await self._tell_why(error)
-            except (ApiError, OSError) as error:
-                await self._tell_why(CannotStart("CreateContainerConfigError", str(error)))
-        return None
-
-    async def _tell_why(self, error: CannotStart) -> None:
-        image, reason = self.record.spec.get("image", ""), error.reason
-        for kind, message in told_of(error, image):
-            self.event(kind, message, warning=kind != "Pulling")
-        self.record.waiting(reason, str(error))
-        self._publish()
-        if reason != "ErrImagePull":
-            await self._wait(CONFIG_RETRY_SECONDS, self._source_changed)
-            return
-        seconds = self._pulls.next(self._host.clock.now())
-        if await self._wait(PULL_ERROR_SHOWN_SECONDS):
-            self.event("BackOff", f'Back-off pulling image "{image}"')
-            self.event("Failed", "Error: ImagePullBackOff", warning=True)
-            self.record.waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {error}')
-            self._publish()
-            await self._wait(seconds - PULL_ERROR_SHOWN_SECONDS)
-
-    async def _back_off(self) -> None:
-        seconds = self._restarts.next(self._host.clock.now())
-        if not seconds:
-            return
-        name, pod = self.record.name, self._pod.full_name
-        self.event("BackOff", f"Back-off restarting failed container {name} in pod {pod}", warning=True)
-        message = f"back-off {go_duration(seconds)} restarting failed container={name} pod={pod}"
-        self.record.waiting("CrashLoopBackOff", message)
-        self._publish()
-        await self._wait(seconds)
+            await self._waiting.before_restart()
 
     async def _live(self, prepared: Prepared) -> int:
         """One run, from start to end; answers the exit code."""
         record, recipe, clock = self.record, prepared.recipe, self._host.clock
-        image = record.spec["image"]
-        self.event("Pulled", f'Container image "{image}" already present on machine and can be accessed by the pod')
+        self._tell_of_image(prepared)
         record.created(recipe.image, recipe.image_id, new_container_id())
         self.event("Created", "Container created")
         folder = self._host.logs / self._pod.pod["metadata"]["uid"] / record.name
         for old in folder.glob(f"{record.restarts - 2}.log*"):  # kubelet keeps the run before, no more
             old.unlink()
-        self.log = LogFile(folder / f"{record.restarts}.log")
+        # `kubectl run -i` attaches when the pod runs: what a quick command has said by then would be lost.
+        self.log = LogFile(folder / f"{record.restarts}.log", awaited=bool(record.spec.get("stdinOnce")))
         file = folder / "message"
         program = replace(prepared.program, mounts=[*prepared.program.mounts, termination.prepare(file, record.spec)])
         streams = Streams(self.log.write, tty=program.tty, stdin=bool(record.spec.get("stdin")))
@@ -190,6 +137,18 @@ class Container:
         record.terminated(code, clock.now(), message=said)
         self._publish()
         return code
+
+    def _tell_of_image(self, prepared: Prepared) -> None:
+        image, recipe = self.record.spec["image"], prepared.recipe
+        pulled = f'Container image "{image}" already present on machine and can be accessed by the pod'
+        self.event(
+            "Pulled", f"{pulled}; kubelab runs a stand-in for this image: {recipe.says}" if recipe.says else pulled
+        )
+        for each in self.record.spec.get("volumeMounts") or ():
+            if any(f"{each['mountPath']}/".startswith(f"{path}/") for path in recipe.unread):
+                self.event(
+                    "NotApplied", f"kubelab's stand-in for this image does not read {each['mountPath']}", warning=True
+                )
 
     async def _start(self, program: Program, streams: Streams) -> Process | None:
         host, place = self._host, self._host.place_of(self._pod)
@@ -236,7 +195,7 @@ class Container:
             await self._accompany()
 
     async def _until_changed(self) -> None:
-        await self._image_changed.wait()
+        await self._waiting.image_changed.wait()
         if not self._stopping.is_set():
             await self._kill(self._grace(), f"Container {self.record.name} definition changed, will be restarted")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ ROTATE_BYTES = 10 * 1024 * 1024
 MOST_FILES = 5
 """kubelet's ``containerLogMaxFiles``."""
 LONGEST_LINE = 16 * 1024
+MOST_UNTOLD = 64
+"""Chunks that are kept for the first who listens."""
 
 Tap = Callable[[str, bytes], None]
 """Called with the stream's name and its bytes as they come: that is ``kubectl attach``."""
@@ -24,7 +27,8 @@ Tap = Callable[[str, bytes], None]
 class LogFile:
     """The log of one run of a container. Writing is one ``write`` a chunk; nobody reading costs nothing."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, awaited: bool = False) -> None:
+        """``awaited``: somebody is about to listen, and wants to hear what is said until then as well."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
@@ -32,12 +36,15 @@ class LogFile:
         self._rest: dict[str, bytes] = {}
         self._waiting: set[asyncio.Future[None]] = set()
         self._taps: list[Tap] = []
+        self._untold: deque[tuple[str, bytes]] | None = deque(maxlen=MOST_UNTOLD) if awaited else None
         self.closed = False
 
     def write(self, stream: str, data: bytes) -> None:
         """Take in what the container wrote to ``stdout`` or ``stderr``."""
         for tap in list(self._taps):
             tap(stream, data)
+        if self._untold is not None:
+            self._untold.append((stream, data))
         head, newline, rest = (self._rest.get(stream, b"") + data).rpartition(b"\n")
         prefix = f"{_now()} {stream} ".encode()
         out = b""
@@ -78,6 +85,9 @@ class LogFile:
 
     def tap(self, listener: Tap) -> Callable[[], None]:
         """Hand every chunk to ``listener`` as well; answers what ends that."""
+        for stream, data in self._untold or ():
+            listener(stream, data)
+        self._untold = None
         self._taps.append(listener)
         return lambda: self._taps.remove(listener)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
     if not recipe.argv:
         raise CannotStart("CreateContainerError", "no command specified")
     terminal = {"TERM": "xterm"} if container.get("tty") else {}
+    mounts = [*_own_folders(host.volumes / pod["metadata"]["uid"], container, recipe), *mounts]
     program = Program(
         argv=recipe.argv,
         env={**recipe.env, "HOSTNAME": hostname, "HOME": "/", **terminal, **values},
@@ -103,6 +105,21 @@ async def prepare(host: Host, record: PodRecord, container: Object, volumes: Vol
         tty=bool(container.get("tty")),
     )
     return Prepared(recipe, program)
+
+
+def _own_folders(pod: Path, container: Object, recipe: images.Recipe) -> list[Mount]:
+    """Where the image lets its container write, fresh for each run; a volume at the same place is there instead."""
+    taken = {each["mountPath"].rstrip("/") for each in container.get("volumeMounts") or ()}
+    mounts = []
+    for target, files in recipe.folders.items():
+        if target not in taken:
+            folder = pod / f"~{container['name']}" / target.strip("/").replace("/", "~")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name, text in files.items():
+                (folder / name).write_text(text)
+            mounts.append(Mount(str(folder), target, read_only=False))
+    return mounts
 
 
 def _links(host: Host) -> list[Mount]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -51,9 +52,40 @@ def test_command_replaces_the_entrypoint_and_args_the_cmd(command, args, argv, f
 
 def test_an_unknown_image_is_refused_with_a_list_of_those_there_are():
     with pytest.raises(images.UnknownImage) as error:
-        images.resolve("nginx")
-    assert all(name in str(error.value) for name in images.known())
-    assert "python" in images.known()
+        images.resolve("redis")
+    assert all(name in str(error.value) for name in ("python", "nginx", "traefik/whoami", "registry.k8s.io/pause"))
+    assert "kubelab" not in str(error.value).partition(": alpine")[2]
+
+
+@pytest.mark.parametrize("tag", ["", ":latest", ":1.27-alpine", ":1.29.3", ":stable"])
+def test_tags_that_an_image_has_are_there(tag):
+    assert images.resolve(f"nginx{tag}").argv == ("/docker-entrypoint.sh", "nginx", "-g", "daemon off;")
+
+
+@pytest.mark.parametrize("image", ["nginx:1.161", "gcr.io/google-samples/hello-app:3.0"])
+def test_a_mistyped_tag_is_not_found(image):
+    with pytest.raises(images.UnknownImage, match=f"{image}: not found"):
+        images.resolve(image)
+
+
+def test_every_image_but_kubelabs_own_says_what_runs_in_its_place():
+    assert {name for name, says in images.known().items() if not says} == {"kubelab.dev/ingress-controller"}
+
+
+def test_every_entry_is_a_program():
+    for entry in images.ENTRIES:
+        module, _, name = entry.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    ("args", "ran"), [(("-V",), "curl -V"), (("http://web",), "curl http://web"), (("echo", "x"), "x")]
+)
+def test_curls_image_takes_options_an_address_or_a_command(tmp_path, args, ran):
+    (tmp_path / "curl").write_text('#!/bin/sh\necho curl "$@"\n')
+    (tmp_path / "curl").chmod(0o755)
+    recipe = images.resolve("curlimages/curl", (), args, links=tmp_path)
+    assert subprocess.run(recipe.argv, env=recipe.env, capture_output=True, text=True).stdout == f"{ran}\n"
 
 
 def test_python_is_the_machines_interpreter_outside_of_any_virtual_environment(tmp_path):

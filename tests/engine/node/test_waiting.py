@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -11,21 +13,21 @@ def waiting(lab) -> dict:
 
 async def test_an_unknown_image_backs_off_and_the_event_lists_the_images_there_are(lab):
     async with lab.agent():
-        lab.make(container={"image": "nginx:1.27"})
+        lab.make(container={"image": "redis:8"})
         await lab.eventually(lambda: waiting(lab).get("reason") == "ErrImagePull")
         assert lab.api.status()["phase"] == "Pending"
         await lab.clock.advance(2)
         await lab.eventually(lambda: waiting(lab)["reason"] == "ImagePullBackOff")
-        assert waiting(lab)["message"].startswith('Back-off pulling image "nginx:1.27": ErrImagePull: ')
+        assert waiting(lab)["message"].startswith('Back-off pulling image "redis:8": ErrImagePull: ')
         message = next(text for reason, text in lab.api.events() if text.startswith("Failed to pull"))
-        assert 'failed to resolve image "docker.io/library/nginx:1.27"' in message
+        assert 'failed to resolve image "docker.io/library/redis:8"' in message
         assert "registry.k8s.io/e2e-test-images/agnhost" in message
         assert "python" in message
 
 
 async def test_a_corrected_image_is_tried_at_once(lab):
     async with lab.agent():
-        lab.make(container={"image": "nginx:1.27"})
+        lab.make(container={"image": "redis:8"})
         await lab.eventually(lambda: waiting(lab).get("reason") == "ErrImagePull")
         await lab.clock.advance(3)
         pod = lab.api.pod()
@@ -140,3 +142,48 @@ async def test_a_crash_loop_is_not_cut_short_by_a_configmap(lab):
         lab.configmap("anything", a="b")
         await lab.settle()
         assert waiting(lab)["reason"] == "CrashLoopBackOff"
+
+
+async def test_a_program_that_is_not_there_shows_kubelets_reasons_one_after_the_other(lab):
+    async with lab.agent():
+        lab.network.missing.add("nosuch")
+        lab.make(container={"command": ["nosuch"]})
+        await lab.eventually(lambda: waiting(lab).get("reason") == "RunContainerError")
+        assert waiting(lab)["message"] == 'exec: "nosuch": executable file not found in $PATH'
+        ended = lab.api.container()["lastState"]["terminated"]
+        assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
+        await lab.clock.advance(2)
+        await lab.eventually(lambda: lab.api.container()["restartCount"] == 1)
+        await lab.clock.advance(2)
+        await lab.eventually(lambda: waiting(lab).get("reason") == "CrashLoopBackOff")
+        assert waiting(lab)["message"].startswith("back-off 10s restarting failed container=web")
+
+
+async def test_an_images_own_folder_is_fresh_for_each_run_and_a_volume_takes_its_place(lab):
+    async with lab.agent():
+        lab.configmap("page", **{"index.html": "mine"})
+        mount = {"name": "v", "mountPath": "/usr/share/nginx/html"}
+        lab.make(container={"image": "nginx", "args": None})
+        lab.make("own", container={"image": "nginx", "args": None, "volumeMounts": [mount]},
+                 volumes=[{"name": "v", "configMap": {"name": "page"}}])  # fmt: skip
+        first = await lab.running()
+        (page,) = [Path(m.source, "index.html") for m in first.program.mounts if m.target == "/usr/share/nginx/html"]
+        assert "stand-in" in page.read_text()
+        page.write_text("changed")
+        first.exit(1)
+        await lab.eventually(lambda: lab.api.container()["restartCount"] == 1)
+        await lab.running()
+        assert "stand-in" in page.read_text()
+        (theirs,) = [m for m in (await lab.running("own")).program.mounts if m.target == "/usr/share/nginx/html"]
+        assert theirs.read_only is False
+        assert theirs.source.endswith("/v")
+
+
+async def test_configuration_that_a_stand_in_does_not_read_is_told(lab):
+    async with lab.agent():
+        lab.configmap("conf")
+        mount = {"name": "v", "mountPath": "/etc/nginx/conf.d"}
+        lab.make(container={"image": "nginx", "args": None, "volumeMounts": [mount]},
+                 volumes=[{"name": "v", "configMap": {"name": "conf"}}])  # fmt: skip
+        message = "kubelab's stand-in for this image does not read /etc/nginx/conf.d"
+        await lab.eventually(lambda: ("NotApplied", message) in lab.api.events())
