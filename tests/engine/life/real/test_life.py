@@ -212,13 +212,13 @@ def test_a_damaged_store_is_one_sentence_and_down_clears_it_away(cluster):
     assert not cluster.state.root.exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff", b"short"])
-def test_a_damaged_token_is_made_anew(cluster, api, damage):
+def test_a_damaged_token_is_made_anew(cluster, api):
     cluster.up()
-    os.kill(engine_of(cluster), signal.SIGKILL)
-    cluster.state.token.write_bytes(damage)
-    cluster.up()
-    assert api("GET", "/api/v1/nodes")["items"]
+    for damage in (b"", b"\xff", b"short"):
+        os.kill(engine_of(cluster), signal.SIGKILL)
+        cluster.state.token.write_bytes(damage)
+        cluster.up()
+        assert api("GET", "/api/v1/nodes")["items"], damage
 
 
 def test_a_hanging_engine_is_replaced_and_nothing_of_it_stays(cluster, monkeypatch):
