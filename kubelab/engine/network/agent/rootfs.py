@@ -134,7 +134,7 @@ def _mount_or_bind(kind: str, target: str, flags: int) -> None:
 
 
 def _lay(path: str, content: str, own: str) -> str:
-    """Put a file of the pod's own at ``path``, over the machine's if there is one. Its second name is to be unlinked."""
+    """Put a file of the pod's own at ``path``, over the machine's if there is one. Returns ``own``, to be unlinked."""
     target = _mount_point(path, directory=False)
     with open(own, "w") as file:
         os.fchmod(file.fileno(), 0o644)
