@@ -45,12 +45,11 @@ def json_patch(target: Any, patch: Any) -> Any:
             result = jsonpatch.apply_patch(result, [operation], in_place=True)
         return result
     except RecursionError:
-        raise _invalid("the patched object nests too deeply") from None
-    except jsonpatch.JsonPatchTestFailed as error:
-        raise _invalid(f"testing value failed: {' '.join(str(error).split())}") from None
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, ValueError) as error:
-        raise _invalid(str(error)) from None
+        raise _cannot_be_done() from None
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, ValueError):
+        raise _cannot_be_done() from None
 
 
-def _invalid(why: str) -> StatusError:
-    return StatusError(422, "Invalid", f"the server rejected our request due to an error in our request: {why}", {})
+def _cannot_be_done() -> StatusError:
+    """A kube-apiserver does not say which operation it was, whether a test that failed or a path that is not there."""
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})

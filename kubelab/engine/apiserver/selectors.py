@@ -58,7 +58,18 @@ def _requirement(text: str) -> Requirement:
         key, absent = match["key"], bool(match["not"])
         _check(text, key)
         return lambda labels: (key in labels) != absent
-    raise bad_request(f'unable to parse requirement: found {text!r}, expected: a key, "in", "notin", =, ==, !=, <, >')
+    raise bad_request(f"unable to parse requirement: {_misread(text)}")
+
+
+def _misread(text: str) -> str:
+    """What the parser of a kube-apiserver stumbles over."""
+    if match := re.match(r"[^\s!=<>,()]+\s+(?:in|notin)\s+(?P<found>[^\s(,]+)", text):
+        return f"found '{match['found']}', expected: '('"
+    if match := re.match(r"[^\s!=<>,()]+\s*(?:==|!=|=|>|<)\s*(?P<found>==|!=|=|>|<|\(|\)|!)", text):
+        return f"found '{match['found']}', expected: identifier"
+    if match := re.match(r"[^\s!=<>,()]+\s+(?P<found>[^\s,]+)", text):
+        return f"found '{match['found']}', expected: in, notin, =, ==, !=, gt, lt"
+    return f"found '{text}', expected: !, identifier, or 'end of string'"
 
 
 def _ordered(text: str, key: str, op: str, value: str) -> Requirement:

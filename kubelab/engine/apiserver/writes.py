@@ -6,7 +6,7 @@ from typing import Any
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.access import Authorizer, attributes_to_create
-from kubelab.engine.apiserver.bodies import check_type, decode, read_object, refuse_unknown_in_patch
+from kubelab.engine.apiserver.bodies import check_type, decode, read_object, refuse_undeclared, refuse_unknown_in_patch
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.content import parse_body, wanted
 from kubelab.engine.apiserver.deletion import delete, delete_options
@@ -100,7 +100,7 @@ class Writer:
             raise bad_request("an apply patch must be an object")
         check_type(patch, rtype)
         config, problems = decode(patch, rtype)
-        refuse_unknown_in_patch(call, problems)
+        refuse_undeclared(config, problems)
         _check_name(config, target.name)
         _check_namespace(config, target.namespace)
         made = apply_patch(call, kind_of(rtype).to_view(old.obj) if old else None, config)
@@ -116,6 +116,7 @@ class Writer:
         target, rtype = call.target, call.target.rtype
         options = delete_options(call)
         old = self._registry.get(rtype, target.namespace, target.name)
+        self._registry.judge(call, None, old.obj)
         stored, gone = delete(self._registry, call, old, options)
         if not gone or rtype in _ANSWERS_WITH_OBJECT:
             return self._reader.answer(call, stored)
@@ -135,6 +136,7 @@ class Writer:
             if call.target.namespace in ("", stored.key[0]) and (matches is None or matches(stored.obj))
         ]
         for stored in items:
+            self._registry.judge(call, None, stored.obj)
             delete(self._registry, call, stored, options)
         form = wanted(call.request.headers)
         return respond(200, list_body(rtype, items, {"resourceVersion": str(store.revision)}), form)

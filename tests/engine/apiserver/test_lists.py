@@ -35,6 +35,19 @@ async def test_label_selectors(api, five, selector, expected) -> None:
     assert " ".join(names(await api.get(f"{CM}?labelSelector={selector}"))) == expected
 
 
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ("app in web", "found 'web', expected: '('"),
+        ("app===", "found '=', expected: identifier"),
+        ("app web", "found 'web', expected: in, notin, =, ==, !=, gt, lt"),
+    ],
+)
+async def test_a_selector_that_cannot_be_read_says_where(api, selector, why) -> None:
+    answer = await api.get(f"{CM}?labelSelector={selector}")
+    assert (answer.code, answer.body["message"].endswith(f"unable to parse requirement: {why}")) == (400, True)
+
+
 async def test_field_selectors(api, five, make) -> None:
     assert names(await api.get(f"{CM}?fieldSelector=metadata.name=n3")) == ["n3"]
     assert names(await api.get(f"{CM}?fieldSelector=metadata.name!=n3,metadata.namespace=default")) == [

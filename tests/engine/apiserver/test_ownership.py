@@ -110,7 +110,7 @@ async def test_several_conflicts_are_told_by_manager(api) -> None:
     refused = await api.patch(f"{CM}/a?fieldManager=me", config(k="9", l="9", m="9"), "apply")
     assert refused.body["message"] == (
         "Apply failed with 3 conflicts: "
-        'conflict with "ada" using v1:\n- .data.k\n- .data.l\nconflict with "ben" using v1:\n- .data.m'
+        'conflicts with "ada" using v1:\n- .data.k\n- .data.l\nconflicts with "ben" using v1:\n- .data.m'
     )
 
 

@@ -131,6 +131,12 @@ async def test_a_patch_that_makes_no_sense_is_refused(api, patch, kind, code) ->
     assert answer.code == code, answer.raw
 
 
+async def test_a_json_patch_that_cannot_be_done_does_not_say_more_than_upstream(api) -> None:
+    await api.post(CM, {"metadata": {"name": "a"}, "data": {"k": "v"}})
+    refused = await api.patch(f"{CM}/a", [{"op": "test", "path": "/data/k", "value": "other"}], "json")
+    assert refused.body["message"] == "the server rejected our request due to an error in our request"
+
+
 async def test_a_patch_of_nothing_is_not_found(api) -> None:
     assert (await api.patch(f"{CM}/nope", {})).code == 404
 

@@ -106,6 +106,17 @@ async def test_a_pods_spec_is_frozen_but_for_its_images(api, make, why) -> None:
     assert more.code == 200
 
 
+async def test_a_gated_pod_says_so_and_its_gates_can_only_go(api, make, why) -> None:
+    made = (await api.post(PODS, make.pod(schedulingGates=[{"name": "example.com/wait"}]))).body
+    assert made["status"]["conditions"][0]["reason"] == "SchedulingGated"
+    path = f"{PODS}/{made['metadata']['name']}"
+    more = [{"name": "example.com/wait"}, {"name": "example.com/more"}]
+    assert why(await api.patch(path, {"spec": {"schedulingGates": more}}, "merge")) == [
+        ("spec.schedulingGates[1].name", "Forbidden")
+    ]
+    assert (await api.patch(path, {"spec": {"schedulingGates": None}}, "merge")).code == 200
+
+
 async def test_a_pod_is_bound_to_a_node_once(api, make) -> None:
     await api.post(PODS, make.pod())
     binding = {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "n1"}}

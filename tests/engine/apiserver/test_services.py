@@ -211,6 +211,28 @@ async def test_an_address_never_changes(api, make) -> None:
     )
 
 
+async def test_whoever_writes_one_address_means_the_list_too(api, make) -> None:
+    await api.post(SERVICES, make.service())
+    refused = await api.patch(f"{SERVICES}/web", {"spec": {"clusterIP": "None"}})
+    assert refused.body["message"] == (
+        'Service "web" is invalid: spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set'
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"externalIPs": ["192.0.2.1"]}, "spec.externalIPs is deprecated and may no longer be implemented"),
+        ({"clusterIP": "None", "sessionAffinity": "ClientIP"}, "SessionAffinity is ignored for headless services"),
+        ({"trafficDistribution": "PreferClose"}, "is deprecated; use"),
+        ({"externalName": "example.com"}, "spec.externalName is ignored when spec.type is not"),
+    ],
+)
+async def test_what_is_old_or_without_effect_comes_with_a_warning(api, make, spec, said) -> None:
+    made = await api.post(SERVICES, make.service(**spec))
+    assert (made.code, said in str(made.headers)) == (201, True), made.headers
+
+
 async def test_sticky_clients_have_a_time_limit(api, make) -> None:
     made = (await api.post(SERVICES, make.service(sessionAffinity="ClientIP"))).body["spec"]
     assert made["sessionAffinityConfig"] == {"clientIP": {"timeoutSeconds": 10800}}
@@ -248,6 +270,10 @@ P = {"port": 80}
         ({"loadBalancerSourceRanges": ["10.0.0.0/8"]}, [("spec.LoadBalancerSourceRanges", "Forbidden")]),
         (
             {"type": "LoadBalancer", "loadBalancerSourceRanges": ["x"]},
+            [("spec.LoadBalancerSourceRanges[0]", "Invalid")],
+        ),
+        (
+            {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.1"]},  # an address is not a block
             [("spec.LoadBalancerSourceRanges[0]", "Invalid")],
         ),
         ({"ipFamilies": ["IPv6"]}, [("spec.ipFamilies[0]", "Invalid")]),

@@ -21,7 +21,8 @@ async def test_no_replicas_are_no_replicas(api, make) -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"selector": {}}, [("spec.selector", "Required")]),
+        ({"selector": {}}, [("spec.selector", "Invalid")]),
+        ({"selector": None}, [("spec.selector", "Required"), ("spec.template.metadata.labels", "Invalid")]),
         ({"selector": {"matchLabels": {"app": "other"}}}, [("spec.template.metadata.labels", "Invalid")]),
         ({"replicas": -1}, [("spec.replicas", "Invalid")]),
         ({"strategy": {"type": "Blue"}}, [("spec.strategy.type", "NotSupported")]),
@@ -38,7 +39,7 @@ async def test_no_replicas_are_no_replicas(api, make) -> None:
 )
 async def test_a_deployment_that_makes_no_sense_is_invalid(api, make, why, spec, expected) -> None:
     assert [field for field in why(await api.post(DEPLOYMENTS, make.deployment(**spec))) if "." in field[0]][
-        :1
+        : len(expected)
     ] == expected
 
 

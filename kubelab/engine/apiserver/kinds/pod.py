@@ -19,6 +19,8 @@ _ONLY = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 
+_GATED = {"reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates"}
+
 
 class PodKind(Kind):
     """The life of a pod: born Pending, its spec all but frozen."""
@@ -35,6 +37,9 @@ class PodKind(Kind):
 
     def prepare_create(self, obj: Object) -> None:
         obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+        if obj["spec"].get("schedulingGates"):
+            since = {"lastTransitionTime": obj["metadata"]["creationTimestamp"]}
+            obj["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", **since, **_GATED}]
         obj["metadata"]["generation"] = 1
 
     def prepare_update(self, new: Object, old: Object) -> None:
@@ -70,20 +75,32 @@ class PodKind(Kind):
         return errors + ephemeral_kept(new["spec"], old["spec"], "spec.ephemeralContainers")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
+        errors = _no_gate_added(new["spec"], old["spec"])
         if _frozen(new["spec"]) == _frozen(old["spec"]) and _only_added(new["spec"], old["spec"]):
-            return []
-        return [forbidden("spec", _ONLY)]
+            return errors
+        return [*errors, forbidden("spec", _ONLY)]
 
 
 def _frozen(spec: dict[str, Any]) -> dict[str, Any]:
     rest = {
         name: value
         for name, value in spec.items()
-        if name not in ("activeDeadlineSeconds", "tolerations", "containers", "initContainers")
+        if name not in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "containers", "initContainers")
     }
     for member in ("containers", "initContainers"):
         rest[member] = [{**container, "image": ""} for container in spec.get(member) or []]
     return rest
+
+
+def _no_gate_added(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
+    before = {gate["name"] for gate in old.get("schedulingGates") or []}
+    return [
+        forbidden(
+            f"spec.schedulingGates[{index}].name", f"only deletion is allowed, but found new scheduling gate '{name}'"
+        )
+        for index, name in enumerate(gate.get("name", "") for gate in new.get("schedulingGates") or [])
+        if name not in before
+    ]
 
 
 def _only_added(new: dict[str, Any], old: dict[str, Any]) -> bool:

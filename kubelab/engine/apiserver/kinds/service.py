@@ -14,7 +14,12 @@ from kubelab.engine.apiserver.status import internal
 from kubelab.engine.apiserver.storage import Key
 from kubelab.engine.apiserver.validation import names
 from kubelab.engine.apiserver.validation.fields import FieldError, invalid
-from kubelab.engine.apiserver.validation.service import load_balancer_status, service_spec, service_update
+from kubelab.engine.apiserver.validation.service import (
+    load_balancer_status,
+    service_spec,
+    service_update,
+    service_warnings,
+)
 
 Spec = dict[str, Any]
 
@@ -71,6 +76,9 @@ class ServiceKind(Kind):
             after.pop("clusterIPs", None)
         if before["type"] == "LoadBalancer" and after["type"] != "LoadBalancer":
             new["status"] = {"loadBalancer": {}}
+
+    def warnings(self, obj: Object) -> list[str]:
+        return service_warnings(obj["spec"])
 
     def validate(self, obj: Object) -> list[FieldError]:
         return service_spec(obj["spec"]) + load_balancer_status(obj)
@@ -178,6 +186,8 @@ def _allocate_health_check_port(spec: Spec, allocations: ServiceAllocations, own
 
 def _carry_over(after: Spec, before: Spec) -> None:
     """What the server gave and the client left out stays (a PUT of the original manifest works)."""
+    if after.get("clusterIP") != before.get("clusterIP") and after.get("clusterIPs") == before.get("clusterIPs"):
+        after.pop("clusterIPs", None)  # whoever writes the one alone means both
     if before["type"] != "ExternalName" and after["type"] != "ExternalName":
         if not after.get("clusterIP") and "clusterIP" in before:
             after["clusterIP"] = before["clusterIP"]

@@ -19,9 +19,8 @@ from kubelab.engine.apiserver.validation.fields import (
     one_of,
     required,
 )
-from kubelab.engine.apiserver.validation.metadata import label_selector
 from kubelab.engine.apiserver.validation.numbers import count_or_percent, is_zero, non_negative
-from kubelab.engine.apiserver.validation.template import pod_template
+from kubelab.engine.apiserver.validation.template import pod_template, template_selector
 
 Spec = dict[str, Any]
 
@@ -36,16 +35,6 @@ def _default_template(spec: Spec) -> None:
     if "template" in spec:
         spec["template"].setdefault("metadata", {})
         default_pod_spec(spec["template"].setdefault("spec", {}))
-
-
-def _selector(spec: Spec, kind: str, words: str) -> list[FieldError]:
-    selector = spec.get("selector")
-    if selector is None:
-        return [required("spec.selector")]
-    errors = label_selector(selector, "spec.selector")
-    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        errors.append(invalid("spec.selector", selector, f"empty selector is {words} for {kind}"))
-    return errors
 
 
 class DaemonSetKind(Kind):
@@ -72,7 +61,7 @@ class DaemonSetKind(Kind):
 
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj["spec"]
-        errors = _selector(spec, "daemonset", "invalid")
+        errors = template_selector(spec.get("selector"), "invalid for daemonset")
         errors += pod_template(spec.get("template"), spec.get("selector"), "DaemonSet")
         errors += non_negative(spec, "spec", "minReadySeconds", "revisionHistoryLimit")
         return errors + _daemon_strategy(spec["updateStrategy"])
@@ -134,7 +123,7 @@ class StatefulSetKind(Kind):
         name = spec.get("serviceName")
         if name:
             errors += [invalid("spec.serviceName", name, why) for why in names.dns1123_label(name)]
-        errors += _selector(spec, "statefulset", "not valid")
+        errors += template_selector(spec.get("selector"), "not valid for statefulset")
         claims = frozenset(
             (claim.get("metadata") or {}).get("name", "") for claim in spec.get("volumeClaimTemplates") or []
         )

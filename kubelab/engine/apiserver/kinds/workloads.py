@@ -13,11 +13,9 @@ from kubelab.engine.apiserver.validation.fields import (
     immutable,
     invalid,
     not_supported,
-    required,
 )
-from kubelab.engine.apiserver.validation.metadata import label_selector
 from kubelab.engine.apiserver.validation.numbers import count_or_percent, non_negative
-from kubelab.engine.apiserver.validation.template import pod_template
+from kubelab.engine.apiserver.validation.template import pod_template, template_selector
 
 
 class ReplicaSetKind(Kind):
@@ -38,10 +36,7 @@ class ReplicaSetKind(Kind):
         spec = obj["spec"]
         errors = non_negative(spec, "spec", "replicas", "minReadySeconds")
         selector, template = spec.get("selector"), spec.get("template")
-        if not selector:
-            errors.append(required("spec.selector"))
-        else:
-            errors += label_selector(selector, "spec.selector")
+        errors += template_selector(selector, "invalid for deployment")  # upstream says so of ReplicaSets too
         return errors + pod_template(template, selector, self.rtype.kind)
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:

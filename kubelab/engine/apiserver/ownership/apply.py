@@ -94,9 +94,9 @@ def _conflict(clashes: list[tuple[Entry, Path]]) -> StatusError:
         text = f"1 conflict: {causes[0]['message']}: {causes[0]['field']}"
     else:
         by_manager: dict[str, list[str]] = {}
-        for cause in causes:
-            by_manager.setdefault(cause["message"], []).append(cause["field"])
-        listed = "\n".join(f"{who}:\n" + "\n".join(f"- {field}" for field in fields) for who, fields in
+        for entry, path in clashes:
+            by_manager.setdefault(_described(entry), []).append(dotted(path))
+        listed = "\n".join(f"conflicts with {who}:\n" + "\n".join(f"- {field}" for field in fields) for who, fields in
                            sorted(by_manager.items()))  # fmt: skip
         text = f"{len(causes)} conflicts: {listed}"
     return StatusError(409, "Conflict", f"Apply failed with {text}", {"causes": causes})

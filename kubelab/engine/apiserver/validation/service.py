@@ -5,7 +5,6 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/se
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from kubelab.engine.apiserver.allocation import HEADLESS
@@ -195,11 +194,7 @@ def _load_balancer(spec: Spec) -> list[FieldError]:
                 errors.append(forbidden(field, "may only be used when `type` is 'LoadBalancer'"))
         return errors
     for index, span in enumerate(spec.get("loadBalancerSourceRanges") or []):
-        try:
-            ipaddress.ip_network(span.strip(), strict=False)
-        except ValueError:
-            why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            errors.append(invalid(f"{SOURCE_RANGES}[{index}]", span.strip(), why))
+        errors += [invalid(f"{SOURCE_RANGES}[{index}]", span.strip(), why) for why in names.cidr(span.strip())]
     name = spec.get("loadBalancerClass")
     if name is not None:
         errors += [invalid("spec.loadBalancerClass", name, why) for why in names.qualified_name(name)]
@@ -226,6 +221,27 @@ def load_balancer_status(service: dict[str, Any]) -> list[FieldError]:
             if not names.ip_address(host):
                 errors.append(invalid(f"{at}.hostname", host, "must be a DNS name, not an IP address"))
     return errors
+
+
+def service_warnings(spec: Spec) -> list[str]:
+    """What a Service asks for that is old, or that has no effect. The words are those of 1.36."""
+    said: list[str] = []
+    headless = spec["type"] == "ClusterIP" and spec.get("clusterIP") == HEADLESS
+    external = bool(spec.get("externalIPs"))
+    if headless:
+        said += ["spec.loadBalancerIP is ignored for headless services"] if spec.get("loadBalancerIP") else []
+        said += ["spec.externalIPs is ignored for headless services"] if external else []
+        if spec.get("sessionAffinity") != "None":
+            said.append("spec.SessionAffinity is ignored for headless services")
+    elif external and spec["type"] != "ExternalName":
+        said.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+    if spec["type"] == "ExternalName" and external:
+        said.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if spec["type"] != "ExternalName" and spec.get("externalName"):
+        said.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if spec.get("trafficDistribution") == "PreferClose":
+        said.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+    return said
 
 
 def service_update(new: Spec, old: Spec) -> list[FieldError]:
