@@ -27,11 +27,12 @@ def draw_death(death: Death) -> Figure:
     """The two chains that begin with the deletion, and below them what the clients got."""
     import matplotlib.pyplot as plt
 
-    first, last = -LEAD_SECONDS, max(death.when.values(), default=1.0) + TAIL_SECONDS
+    last = max(death.when.values(), default=1.0) + TAIL_SECONDS
+    first = -max(LEAD_SECONDS, NEAR * last)  # room for the first words
     figure, axes = plt.subplots(figsize=(9, 3.8), layout="constrained")
     axes.set_xlim(first, last)
     for row, (_, events) in enumerate(ROWS):
-        known = [(death.when[what], words) for what, words in events if what in death.when]
+        known = [(death.when[what], _word(death, what, words)) for what, words in events if what in death.when]
         _chain(axes, row, known, palette.COLOURS[row], last - first)
     _requests(axes, death, first, last)
     axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
@@ -45,6 +46,10 @@ def draw_death(death: Death) -> Figure:
     axes.tick_params(left=False)
     plt.close(figure)
     return figure
+
+
+def _word(death: Death, what: str, words: str) -> str:
+    return "SIGKILL" if what == ENDED and death.killed else words
 
 
 def _chain(axes: Axes, row: int, events: list[tuple[float, str]], colour: str, width: float) -> None:

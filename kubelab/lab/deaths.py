@@ -119,8 +119,15 @@ class Death:
 
 
 def death(pod: Pod, moments: Iterable[Moment], traffic: Mapping[str, Traffic], offsets: Mapping[str, float]) -> Death:
-    """What was told of a pod, put together with what the clients got."""
-    told = {moment.what: moment for moment in moments}
+    """What was told of a pod, put together with what the clients got.
+
+    A thing may be told more than once, and it is the first time that counts; but a pod that was not ready for a moment
+    has lost its rules before, so of those it is the last.
+    """
+    told: dict[str, Moment] = {}
+    for moment in moments:
+        if moment.what == RULE_GONE or moment.what not in told:
+            told[moment.what] = moment
     began = told[DELETED].at
     when = {what: told[what].at - began for what in SEEN_BY if what in told}
     code = told[EXIT_CODE].detail if EXIT_CODE in told else ""

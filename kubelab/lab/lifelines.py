@@ -201,9 +201,7 @@ class PodLifelines:
     def _hear_told(self, uid: str, what: str, detail: str) -> None:
         now = self._clock() - self._zero
         with self._lock:
-            moments = self._told.setdefault(uid, [])
-            if all(moment.what != what for moment in moments):
-                moments.append(Moment(what, now, detail))
+            self._told.setdefault(uid, []).append(Moment(what, now, detail))
 
     def _sample(self) -> None:
         while not self._stop.wait(self._every):

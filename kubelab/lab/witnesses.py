@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from kubelab.clusters.base import ClusterError
 from kubelab.lab import kinds
 from kubelab.lab.api import Api, Lines, Object
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import ApiError, LabError
 from kubelab.lab.pods import Pod
 
 if TYPE_CHECKING:
@@ -129,9 +129,14 @@ class LogWitness(_Reading):
         self._uid = pod.uid
 
     def watch(self, tell: Tell) -> None:
-        for line in self.lines():
-            if line.startswith("SIGTERM"):
-                tell(self._uid, SIGTERM, "")
+        try:
+            for line in self.lines():
+                if line.startswith("SIGTERM"):
+                    tell(self._uid, SIGTERM, "")
+        except ApiError as error:
+            if error.status == 404:
+                return  # it was gone before anybody could ask
+            raise
         if not self.stopped:
             tell(self._uid, ENDED, "")
 
@@ -161,7 +166,7 @@ class RulesWitness:
             now = {uid for uid, address in self._there.items() if address.search(read.stdout)}
             for uid in there - now:
                 tell(uid, RULE_GONE, "")
-            there |= now
+            there = now
 
 
 def witnesses(lab: Lab, selector: str, service: str, pods: Iterable[Pod], client_node: str) -> list[Witness]:

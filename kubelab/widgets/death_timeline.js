@@ -4,11 +4,12 @@ export default {
   render({ model, el }) {
     const ending = new AbortController();
     const { signal } = ending;
-    const root = make("div", { class: "kl kl-death", role: "group", "data-lm-suppress-shortcuts": "true" });
+    const root = make("div", { class: "kl kl-death", role: "group", "aria-label": "The end of a pod",
+      "data-lm-suppress-shortcuts": "true" });
     const choice = make("select", { "aria-label": "Pod" });
     choice.addEventListener("change", () => { model.set("chosen", choice.value); model.save_changes(); }, { signal });
     const status = make("span", { role: "status" });
-    const picture = make("div", { class: "kl-picture" });
+    const picture = make("div", { class: "kl-picture", role: "img" });
     const body = make("tbody");
     const head = make("tr", {}, ...["when", "what", "seen by"].map((word) => make("th", { scope: "col" }, word)));
     root.append(
@@ -20,6 +21,7 @@ export default {
       choice.replaceChildren(...model.get("pods").map((pod) => make("option", { value: pod }, pod)));
       choice.value = model.get("chosen");
       status.textContent = model.get("sentence");
+      picture.setAttribute("aria-label", `${model.get("chosen")}: ${model.get("sentence")}`);
       // Drawn by kubelab, never by a page.
       picture.innerHTML = model.get("picture");
       body.replaceChildren(

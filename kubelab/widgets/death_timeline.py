@@ -60,7 +60,9 @@ class DeathTimeline(anywidget.AnyWidget):
 
 
 def _svg(death: Death) -> str:
-    """The picture, as a part of a page: without the head of an XML file."""
-    drawn = io.StringIO()
-    death.plot().savefig(drawn, format="svg")
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+    """The picture as a part of a page: without the head of an XML file, and in the page's own black and white."""
+    drawn, figure = io.StringIO(), death.plot()
+    figure.axes[0].set_title("", loc="left")  # the sentence stands above the picture
+    figure.savefig(drawn, format="svg", transparent=True)
+    picture = drawn.getvalue()
+    return picture[picture.index("<svg") :].replace("stroke: #000000", "stroke: currentColor")

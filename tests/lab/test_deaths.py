@@ -3,6 +3,7 @@ import json
 import pytest
 
 from kubelab.lab.deaths import Moment, death
+from kubelab.lab.errors import ApiError
 from kubelab.lab.long_answers import LongAnswer
 from kubelab.lab.pods import Pod
 from kubelab.lab.traffic import Answer, Traffic
@@ -45,6 +46,11 @@ def test_sigterm_before_the_rule_is_gone_and_what_failed_around_it():
     assert ("+0.20 s", "2 requests failed, until +0.40 s", "client") in told.rows()
 
 
+def test_a_rule_that_came_and_went_is_gone_when_it_was_gone_for_good():
+    moments = [Moment(RULE_GONE, 2.0), Moment(DELETED, 10.0), Moment(SIGTERM, 10.1), Moment(RULE_GONE, 10.5)]
+    assert death(POD, [*moments, Moment(DELETED, 10.6)], {}, {}).told_too_early
+
+
 def test_what_nobody_saw_is_left_out():
     told = death(POD, [Moment(DELETED, 1.0)], {}, {})
     assert told.told_too_early is None
@@ -79,6 +85,18 @@ def test_a_watch_that_fails_is_told_at_the_end_of_the_block(lab_with_web):
     lab_with_web.api.told = {PODS: [json.dumps({"type": "ERROR", "object": {"message": "too old"}})]}
     with pytest.raises(Exception, match="too old"), lab_with_web.watch_pods("app=web", service="web"):
         pass
+
+
+def test_a_pod_that_was_gone_before_its_log_was_asked_for_is_no_failure(lab_with_web):
+    def gone():
+        raise ApiError(404, "NotFound", "pods not found")
+        yield
+
+    pod = lab_with_web.pods("app=web")[0]
+    lab_with_web.api.told = {f"{PODS}/{pod.name}/log": gone()}
+    with lab_with_web.watch_pods("app=web", {"client": "web"}, service="web") as record:
+        pass
+    assert record.deaths == []
 
 
 class Response:

@@ -19,12 +19,13 @@ from kubelab.course.lessons.lesson10_probes_and_rollouts.rollouts import (
     NEW,
     address,
     compared,
+    easy_rate,
     failures_by_pre_stop,
     fate,
     fresh_client,
     last_answers,
     roll,
-    roll_together,
+    roll_each,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "await_ready",
     "compared",
     "deployment",
+    "easy_rate",
     "failures_by_pre_stop",
     "fate",
     "fresh_client",
@@ -45,7 +47,7 @@ __all__ = [
     "probe_failures",
     "restarted",
     "roll",
-    "roll_together",
+    "roll_each",
     "service",
     "set_up",
     "three",
@@ -69,7 +71,7 @@ LESSON = Lesson(
             "10.rollout", "Every pod of a healthy app is replaced under load: what do clients get?", options=FATES
         ),
         Question(
-            "10.prestop", "The same, and a preStop hook sleeps for three seconds: what do clients get?", options=FATES
+            "10.prestop", "The same, and a preStop hook sleeps for five seconds: what do clients get?", options=FATES
         ),
         Question(
             "10.kept",

@@ -20,7 +20,7 @@ def deployment(
     *,
     port: int = PORT,
     pre_stop: int = 0,
-    grace: int = 10,
+    grace: int = 20,
     replicas: int = 3,
     probes: Object | None = None,
     **env: object,
@@ -73,8 +73,12 @@ def set_up(lab: Lab, *objects: Object) -> None:
 
 
 def http(path: str, *, port: int = PORT, failures: int = 2) -> Object:
-    """A probe that asks for a path every second, and believes ``failures`` answers in a row."""
-    return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "failureThreshold": failures}
+    """A probe that asks for a path every second, and believes ``failures`` answers in a row.
+
+    It waits five seconds for each: with the default of one, a busy machine fails probes of pods that are well.
+    """
+    asked = {"path": path, "port": port}
+    return {"httpGet": asked, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": failures}
 
 
 def unchanged(made: object, found: object) -> bool:

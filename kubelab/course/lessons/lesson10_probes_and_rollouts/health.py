@@ -31,7 +31,7 @@ def await_ready(lab: Lab, app: str, serving: int, ready: int | None = None) -> N
         return waiting.Seen(now == wanted, f"{now[0]} endpoints serving, {now[1]} ready")
 
     def answers() -> waiting.Seen:
-        traffic = lab.probe(app, n=ENOUGH, timeout=1)
+        traffic = lab.probe(app, n=ENOUGH, timeout=5)
         return waiting.Seen(traffic.success == 1 and len(traffic.pods) == wanted[1], traffic.sentence)
 
     waiting.until(look, f"The endpoints of {app} are not as expected", NOTICE_SECONDS)

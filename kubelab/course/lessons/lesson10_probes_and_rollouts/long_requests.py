@@ -65,6 +65,19 @@ class Ended:
     """Requests over new connections that failed meanwhile."""
     death: Death | None
 
+    slow: bool = False
+    """Whether the machine was too busy to blame anybody."""
+
+    @property
+    def well(self) -> bool:
+        """Whether everything was answered, and the process ended by itself in time."""
+        return self.long_answered and not self.failed and not self.killed and self.seconds <= AT_MOST_SECONDS
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended the process, or its end was not seen."""
+        return self.death is None or self.death.killed
+
     @property
     def seconds(self) -> float:
         """From the deletion until it was gone."""
@@ -88,9 +101,13 @@ def check(lab: Lab, seed: Seed) -> Result:
     if same and pod["terminationGracePeriodSeconds"] == GRACE:
         return Result("10.3", Outcome.NOT_ATTEMPTED, "The pods end as they did at the start.")
     lab.wait(f"deployment/{app}", "available", timeout=AT_MOST_SECONDS * 2)
-    rollouts.fresh_client(lab)
     try:
-        return judge(_ended(lab, app, service))
+        ended = _ended(lab, app, service)
+        if not ended.well:
+            # A busy machine can be late once; a grace period that is too short is so the second time, too.
+            lab.wait(f"deployment/{app}", "available", timeout=AT_MOST_SECONDS * 2)
+            ended = _ended(lab, app, service)
+        return judge(ended)
     except TimedOut as error:
         return Result(
             "10.3", Outcome.INCORRECT, f"The pod did not come to its end: {error}",
@@ -99,15 +116,18 @@ def check(lab: Lab, seed: Seed) -> Result:
 
 
 def _ended(lab: Lab, app: str, service: str) -> Ended:
+    rollouts.fresh_client(lab)
     victim = next(pod for pod in lab.pods(f"app={app}") if pod.ready and not pod.terminating)
-    watch = lab.watch_pods(f"app={app}", {rollouts.NEW: rollouts.address(lab, service)}, rate=RATE, service=service)
+    client, rate = {rollouts.NEW: rollouts.address(lab, service)}, rollouts.easy_rate(lab, service, RATE)
+    patience = rollouts.PATIENCE_SECONDS
+    watch = lab.watch_pods(f"app={app}", client, rate=rate, timeout=patience, service=service)
     with ThreadPoolExecutor(1) as pool, watch as record:
         request = pool.submit(_long_request, lab, victim)
         waiting.until(lambda: _busy(lab, victim), f"{victim.alias} gets no long request", BUSY_SECONDS)
         lab.delete(victim)
         answered = request.result().success == 1
     death = next((each for each in record.deaths if each.pod == victim.alias), None)
-    return Ended(answered, record.failed(rollouts.NEW), death)
+    return Ended(answered, record.failed(rollouts.NEW), death, rollouts.too_slow(record))
 
 
 def _long_request(lab: Lab, pod: Pod) -> Traffic:
@@ -120,23 +140,24 @@ def _busy(lab: Lab, pod: Pod) -> waiting.Seen:
 
 def judge(ended: Ended) -> Result:
     """The outcome, from what the clients got and from how the process ended."""
-    killed = ended.death is None or ended.death.killed
     evidence = (
         Evidence(f"the request of {LONG_SECONDS} s was answered, although its pod was deleted", ended.long_answered),
         Evidence("no request over a new connection failed", ended.failed == 0),
-        Evidence("the process ended by itself, and was not killed", not killed),
+        Evidence("the process ended by itself, and was not killed", not ended.killed),
         Evidence(f"its pod was gone within {AT_MOST_SECONDS} s", ended.seconds <= AT_MOST_SECONDS),
     )
-    measured = {"failed": ended.failed, "seconds": ended.seconds, "killed": killed}
-    if all(line.good for line in evidence):
+    measured = {"failed": ended.failed, "seconds": ended.seconds, "killed": ended.killed}
+    if ended.well:
         reason = "What the pod had begun it finished, and then it went by itself."
         return Result("10.3", Outcome.CORRECT, reason, evidence, measured=measured)
-    reason, advice = _why(ended, killed)
+    if ended.slow:
+        return Result("10.3", Outcome.CANNOT_CHECK, rollouts.BUSY, evidence, rollouts.REST, measured)
+    reason, advice = _why(ended)
     return Result("10.3", Outcome.INCORRECT, reason, evidence, advice, measured)
 
 
-def _why(ended: Ended, killed: bool) -> tuple[str, str]:
-    if killed and not ended.long_answered:
+def _why(ended: Ended) -> tuple[str, str]:
+    if ended.killed and not ended.long_answered:
         return (
             "The process was killed in the middle of the long request.",
             "The grace period begins with the deletion, and preStop is part of it. Add up what has to fit.",
@@ -145,7 +166,7 @@ def _why(ended: Ended, killed: bool) -> tuple[str, str]:
         return "The process ended by itself in the middle of the long request.", "What does it do on SIGTERM?"
     if ended.failed:
         return "The long request was answered, but new ones failed meanwhile.", "What was the preStop hook for?"
-    if killed:
+    if ended.killed:
         return "The request was answered, but the process had to be killed.", "What does it do on SIGTERM?"
     return f"It took more than {AT_MOST_SECONDS} s until the pod was gone.", "What is it waiting for?"
 
@@ -158,7 +179,7 @@ TASK = Task(
     facts=facts,
     hints=(
         "Delete a pod yourself while it is asked for /slow/5, and look at its end: record.deaths. Who ended it?",
-        "Three times follow each other: the preStop hook, the app's own second of draining, and the rest of the "
+        "Three times follow each other: the preStop hook, the app's own two seconds of draining, and the rest of the "
         "longest request. All of them have to fit between the deletion and SIGKILL.",
         "terminationGracePeriodSeconds is a field of the pod's spec, beside containers.",
     ),

@@ -13,10 +13,11 @@ from kubelab.lab.api import Object
 from kubelab.lab.deaths import Death
 from kubelab.lab.errors import ApiError, TimedOut
 from kubelab.lab.lab import Lab
+from kubelab.lab.lifelines import PodLifelines
 
 REPLICAS = 3
 RATE = 50
-"""Requests a second of each client."""
+"""Requests a second of each client, at the most."""
 ENOUGH = 200
 AT_MOST_SECONDS = 60
 STARTING_SECONDS = 1.5
@@ -65,6 +66,8 @@ class Rolled:
     deaths: tuple[Death, ...] = ()
     checked_before_use: bool = True
     """Whether new pods have a readiness probe; said only to explain."""
+    slow: bool = False
+    """Whether the machine was too busy to blame anybody."""
 
 
 def check(lab: Lab, seed: Seed) -> Result:
@@ -82,9 +85,10 @@ def check(lab: Lab, seed: Seed) -> Result:
     try:
         lab.wait(f"deployment/{app}", "available", timeout=AT_MOST_SECONDS)
         lab.wait(f"service/{own['service']}", "answers")
-        rollouts.fresh_client(lab)
-        with rollouts.watch(lab, app, str(own["service"]), RATE) as record:
-            lab.restart(f"deployment/{app}")
+        record = _rolled_out(lab, app, str(own["service"]))
+        if _failed(record):
+            # A busy machine can be late once; what is wrong with the Deployment is wrong the second time, too.
+            record = _rolled_out(lab, app, str(own["service"]))
     except TimedOut as error:
         return Result(
             "10.2", Outcome.INCORRECT, f"The rollout was not over after {AT_MOST_SECONDS} s: {error}",
@@ -100,8 +104,20 @@ def check(lab: Lab, seed: Seed) -> Result:
             pods=len(before),
             deaths=tuple(record.deaths),
             checked_before_use="readinessProbe" in apps.container(found),
+            slow=rollouts.too_slow(record),
         )
     )
+
+
+def _rolled_out(lab: Lab, app: str, service: str) -> PodLifelines:
+    rollouts.fresh_client(lab)
+    with rollouts.watch(lab, app, service, RATE) as record:
+        lab.restart(f"deployment/{app}")
+    return record
+
+
+def _failed(record: PodLifelines) -> bool:
+    return any(record.failed(client) for client in record.traffic)
 
 
 def _as_at_the_start(seed: Seed, found: Object) -> bool:
@@ -132,6 +148,8 @@ def judge(rolled: Rolled) -> Result:
     if all(line.good for line in evidence):
         reason = "Every pod was replaced under load, and no client noticed."
         return Result("10.2", Outcome.CORRECT, reason, evidence, measured=measured)
+    if rolled.slow and (rolled.failed_new or rolled.failed_kept):
+        return Result("10.2", Outcome.CANNOT_CHECK, rollouts.BUSY, evidence, rollouts.REST, measured)
     reason, advice = _why(rolled)
     return Result("10.2", Outcome.INCORRECT, reason, evidence, advice, measured)
 
@@ -182,8 +200,9 @@ TASK = Task(
 deployment = applied(lab, "deployment/${app}")
 deployment["spec"]["strategy"]["rollingUpdate"] = {"maxSurge": 1, "maxUnavailable": 0}
 container = deployment["spec"]["template"]["spec"]["containers"][0]
-container["readinessProbe"] = {"httpGet": {"path": "/ready", "port": ${container_port}}, "periodSeconds": 1}
-container["lifecycle"] = {"preStop": {"sleep": {"seconds": 3}}}
+asked = {"path": "/ready", "port": ${container_port}}
+container["readinessProbe"] = {"httpGet": asked, "periodSeconds": 1, "timeoutSeconds": 5}
+container["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
 for variable in container["env"]:
     if variable["name"] == "ON_SIGTERM":
         variable["value"] = "drain"

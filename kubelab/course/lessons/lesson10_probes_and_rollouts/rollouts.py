@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,16 @@ if TYPE_CHECKING:
 
 NEW, KEPT = "new connections", "kept connections"
 """The two clients: one connects anew for every request, one keeps its connections."""
-CONNECTIONS = 12
+CONNECTIONS = 4
 RATE = 100
-PATIENCE_SECONDS = 5.0
+LEAST_RATE = 10
+"""Requests a second at the least: then a kept connection is used every half second, and hears of a goodbye in time."""
+BUSY_SHARE = 0.3
+SLOW_SECONDS = 1.0
+"""On a machine where one answer in ten takes so long, nothing is to be blamed on a rollout."""
+BUSY = f"This machine is too busy: one answer in ten took more than {SLOW_SECONDS:g} s."
+REST = "Close what else runs and check again."
+PATIENCE_SECONDS = 10.0
 """A client gives up after that: a busy machine is no failed request."""
 LEAVING_SECONDS = 20.0
 FATES = ("no request failed", "some requests failed")
@@ -39,6 +45,20 @@ def fresh_client(lab: Lab) -> None:
     lab.client_name()
 
 
+def easy_rate(lab: Lab, service: str, most: float = RATE) -> float:
+    """Requests a second that this machine answers easily: with one after the other it would be busy a third of the
+    time. A machine that is busy already would fail requests by itself.
+    """
+    latencies = lab.probe(address(lab, service), n=20, timeout=PATIENCE_SECONDS).latencies
+    return max(LEAST_RATE, min(most, BUSY_SHARE * len(latencies) / sum(latencies))) if latencies else LEAST_RATE
+
+
+def too_slow(record: PodLifelines) -> bool:
+    """Whether answers took so long that probes and rules cannot have been in time either."""
+    latencies = sorted(seconds for got in record.traffic.values() for seconds in got.latencies)
+    return bool(latencies) and latencies[len(latencies) * 9 // 10] > SLOW_SECONDS
+
+
 def roll(lab: Lab, app: str, service: str = "", rate: float = RATE) -> PodLifelines:
     """Replace all pods of an app while both clients send requests to its Service (of the same name if left out)."""
     with watch(lab, app, service, rate) as record:
@@ -47,8 +67,9 @@ def roll(lab: Lab, app: str, service: str = "", rate: float = RATE) -> PodLifeli
 
 
 def watch(lab: Lab, app: str, service: str = "", rate: float = RATE) -> PodLifelines:
-    """The record of an app's pods and of both clients, for a ``with`` block."""
+    """The record of an app's pods and of both clients, for a ``with`` block; ``rate``: of each, at the most."""
     name = service or app
+    rate = easy_rate(lab, name, rate)
     target = address(lab, name)
     clients, kept = {NEW: target, KEPT: target}, {KEPT: CONNECTIONS}
     return lab.watch_pods(f"app={app}", clients, rate=rate, kept=kept, timeout=PATIENCE_SECONDS, service=name)
@@ -60,11 +81,9 @@ def address(lab: Lab, service: str) -> str:
     return f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
 
 
-def roll_together(lab: Lab, *names: str, rate: float = 20) -> dict[str, PodLifelines]:
-    """Several apps at the same moment, each with clients of its own."""
-    lab.client_name()
-    with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(lambda app: roll(lab, app, rate=rate), names), strict=True))
+def roll_each(lab: Lab, *names: str, rate: float = 40) -> dict[str, PodLifelines]:
+    """Several apps, one after the other."""
+    return {name: roll(lab, name, rate=rate) for name in names}
 
 
 def fate(record: PodLifelines, client: str = NEW) -> str:
@@ -117,6 +136,7 @@ class FailuresByPreStop:
             axes.annotate(f" {count}", (at, count), xytext=(2, 5), textcoords="offset points")
         axes.set_xticks(seconds, [_pause(each) for each in seconds])
         axes.set_ylim(bottom=0, top=max(*counts, 1) * 1.25)
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel("failed requests")
         axes.spines[["top", "right"]].set_visible(False)
         plt.close(figure)
@@ -126,17 +146,17 @@ class FailuresByPreStop:
         return f"FailuresByPreStop({self.sentence})"
 
 
-def failures_by_pre_stop(lab: Lab, apps: Mapping[int, str], rate: float = 40) -> FailuresByPreStop:
-    """Roll out apps at the same moment, each with one client; ``apps``: seconds that preStop sleeps → name."""
-    lab.client_name()
-
-    def failed(app: str) -> int:
-        with lab.watch_pods(f"app={app}", {NEW: address(lab, app)}, rate=rate, timeout=PATIENCE_SECONDS) as record:
+def failures_by_pre_stop(lab: Lab, apps: Mapping[int, str], rate: float = RATE) -> FailuresByPreStop:
+    """Roll out one app after the other, each with one client; ``apps``: seconds that preStop sleeps → name, ``rate``:
+    the client's requests a second, at the most.
+    """
+    failed = {}
+    for seconds, app in apps.items():
+        client, easy = {NEW: address(lab, app)}, easy_rate(lab, app, rate)
+        with lab.watch_pods(f"app={app}", client, rate=easy, timeout=PATIENCE_SECONDS) as record:
             lab.restart(f"deployment/{app}")
-        return record.failed(NEW)
-
-    with ThreadPoolExecutor(len(apps)) as pool:
-        return FailuresByPreStop(dict(zip(apps, pool.map(failed, apps.values()), strict=True)))
+        failed[seconds] = record.failed(NEW)
+    return FailuresByPreStop(failed)
 
 
 def _pause(seconds: int) -> str:
@@ -153,4 +173,4 @@ def last_answers(lab: Lab, app: str) -> Traffic:
         return waiting.Seen(leaving, found.sentence)
 
     waiting.until(look, f"The endpoints of {app} are not all terminating", LEAVING_SECONDS)
-    return lab.probe(app, n=20)
+    return lab.probe(address(lab, app), n=10, timeout=PATIENCE_SECONDS)

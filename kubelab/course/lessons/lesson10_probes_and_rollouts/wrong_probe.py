@@ -20,7 +20,7 @@ REPLICAS = 2
 LIVENESS, READINESS = "liveness", "readiness"
 QUIET_REQUESTS, RATE = 150, 30
 """Five seconds of requests, in which nothing is to be restarted."""
-PATIENCE_SECONDS = 25.0
+PATIENCE_SECONDS = 40.0
 """A pod that is sick has to be spared, and one that hangs to be restarted, within this time."""
 SETTLE_SECONDS = 40.0
 
@@ -101,17 +101,19 @@ def check(lab: Lab, seed: Seed) -> Result:
     except TimedOut as error:
         return Result(
             "10.1", Outcome.INCORRECT, f"The Deployment does not become available: {error}",
-            advice='lab.events() says what the probes got; lab.pods() what became of the pods.',
+            advice="lab.events() says what the probes got; lab.pods() what became of the pods.",
         )  # fmt: skip
     rollouts.fresh_client(lab)
     return judge(_seen(lab, app, target))
 
 
 def _seen(lab: Lab, app: str, target: str) -> Seen:
-    _await(lab, lambda: lab.probe(target, n=4, timeout=1).success == 1, "is not answered")
+    _await(lab, lambda: lab.probe(target, n=4, timeout=5).success == 1, "is not answered")
     before = _restarts(lab.pods(f"app={app}"))
     heard: list[bool] = []
-    stream = lab.stream(target, rate=RATE, heard=lambda answer: heard.append(answer.ok))
+    stream = lab.stream(
+        target, rate=RATE, timeout=rollouts.PATIENCE_SECONDS, heard=lambda answer: heard.append(answer.ok)
+    )
     _await(lab, lambda: len(heard) >= QUIET_REQUESTS, "gets no requests")
     quiet = stream.stop()
     pods = [pod for pod in lab.pods(f"app={app}") if not pod.terminating]
@@ -120,7 +122,7 @@ def _seen(lab: Lab, app: str, target: str) -> Seen:
         return Seen(quiet.success, len(quiet.pods), restarts, False, False, False)
     sick, hung = pods[0], pods[1]
     lab.probe(sick, n=1, path="/sick")
-    spared = _holds(lab, lambda: sick.alias not in lab.probe(target, n=20, timeout=1).pods)
+    spared = _holds(lab, lambda: sick.alias not in lab.probe(target, n=20, timeout=5).pods)
     left_alone = _restarts(lab.pods(f"app={app}")).get(sick.uid) == sick.restarts
     lab.probe(sick, n=1, path="/well")
     lab.probe(hung, n=1, path="/hang")

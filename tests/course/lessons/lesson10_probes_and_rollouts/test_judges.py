@@ -71,13 +71,29 @@ def test_every_fault_of_a_pods_end_has_its_reason(changed, said):
     assert (result.outcome, said in result.reason) == (Outcome.INCORRECT, True)
 
 
+@pytest.mark.parametrize(
+    "judge, seen",
+    [
+        (no_failure.judge, replace(ROLLED, failed_new=1, slow=True)),
+        (no_failure.judge, replace(ROLLED, failed_kept=1, slow=True)),
+        (long_requests.judge, replace(ENDED, failed=1, slow=True)),
+    ],
+)
+def test_on_a_machine_that_is_too_busy_nobody_is_blamed(judge, seen):
+    assert judge(seen).outcome is Outcome.CANNOT_CHECK
+
+
+def test_what_went_well_on_a_busy_machine_went_well():
+    assert no_failure.judge(replace(ROLLED, slow=True)).outcome is Outcome.CORRECT
+
+
 def test_both_faults_of_a_probe_are_drawn():
     assert {wrong_probe.fault(Seed(str(number))) for number in range(20)} == {"liveness", "readiness"}
 
 
 def test_defaults_that_the_api_fills_in_are_no_change():
     made = apps.http("/live")
-    assert apps.unchanged(made, {**made, "timeoutSeconds": 1, "httpGet": {**made["httpGet"], "scheme": "HTTP"}})
+    assert apps.unchanged(made, {**made, "successThreshold": 1, "httpGet": {**made["httpGet"], "scheme": "HTTP"}})
     assert not apps.unchanged(made, {**made, "httpGet": {"path": "/alive", "port": 8080}})
 
 
