@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from kubelab.engine.client import ApiError, Object, is_conflict, is_not_found
 from kubelab.engine.client.resources import PODS
@@ -13,9 +13,11 @@ from kubelab.engine.node import sandbox
 from kubelab.engine.node.addresses import OutOfAddresses
 from kubelab.engine.node.clock import Deadline, cancel, first, stamp
 from kubelab.engine.node.container import Container
+from kubelab.engine.node.containers import Containers
 from kubelab.engine.node.host import Host
-from kubelab.engine.node.records import ContainerRecord, ephemeral_record, records_of
+from kubelab.engine.node.records import records_of
 from kubelab.engine.node.references import references_of
+from kubelab.engine.node.resolver import resolver_of
 from kubelab.engine.node.status import PodRecord, phase
 from kubelab.engine.node.status_writer import StatusWriter
 from kubelab.engine.node.unapplied import unapplied
@@ -47,10 +49,6 @@ class PodWorker:
             started_at=status.get("startTime") or stamp(now),
         )
         self._volumes = Volumes(host.volumes / self.uid, host.sources, host.machine, host.clock)
-        self.containers: dict[str, Container] = {}
-        for each in self.record.containers:
-            self._add(each)
-        self._group: asyncio.TaskGroup | None = None
         self._setting_up = True
         self._gone = False
         self._deadline: Deadline | None = None
@@ -58,6 +56,7 @@ class PodWorker:
         self._deleted = asyncio.Event()
         self._poked = asyncio.Event()
         self._limited = asyncio.Event()
+        self._containers = Containers(host, self.record, self._volumes, self.publish, self._stopping)
         self.update(pod)
 
     @property
@@ -65,24 +64,18 @@ class PodWorker:
         """The pod's UID."""
         return str(self.record.pod["metadata"]["uid"])
 
-    def _add(self, record: ContainerRecord) -> Container:
-        container = Container(self._host, self.record, record, self._volumes, self.publish, self.containers)
-        self.containers[record.name] = container
-        return container
+    @property
+    def containers(self) -> Mapping[str, Container]:
+        """The pod's containers by their names."""
+        return self._containers.by_name
 
     # What the API says
 
     def update(self, pod: Object) -> None:
         """The pod's object has changed."""
         self.record.pod = pod
-        spec = pod["spec"]
-        for each in [*(spec.get("initContainers") or ()), *spec["containers"]]:
-            if each["name"] in self.containers:
-                self.containers[each["name"]].changed(each)
-        for each in spec.get("ephemeralContainers") or ():
-            if each["name"] not in self.containers:
-                self._debug(ephemeral_record(pod, each, self._host.clock.now()))
-        if spec.get("activeDeadlineSeconds"):
+        self._containers.update(pod["spec"])
+        if pod["spec"].get("activeDeadlineSeconds"):
             self._limited.set()
         meta = pod["metadata"]
         if meta.get("deletionTimestamp"):
@@ -97,13 +90,6 @@ class PodWorker:
         self._gone = True
         self._deleted.set()
         self._stop_within(FORCED_GRACE_SECONDS)
-
-    def _debug(self, record: ContainerRecord) -> None:
-        """An ephemeral container has come; until the pod's own are there, `_run_containers` will start it."""
-        self.record.containers.append(record)
-        container = self._add(record)
-        if self._group is not None and not self._stopping.is_set():
-            self._group.create_task(container.run())
 
     def _stop_within(self, seconds: float) -> None:
         if self._deadline is None:
@@ -139,8 +125,7 @@ class PodWorker:
 
     def _source_changed(self) -> None:
         self._poked.set()
-        for container in self.containers.values():
-            container.source_changed()
+        self._containers.source_changed()
 
     async def _live_or_stop(self) -> None:
         living = asyncio.ensure_future(self._live())
@@ -149,7 +134,8 @@ class PodWorker:
             if not living.done() and self._setting_up:
                 await cancel(living)
             elif not living.done():
-                await self._stop_all()
+                assert self._deadline is not None
+                await self._containers.stop(self._deadline)
                 await living
             else:
                 living.result()
@@ -175,7 +161,7 @@ class PodWorker:
         self._setting_up = False
         fresh = asyncio.ensure_future(self._keep_fresh())
         try:
-            await self._run_containers()
+            await self._containers.run()
         finally:
             await cancel(fresh)
 
@@ -193,6 +179,8 @@ class PodWorker:
         self.publish()
         if names := unapplied(self.record.pod):
             self._event("NotApplied", f"kubelab accepts these fields and does not apply them: {', '.join(names)}")
+        for message in resolver_of(self.record.pod).omissions:
+            self._event("DNSConfigForming", message)
 
     async def _make_volumes(self) -> None:
         retry = FIRST_RETRY_SECONDS
@@ -224,44 +212,6 @@ class PodWorker:
             except (VolumeFailed, ApiError, OSError) as error:
                 log.info("pod %s: volumes stay as they are: %s", self.record.pod["metadata"]["name"], error)
                 await self._host.clock.sleep(FIRST_RETRY_SECONDS)
-
-    async def _run_containers(self) -> None:
-        """Init containers one after the other, sidecars among them stay; then the containers proper, all at once."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            for each in self.record.ephemerals:
-                if each.exit_code is None:
-                    group.create_task(self.containers[each.name].run())
-            for each in self.record.inits:
-                container = self.containers[each.name]
-                if each.sidecar:
-                    group.create_task(container.run())
-                    await first(container.started.wait(), self._stopping.wait())
-                else:
-                    await container.run()
-                if self._stopping.is_set() or (not each.sidecar and each.exit_code != 0):
-                    break
-            else:
-                await asyncio.gather(*(self.containers[each.name].run() for each in self.record.mains))
-            self._group = None
-            await self._stop_the_others()
-
-    async def _stop_the_others(self) -> None:
-        """What does not end by itself when the containers proper have: ephemeral ones, then sidecars in turn."""
-        deadline = self._deadline or Deadline(
-            self._host.clock, self.record.pod["spec"].get("terminationGracePeriodSeconds", 30)
-        )
-        await asyncio.gather(*(self.containers[each.name].stop(deadline) for each in self.record.ephemerals))
-        for each in reversed([each for each in self.record.inits if each.sidecar]):
-            await self.containers[each.name].stop(deadline)
-
-    async def _stop_all(self) -> None:
-        """Everything at once; but sidecars wait with SIGTERM until `_stop_the_others` says that it is their turn."""
-        assert self._deadline is not None
-        deadline = self._deadline
-        await asyncio.gather(
-            *(self.containers[each.name].stop(deadline, in_turn=each.sidecar) for each in self.record.containers)
-        )
 
     # Its end
 

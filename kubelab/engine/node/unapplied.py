@@ -32,6 +32,9 @@ def unapplied(pod: Object) -> list[str]:
     for part in ("initContainers", "containers", "ephemeralContainers"):
         contexts += [each.get("securityContext") or {} for each in spec.get(part) or ()]
     found = [name for name in _POD if spec.get(name)]
+    ports = [port for each in spec["containers"] for port in each.get("ports") or ()]
+    if not spec.get("hostNetwork") and any(port.get("hostPort") for port in ports):
+        found.append("ports.hostPort")
     found += [f"securityContext.{name}" for name in _SECURITY if any(context.get(name) for context in contexts)]
     return found
 

@@ -6,7 +6,8 @@ from kubelab.engine.node import fields
 from kubelab.engine.node.addresses import OutOfAddresses, PodAddresses
 from kubelab.engine.node.environment import service_variables
 from kubelab.engine.node.expansion import expand
-from kubelab.engine.node.pod_files import hosts, resolv_conf
+from kubelab.engine.node.pod_files import hosts
+from kubelab.engine.node.resolver import resolver_of
 
 
 def test_references_expand_and_unknown_ones_stay():
@@ -66,12 +67,24 @@ def test_the_resolver_file_follows_policy_and_config(tmp_path):
     machine = tmp_path / "resolv.conf"
     machine.write_text("nameserver 192.0.2.1\nsearch example.org\n")
     pod = {"metadata": {"namespace": "shop"}, "spec": {"dnsPolicy": "Default"}}
-    assert resolv_conf(pod, machine) == "search example.org\nnameserver 192.0.2.1\n"
+    assert resolver_of(pod, machine).text == "search example.org\nnameserver 192.0.2.1\n"
     config = {"nameservers": ["192.0.2.9"], "options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}
     pod["spec"] = {"dnsPolicy": "None", "dnsConfig": config}
-    assert resolv_conf(pod, machine) == "nameserver 192.0.2.9\noptions ndots:1 edns0\n"
+    assert resolver_of(pod, machine).text == "nameserver 192.0.2.9\noptions ndots:1 edns0\n"
     pod["spec"] = {"dnsPolicy": "ClusterFirst", "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}
-    assert resolv_conf(pod, machine).endswith("nameserver 10.96.0.10\noptions ndots:2\n")
+    assert resolver_of(pod, machine).text.endswith("nameserver 10.96.0.10\noptions ndots:2\n")
+
+
+def test_what_no_resolver_would_read_is_left_out_and_told():
+    config = {"nameservers": [f"192.0.2.{n}" for n in range(3)], "searches": [f"a{n}.example" for n in range(31)]}
+    found = resolver_of({"metadata": {"namespace": "shop"}, "spec": {"dnsConfig": config}})
+    assert found.nameservers == ["10.96.0.10", "192.0.2.0", "192.0.2.1"]
+    assert (len(found.search), found.search[-1]) == (32, "a28.example")
+    searches, servers = found.omissions
+    assert searches.startswith("Search Line limits were exceeded, some search paths have been omitted, the applied se")
+    assert servers.endswith("the applied nameserver line is: 10.96.0.10 192.0.2.0 192.0.2.1")
+    long = {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.1"], "searches": ["a" * 1023, "b" * 1023, "c"]}}
+    assert [each[0] for each in resolver_of({"metadata": {}, "spec": long}).search] == ["a", "b"]
 
 
 def test_the_hosts_file_knows_the_subdomain_and_the_aliases():

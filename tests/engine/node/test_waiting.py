@@ -187,3 +187,14 @@ async def test_configuration_that_a_stand_in_does_not_read_is_told(lab):
                  volumes=[{"name": "v", "configMap": {"name": "conf"}}])  # fmt: skip
         message = "kubelab's stand-in for this image does not read /etc/nginx/conf.d"
         await lab.eventually(lambda: ("NotApplied", message) in lab.api.events())
+
+
+async def test_a_resolver_over_its_limits_and_a_host_port_are_told(lab):
+    async with lab.agent():
+        searches = [f"s{number}.example" for number in range(32)]
+        lab.make(container={"ports": [{"containerPort": 80, "hostPort": 8080}]}, dnsConfig={"searches": searches})
+        await lab.ready()
+        await lab.eventually(lambda: {"NotApplied", "DNSConfigForming"} <= {reason for reason, _ in lab.api.events()})
+        told = dict(lab.api.events())
+        assert told["NotApplied"] == "kubelab accepts these fields and does not apply them: ports.hostPort"
+        assert "the applied search line is: default.svc.cluster.local" in told["DNSConfigForming"]
