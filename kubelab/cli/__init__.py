@@ -25,7 +25,8 @@ def cli() -> None:
 
 
 for command in (
-    up, down, status, reset, kubeconfig, kubectl, node, cut, mend, doctor, lab, logs, rules, proxy_mode, learner_progress, workshop,
+    up, down, status, reset, kubeconfig, kubectl, node, cut, mend, doctor, lab, logs, rules, proxy_mode,
+    learner_progress, workshop,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -7,16 +7,15 @@ API server itself, as kubeadm names it, and ``system:masters``
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 API_SERVER = "kube-apiserver-kubelet-client"
 MASTERS = "system:masters"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 _VERBS = {"GET": "get", "POST": "create"}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
@@ -35,7 +34,7 @@ async def for_the_api_server(request: web.Request, handler: Handler) -> web.Stre
     return await handler(request)
 
 
-def while_reached(reached: Callable[[], bool]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def while_reached(reached: Callable[[], bool]) -> Middleware:
     """Middleware that hangs up on everybody as long as the node cannot be reached."""
 
     @web.middleware

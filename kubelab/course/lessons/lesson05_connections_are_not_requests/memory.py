@@ -20,8 +20,8 @@ class NoTable:
     """Said where there is no table to look at."""
 
     sentence: str = (
-        f"{SKIPPED}This cluster has no connection table of the kernel. Here the network picks a pod when a connection is opened, "
-        "by the same rules, and what is open stays where it is."
+        f"{SKIPPED}This cluster has no connection table of the kernel. Here the network picks a pod when a "
+        "connection is opened, by the same rules, and what is open stays where it is."
     )
 
     def __repr__(self) -> str:

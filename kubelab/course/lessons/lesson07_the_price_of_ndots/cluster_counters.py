@@ -43,8 +43,8 @@ class Unreadable:
     """Said where the counters cannot be read."""
 
     sentence: str = (
-        f"{SKIPPED}This cluster does not show the counters of its name server (port 9153 of CoreDNS' pods) to a learner; "
-        "the name server of this lesson counts the same questions."
+        f"{SKIPPED}This cluster does not show the counters of its name server (port 9153 of CoreDNS' pods) to a "
+        "learner; the name server of this lesson counts the same questions."
     )
 
     def __sub__(self, before: object) -> Unreadable:
