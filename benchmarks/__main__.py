@@ -3,7 +3,7 @@
 ``python -m benchmarks`` for all, which takes some minutes, or one of its parts: ``daily`` (a cluster in daily life),
 ``api`` (the API server, and many pods), ``ingress`` (beside a plain Envoy), ``soak`` (the ingress while all around it
 goes wrong), ``trace`` (the way of a packet explained), ``binder`` (a Binder session replayed), ``workshop`` (a class
-of 200 on one cluster), ``fuzz [REQUESTS [SEED]]`` (requests that nobody would write by hand), ``sync [SERVICES …]`` (kube-proxy with many Services) and ``first-packet [SERVICES …]`` (what
+of 200 on one cluster), ``fuzz [REQUESTS [SEED]]`` (requests that nobody would write by hand), ``kill [TIMES [SEED]]`` (of any of its processes), ``sync [SERVICES …]`` (kube-proxy with many Services) and ``first-packet [SERVICES …]`` (what
 these cost a connection). ``KUBELAB_TIER=user`` for a plain user's network.
 """
 
@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 
-from benchmarks import api, binder, daily, first_packet, fuzz, ingress, soak, sync, trace, workshop
+from benchmarks import api, binder, daily, first_packet, fuzz, ingress, kill, soak, sync, trace, workshop
 
 WHOLE = {
     "daily": daily.main,
@@ -24,7 +24,7 @@ WHOLE = {
     "binder": binder.main,
     "workshop": workshop.main,
 }
-SIZED = {"fuzz": fuzz.main, "sync": sync.main, "first-packet": first_packet.main}
+SIZED = {"fuzz": fuzz.main, "kill": kill.main, "sync": sync.main, "first-packet": first_packet.main}
 
 
 def main(part: str = "", *sizes: str) -> None:
