@@ -96,6 +96,12 @@ def container(found: Object) -> Object:
     return first
 
 
+def drains(found: Object) -> bool:
+    """Whether its pods pause before SIGTERM, and finish after it what they have begun."""
+    first = container(found)
+    return "preStop" in (first.get("lifecycle") or {}) and {"name": "ON_SIGTERM", "value": "drain"} in first["env"]
+
+
 def applied(lab: Lab, what: str) -> Object:
     """The manifest that was applied last, to be changed and applied again; as `kubectl edit`, without the status."""
     made: Object = json.loads(lab.get(what)["metadata"]["annotations"][LAST_APPLIED])

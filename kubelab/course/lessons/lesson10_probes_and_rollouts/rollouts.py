@@ -126,6 +126,7 @@ class FailuresByPreStop:
     def plot(self) -> Figure:
         """A picture: failures over seconds."""
         import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         from kubelab.lab import palette
 
@@ -136,7 +137,7 @@ class FailuresByPreStop:
             axes.annotate(f" {count}", (at, count), xytext=(2, 5), textcoords="offset points")
         axes.set_xticks(seconds, [_pause(each) for each in seconds])
         axes.set_ylim(bottom=0, top=max(*counts, 1) * 1.25)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("failed requests")
         axes.spines[["top", "right"]].set_visible(False)
         plt.close(figure)
