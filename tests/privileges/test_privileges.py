@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-LESSONS_SECONDS = 1200
+LESSONS_SECONDS = 2400
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(2 * LESSONS_SECONDS + 60)]
 
