@@ -34,6 +34,8 @@ from kubelab.engine.client.resources import (
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
+    VALIDATINGADMISSIONPOLICIES,
+    VALIDATINGADMISSIONPOLICYBINDINGS,
 )
 
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", addons.INGRESS_NAMESPACE})
@@ -58,6 +60,7 @@ async def reset(client: Client) -> None:
 
 async def empty(client: Client, system_namespaces: frozenset[str] = SYSTEM_NAMESPACES) -> None:
     """Delete what the learner made, and wait until it is gone; so too a namespace of the system that is on its way."""
+    await _remove_policies(client)
     listed = await client.list(NAMESPACES)
     async with asyncio.TaskGroup() as group:
         for obj in listed["items"]:
@@ -90,6 +93,13 @@ async def _sweep(client: Client, namespace: str) -> bool:
             await _release(client, resource, obj)
             await _quietly_delete(client, resource, obj["metadata"]["name"], namespace)
     return found or (namespace != "default" and await _exists(client, namespace))
+
+
+async def _remove_policies(client: Client) -> None:
+    """First: they could forbid all that follows."""
+    for resource in (VALIDATINGADMISSIONPOLICYBINDINGS, VALIDATINGADMISSIONPOLICIES):
+        for obj in (await client.list(resource))["items"]:
+            await _quietly_delete(client, resource, obj["metadata"]["name"])
 
 
 async def _remove_classes(client: Client) -> None:

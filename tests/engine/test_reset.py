@@ -10,7 +10,12 @@ import pytest
 from kubelab.engine import marking
 from kubelab.engine.apiserver import ApiServer
 from kubelab.engine.client import Client, InProcessTransport
-from kubelab.engine.client.resources import CONFIGMAPS, NODES
+from kubelab.engine.client.resources import (
+    CONFIGMAPS,
+    NODES,
+    VALIDATINGADMISSIONPOLICIES,
+    VALIDATINGADMISSIONPOLICYBINDINGS,
+)
 from kubelab.engine.reset import reset
 
 ROLE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -55,6 +60,20 @@ async def test_the_control_plane_stays_what_it_is(client) -> None:
 async def test_a_node_that_is_silent_keeps_the_taint_that_says_so(client) -> None:
     silent = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
     assert (await restored(client, {}, taints=[silent]))[1]["taints"] == [silent]
+
+
+async def test_policies_go_before_they_can_forbid_anything(client) -> None:
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]}
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "false"}]}
+    await client.create(CONFIGMAPS, {"metadata": {"name": "mine"}}, "default")
+    await client.create(VALIDATINGADMISSIONPOLICIES, {"metadata": {"name": "never"}, "spec": spec})
+    bound = {"policyName": "never", "validationActions": ["Deny"]}
+    await client.create(VALIDATINGADMISSIONPOLICYBINDINGS, {"metadata": {"name": "everywhere"}, "spec": bound})
+    async with asyncio.timeout(10):
+        await reset(client)
+    for resource in (VALIDATINGADMISSIONPOLICIES, VALIDATINGADMISSIONPOLICYBINDINGS):
+        assert (await client.list(resource))["items"] == []
+    assert "mine" not in [each["metadata"]["name"] for each in (await client.list(CONFIGMAPS, "default"))["items"]]
 
 
 async def test_finalizers_that_nobody_serves_do_not_hold_a_reset_up(client) -> None:

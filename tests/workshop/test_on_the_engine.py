@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import uuid
 from datetime import UTC, datetime
@@ -177,6 +178,45 @@ def test_who_takes_more_than_the_share_is_stopped_and_nobody_else(workshop):
     assert (error.status, "exceeded quota: kubelab-workshop" in str(error)) == (403, True)
     workshop.grace.request("POST", "/api/v1/namespaces/class-grace/secrets",
                            body={**configmap("first"), "kind": "Secret"})  # fmt: skip
+
+
+def ingress(name, *hosts, **spec):
+    paths = [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "shop", "port": {"number": 80}}}}]
+    rules = [{**({"host": host} if host else {}), "http": {"paths": paths}} for host in hosts]
+    spec |= {"rules": rules} if rules else {}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": spec}
+
+
+def test_nobody_takes_the_host_of_somebody_else(workshop):
+    ada, grace = (PLAN.host(each) for each in (ADA, GRACE))
+    refusal = (
+        "ValidatingAdmissionPolicy 'kubelab-workshop-class-guard' with binding 'kubelab-workshop-class-guard' denied "
+        f"request: all learners share one Ingress controller: every rule needs your host, {ada}, or one below it"
+    )
+    everything = {"defaultBackend": {"service": {"name": "shop", "port": {"number": 80}}}}
+    for wrong in (ingress("x", grace), ingress("x", ada, f"shop.{grace}"), ingress("x", ""), ingress("x", **everything),
+                  ingress("x", f"not{ada}")):  # fmt: skip
+        said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(wrong))
+        assert (said.returncode, refusal in said.stderr) == (1, True), said.stderr
+    for right in (ingress("own", ada), ingress("below", f"shop.{ada}")):
+        said = workshop.kubectl("apply", "-f", "-", stdin=json.dumps(right))
+        assert said.returncode == 0, said.stderr
+    replaced = [{"op": "replace", "path": "/spec/rules/0/host", "value": grace}]
+    said = workshop.kubectl("patch", "ingress", "own", "--type=json", "-p", json.dumps(replaced))
+    assert refusal in said.stderr
+    theirs = "/apis/networking.k8s.io/v1/namespaces/class-grace/ingresses"
+    assert workshop.grace.request("POST", theirs, body=ingress("own", grace))["spec"]["rules"][0]["host"] == grace
+
+
+def test_nobody_takes_packets_by_an_external_address(workshop):
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "thief"},
+               "spec": {"ports": [{"port": 80}], "externalIPs": ["172.18.0.1"]}}  # fmt: skip
+    said = workshop.kubectl("apply", "-f", "-", stdin=json.dumps(service))
+    assert "denied request: external IPs would take others' traffic" in said.stderr
+    del service["spec"]["externalIPs"]
+    assert workshop.kubectl("apply", "-f", "-", stdin=json.dumps(service)).returncode == 0
+    said = workshop.kubectl("patch", "service", "thief", "-p", '{"spec": {"externalIPs": ["172.18.0.1"]}}')
+    assert "denied request: external IPs" in said.stderr
 
 
 def test_traffic_arrives_at_ones_own_pods_and_at_nobody_elses(workshop):

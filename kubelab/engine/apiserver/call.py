@@ -27,6 +27,8 @@ class Call:
     warnings: list[str] = field(default_factory=list)
     managed_fields: list[dict[str, Any]] | None = None
     """What ``metadata.managedFields`` becomes; None leaves it as it was."""
+    own: bool = False
+    """Whether nobody asked: what must be there is put there, whatever policies say."""
 
     def __post_init__(self) -> None:
         self.query = dict(self.request.query)

@@ -41,6 +41,18 @@ class KubeletUrl:
     query: list[tuple[str, str]]
 
 
+def connection(call: Call) -> Object:
+    """What a stream's request asks for, as an object: PodExecOptions and the like."""
+    kinds = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
+    asked: Object = {"apiVersion": "v1", "kind": kinds[call.target.subresource]}
+    if call.target.subresource == "portforward":
+        ports = (value for name, value in call.request.query if name == "ports")
+        return {**asked, "ports": [int(port) for port in ports if port.isdecimal()]}
+    asked |= {name: True for name in _STREAM_PARAMETERS if call.flag(name)}
+    commands = [value for name, value in call.request.query if name == "command"]
+    return {**asked, "container": call.query.get("container", ""), **({"command": commands} if commands else {})}
+
+
 class KubeletRelay:
     """One pool of connections to the kubelets."""
 

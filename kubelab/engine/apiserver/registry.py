@@ -40,6 +40,8 @@ from kubelab.engine.apiserver.validation.metadata import object_meta, object_met
 Prepare = Callable[[Object, Object], None]
 Check = Callable[[Call, Object, Object | None], None]
 """Asked with an object that is about to be written and the one in whose place it comes; raises a Status."""
+Judge = Callable[[Call, Object | None, Object | None], None]
+"""Like a `Check`, at the end and of deletions too: the new object is None then."""
 
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
                  "generateName", "selfLink")  # fmt: skip
@@ -48,8 +50,9 @@ _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGrace
 class Registry:
     """Writes to the store, by Kubernetes' rules."""
 
-    def __init__(self, store: Store, guard: Check) -> None:
+    def __init__(self, store: Store, guard: Check, judge: Judge) -> None:
         self.store = store
+        self.judge = judge
         self._guard = guard
         self._allocations = ServiceAllocations(
             store.shelf(r.SERVICES.storage_key), store.shelf(r.IPADDRESSES.storage_key)
@@ -96,9 +99,10 @@ class Registry:
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = call.timestamp
         kind.prepare_create(obj)
-        self._check(rtype, obj, object_meta(obj, kind.name_rule) + kind.validate(obj) + kind.validate_create(obj))
+        self._check(rtype, obj, _metadata(rtype, obj, kind) + kind.validate(obj) + kind.validate_create(obj))
         if rtype is r.PODS:
             check_limits(self._limits.of(key[0]), obj)
+        self.judge(call, obj, None)
         along = self._quotas.charge(rtype, obj, call.now)
         if self.store.get(rtype.storage_key, key) is not None:
             raise already_exists(rtype, key[1])
@@ -142,9 +146,10 @@ class Registry:
         self._guard(call, new, old.obj)
         if rtype.generation and kind.spec_changed(new, old.obj):
             new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-        errors = object_meta_update(new, old.obj) + object_meta(new, kind.name_rule)
+        errors = object_meta_update(new, old.obj) + _metadata(rtype, new, kind)
         errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
+        self.judge(call, new, old.obj)
         call.warnings += kind.warnings(new)
         if rtype is r.PRIORITYCLASSES:
             admit_class(self.store, new)

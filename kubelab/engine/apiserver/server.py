@@ -26,7 +26,8 @@ from kubelab.engine.apiserver.deletion import delete
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.expiry import EventExpiry
 from kubelab.engine.apiserver.http import Serving
-from kubelab.engine.apiserver.kubelet import KubeletRelay
+from kubelab.engine.apiserver.judging.policies import Policies
+from kubelab.engine.apiserver.kubelet import KubeletRelay, connection
 from kubelab.engine.apiserver.metrics import ApiMetrics
 from kubelab.engine.apiserver.reads import Reader
 from kubelab.engine.apiserver.registry import Registry
@@ -65,7 +66,8 @@ class ApiServer:
         self._signer = TokenSigner(settings.service_account_key, settings.issuer)
         self._authenticator = Authenticator(settings.tokens, self._signer, self._still_there)
         self._authorizer = Authorizer(store)
-        self._registry = Registry(store, Guard(self._authorizer).check)
+        self._policies = Policies(store, self._authorizer, lambda: self._definitions.catalogue)
+        self._registry = Registry(store, Guard(self._authorizer).check, self._policies.check)
         self._reader = Reader(store, self._hub, settings.clock)
         self._writer = Writer(self._registry, self._reader, self._authorizer)
         self._subresources = Subresources(self._registry, self._reader, self._signer)
@@ -110,7 +112,7 @@ class ApiServer:
         key = (meta.get("namespace", ""), meta["name"])
         if self._store.get(rtype.storage_key, key) is None:
             request = ApiRequest("POST", "", (), {"user-agent": "kube-apiserver"})
-            call = Call(request, Target(rtype, *key), _SERVER, self.settings.clock())
+            call = Call(request, Target(rtype, *key), _SERVER, self.settings.clock(), own=True)
             self._registry.create(call, {"kind": rtype.kind, "apiVersion": rtype.api_version, **obj})
 
     def _delete_instance(self, rtype: r.ResourceType, stored: Stored) -> None:
@@ -175,6 +177,7 @@ class ApiServer:
         if call is None or call.target.subresource not in _STREAMS:
             return None
         self._authorizer.require(attributes_to_create(call.user, call.target))
+        self._policies.check(call, connection(call), None, "CONNECT")
         return call
 
     async def _answer(self, request: ApiRequest) -> ApiResponse:

@@ -98,6 +98,7 @@ class Subresources:
             raise conflict(r.PODS, name, f'pod {name} is already assigned to node "{pod.obj["spec"]["nodeName"]}"')
         if pod.obj["metadata"].get("deletionTimestamp"):
             raise conflict(r.PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")
+        self._registry.judge(call, binding, None)
         obj = copy(pod.obj)
         obj["spec"]["nodeName"] = node
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": call.timestamp}
@@ -108,6 +109,7 @@ class Subresources:
 
     def _evict(self, call: Call) -> ApiResponse:
         body = read_options(call, "io.k8s.api.policy.v1.Eviction")
+        self._registry.judge(call, body, None)
         self._evictions.evict(call, self._object(call), body)
         return success(call, code=201)
 
@@ -126,6 +128,7 @@ class Subresources:
         if version and version != str(old.revision):
             raise conflict(r.NAMESPACES, call.target.name)
         obj = copy(old.obj)
+        self._registry.judge(call, body, old.obj)
         obj["spec"] = {"finalizers": list((body.get("spec") or {}).get("finalizers") or [])}
         if not obj["spec"]["finalizers"]:
             obj["spec"] = {}
@@ -148,6 +151,7 @@ class Subresources:
             raise invalid("TokenRequest", "authentication.k8s.io", "", [error])
         namespace, name = account.key
         _check_metadata(request, namespace, name)
+        self._registry.judge(call, request, None)
         bound = self._bound(call, spec.get("boundObjectRef"), account)
         uid = account.obj["metadata"]["uid"]
         token = self._signer.sign(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 from kubelab.engine.apiserver.call import parse_time
 from kubelab.engine.apiserver.custom.patterns import compiled
 
-_RESERVED = frozenset(
+RESERVED = frozenset(
     {
         "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
         "let", "loop", "package", "namespace", "return", "var", "void", "while",
@@ -31,6 +32,11 @@ _BUILT_IN = frozenset(
     }
 )  # fmt: skip
 """What the library itself knows; macros such as ``all`` and ``has`` are no functions."""
+_TYPES = frozenset({"bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"})
+_BINDS = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
+_STRING = re.compile(r"""[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.DOTALL)
+_REFUSED = re.compile(r"Python function call failed: \w+: (.*)\. Check function arguments")
+"""How the library tells of an error that one of our functions raised."""
 
 
 class EvaluationError(ValueError):
@@ -48,6 +54,7 @@ def _library() -> Any:
     finally:
         if stand_in:
             del sys.modules[name]
+    logging.getLogger("cel").setLevel(logging.ERROR)  # what a function refuses is told to who asked
     return cel
 
 
@@ -67,13 +74,38 @@ def _program(expression: str) -> Any:
 @lru_cache(maxsize=1024)
 def problem(expression: str) -> str:
     """Why the expression cannot be evaluated here; empty when it can."""
-    try:
-        names = _program(expression).functions()
-    except ValueError as error:
-        first = str(error).partition("\n")[0]
+    if error := syntax_error(expression):
+        first = error.partition("\n")[0]
         return f"its syntax is not understood ({first.rpartition('ERROR: ')[2]})"
-    unknown = [name for name in names if re.match(r"[a-zA-Z]", name) and name not in _BUILT_IN | _functions().keys()]
+    unknown = unknown_functions(expression)
     return f"{unknown[0]}() is not known here" if unknown else ""
+
+
+def syntax_error(expression: str) -> str:
+    """What the parser says against it, with the place pointed at; empty when it can be read."""
+    try:
+        _program(expression)
+    except ValueError as error:
+        return str(error).removeprefix(f"Failed to parse expression '{expression}': ")
+    return ""
+
+
+def unknown_functions(expression: str, own: Collection[str] = ()) -> list[str]:
+    """The functions that it calls and that nobody has; ``own`` are those that come with its values."""
+    known = _BUILT_IN | _functions().keys()
+    names = _program(expression).functions()
+    return [name for name in names if re.match(r"[a-zA-Z]", name) and name not in known and name not in own]
+
+
+def names(expression: str) -> list[str]:
+    """The values that it names, besides those that its own macros bind."""
+    bound = {match[1] for match in _BINDS.finditer(masked(expression))}
+    return [name for name in _program(expression).variables() if name not in bound | _TYPES]
+
+
+def masked(expression: str) -> str:
+    """The expression with blanks where its strings are; nothing changes its place."""
+    return _STRING.sub(lambda found: " " * len(found[0]), expression)
 
 
 def uses_old(expression: str) -> bool:
@@ -83,8 +115,18 @@ def uses_old(expression: str) -> bool:
 
 def evaluate(expression: str, variables: dict[str, Any]) -> Any:
     """The value of the expression. Raises `EvaluationError`."""
+    return evaluate_in(context(variables), expression)
+
+
+def context(variables: dict[str, Any], functions: Mapping[str, Callable[..., Any]] | None = None) -> Any:
+    """Values for several expressions, and functions that come with them."""
+    return _library().Context(variables, {**_functions(), **functions} if functions else _functions())
+
+
+def evaluate_in(context: Any, expression: str) -> Any:
+    """The value of the expression in a `context`. Raises `EvaluationError`."""
     try:
-        return _program(expression).execute(_library().Context(variables, _functions()))
+        return _program(expression).execute(context)
     except KeyError as error:
         raise EvaluationError(f"no such key: {error.args[0]}") from None
     except ZeroDivisionError:
@@ -92,7 +134,9 @@ def evaluate(expression: str, variables: dict[str, Any]) -> Any:
     except TypeError:
         raise EvaluationError("no such overload") from None
     except (RuntimeError, ValueError, OverflowError, IndexError) as error:
-        raise EvaluationError(str(error).partition("\n")[0]) from None
+        text = str(error).partition("\n")[0]
+        refused = _REFUSED.search(text)
+        raise EvaluationError(refused[1] if refused else text) from None
 
 
 def optional(value: Any, *, there: bool) -> Any:
@@ -130,7 +174,7 @@ def _float(number: int) -> float:
 @lru_cache(maxsize=1024)
 def escaped(name: str) -> str:
     """A field's name as expressions write it: ``namespace`` is ``__namespace__``."""
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     return re.sub(r"__|[./-]", lambda match: _SPECIAL[match[0]], name)
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.custom.kind import CustomKind
 from kubelab.engine.apiserver.kinds.addresses import IPAddressKind, ServiceCIDRKind
+from kubelab.engine.apiserver.kinds.admission import AdmissionPolicyKind, PolicyBindingKind
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.core import (
     DataKind,
@@ -61,6 +62,8 @@ _KINDS: dict[r.ResourceType, type[Kind]] = {
     r.ROLEBINDINGS: BindingKind,
     r.CLUSTERROLES: RoleKind,
     r.CLUSTERROLEBINDINGS: BindingKind,
+    r.VALIDATINGADMISSIONPOLICIES: AdmissionPolicyKind,
+    r.VALIDATINGADMISSIONPOLICYBINDINGS: PolicyBindingKind,
     r.EVENTS: EventKind,
     r.EVENTS_V1: EventKind,
 }

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from kubelab.engine.apiserver.resources.admission import (
+    ADMISSION_GROUP,
+    VALIDATINGADMISSIONPOLICIES,
+    VALIDATINGADMISSIONPOLICYBINDINGS,
+)
 from kubelab.engine.apiserver.resources.core import (
     CONFIGMAPS,
     ENDPOINTS,
@@ -58,6 +63,7 @@ STORED: tuple[ResourceType, ...] = (
     LEASES,
     ENDPOINTSLICES,
     EVENTS_V1,
+    VALIDATINGADMISSIONPOLICIES, VALIDATINGADMISSIONPOLICYBINDINGS,
     CUSTOMRESOURCEDEFINITIONS,
 )  # fmt: skip
 """In the order in which discovery lists their groups."""
@@ -71,6 +77,7 @@ REVIEWS: tuple[ResourceType, ...] = (
 ALL: tuple[ResourceType, ...] = STORED + REVIEWS
 
 __all__ = [
+    "ADMISSION_GROUP",
     "ALL",
     "ALL_VERBS",
     "CLUSTERROLEBINDINGS",
@@ -114,6 +121,8 @@ __all__ = [
     "STORED",
     "SUBJECT_ACCESS_REVIEWS",
     "TOKEN_REVIEWS",
+    "VALIDATINGADMISSIONPOLICIES",
+    "VALIDATINGADMISSIONPOLICYBINDINGS",
     "ResourceType",
     "Subresource",
 ]

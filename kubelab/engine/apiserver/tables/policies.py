@@ -34,6 +34,14 @@ def _priority_class(obj: Object, now: float) -> list[Any]:
     return [name, obj["value"], standard, c.age(obj, now), obj.get("preemptionPolicy", "")]
 
 
+def _admission_policy(obj: Object, now: float) -> list[Any]:
+    name, checks = obj["metadata"]["name"], len(obj["spec"].get("validations") or ())
+    return [name, checks, _UNSET, c.age(obj, now)]
+
+
+_UNSET = "<unset>"
+"""Parameters: there are none here."""
+
 POLICY_TABLES: dict[str, TableOf] = {
     "ResourceQuota": TableOf(
         (
@@ -71,5 +79,23 @@ POLICY_TABLES: dict[str, TableOf] = {
     "NetworkPolicy": TableOf(
         (NAME, Column("Pod-Selector", description="Selects the pods to which the policy applies."), AGE),
         lambda obj, now: [obj["metadata"]["name"], c.selector(obj["spec"].get("podSelector")), c.age(obj, now)],
+    ),
+    "ValidatingAdmissionPolicy": TableOf(
+        (
+            NAME,
+            Column("Validations", "integer", description="How many rules the policy has."),
+            Column("ParamKind", description="The kind of the objects that hold its parameters."),
+            AGE,
+        ),
+        _admission_policy,
+    ),
+    "ValidatingAdmissionPolicyBinding": TableOf(
+        (
+            NAME,
+            Column("PolicyName", description="The policy that is bound."),
+            Column("ParamRef", description="The object that holds the policy's parameters."),
+            AGE,
+        ),
+        lambda obj, now: [obj["metadata"]["name"], obj["spec"]["policyName"], _UNSET, c.age(obj, now)],
     ),
 }
