@@ -19,6 +19,7 @@ from kubelab.engine.apiserver.charging import Quotas
 from kubelab.engine.apiserver.decode import missing
 from kubelab.engine.apiserver.encoding import Object, encode_object
 from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.service import ServiceKind
 from kubelab.engine.apiserver.limits import check as check_limits
 from kubelab.engine.apiserver.limits import fill_in
@@ -35,7 +36,7 @@ from kubelab.engine.apiserver.status import (
 )
 from kubelab.engine.apiserver.storage import ByNamespace, Key, Store, Stored, Write
 from kubelab.engine.apiserver.validation.fields import FieldError, required
-from kubelab.engine.apiserver.validation.metadata import object_meta, object_meta_update
+from kubelab.engine.apiserver.validation.metadata import kube_finalizers, object_meta, object_meta_update
 
 Prepare = Callable[[Object, Object], None]
 Check = Callable[[Call, Object, Object | None], None]
@@ -230,6 +231,10 @@ class Registry:
         along = self.addresses.changes(old.obj, None, call.now) if rtype is r.SERVICES else ()
         gone = Write(rtype.storage_key, old.key, shown, shown["kind"], shown["apiVersion"], gone=True)
         return self.store.commit(gone, *along)
+
+
+def _metadata(rtype: ResourceType, obj: Object, kind: Kind) -> list[FieldError]:
+    return object_meta(obj, kind.name_rule) + ([] if rtype.custom else kube_finalizers(obj))
 
 
 def _own(meta: Object, managed_fields: list[Object] | None) -> None:

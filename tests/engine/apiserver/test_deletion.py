@@ -62,6 +62,11 @@ async def test_a_finalizer_holds_an_object_until_it_is_taken_away(api, why) -> N
     assert (await api.get(f"{CM}/a")).code == 404
 
 
+async def test_a_finalizer_without_its_owners_domain_is_refused(api, why) -> None:
+    refused = await api.post(CM, {"metadata": {"name": "a", "finalizers": ["hold"]}})
+    assert why(refused) == [("metadata.finalizers[0]", "Invalid")]
+
+
 @pytest.mark.parametrize(
     ("policy", "finalizers"), [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"]), ("Background", None)]
 )

@@ -98,7 +98,7 @@ class DataKind(Kind):
             if key in (obj.get("data") or {}):
                 errors.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
         if size > LARGEST_DATA * (4 / 3 if self.rtype.kind == "Secret" else 1):
-            where = "data" if self.rtype.kind == "Secret" else ""
+            where = "data" if self.rtype.kind == "Secret" else "[]"
             why = f"may not be more than {LARGEST_DATA} bytes"
             errors.append(FieldError("FieldValueTooLong", where, None, why))
         return errors + (secret_type(obj) if self.rtype.kind == "Secret" else [])

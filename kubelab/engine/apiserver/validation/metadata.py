@@ -12,6 +12,9 @@ from kubelab.engine.apiserver.validation.fields import FieldError, forbidden, in
 NameRule = Callable[[str], list[str]]
 
 
+_STANDARD_FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
+
+
 def object_meta(obj: Object, name_rule: NameRule) -> list[FieldError]:
     """The metadata of an object about to be stored."""
     meta = obj["metadata"]
@@ -30,6 +33,16 @@ def object_meta(obj: Object, name_rule: NameRule) -> list[FieldError]:
     for finalizer in meta.get("finalizers") or []:
         errors += [invalid("metadata.finalizers", finalizer, problem) for problem in names.qualified_name(finalizer)]
     return errors
+
+
+def kube_finalizers(obj: Object) -> list[FieldError]:
+    """Finalizers of Kubernetes' own kinds carry their owner's domain; custom kinds may call them anything."""
+    why = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"metadata.finalizers[{index}]", finalizer, why)
+        for index, finalizer in enumerate(obj["metadata"].get("finalizers") or [])
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
+    ]
 
 
 def _owners(owners: list[Any]) -> list[FieldError]:
