@@ -49,6 +49,7 @@ class Serving:
             access_log=None,
             logger=_log,
             handler_cancellation=True,
+            auto_decompress=False,  # as upstream: no compressed body is read, and so none that is a bomb
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import ssl
@@ -80,6 +81,14 @@ async def test_what_is_no_http_gets_a_400_and_no_traceback_in_the_log(https, tls
     writer.write(said)
     assert (await reader.read(15)).endswith(b" 400 Ba")
     writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_compressed_body_is_not_read_and_no_fault(session, caplog) -> None:
+    headers = {**AUTHORIZED, "Content-Encoding": "gzip", "Content-Type": "application/json"}
+    for body in (b"no gzip", gzip.compress(b"{}")):
+        async with session.post("/api/v1/namespaces/default/configmaps", data=body, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (400, "BadRequest")
     assert not [record for record in caplog.records if record.exc_info]
 
 
