@@ -113,6 +113,9 @@ class Load:
                 version = version or self._list(connection)
                 query = f"watch=1&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds=3"
                 answer = connection.open("GET", f"{CONFIGMAPS}?{query}")
+                if answer.status == 410:  # what came meanwhile is not remembered
+                    version = ""
+                    continue
                 while line := answer.readline():
                     event = json.loads(line)
                     if event["type"] == "ERROR":
