@@ -69,6 +69,17 @@ async def test_the_machines_files_stay_as_they_are(web, tmp_path):
     assert said == "no\nno\nno\n"
 
 
+async def test_a_first_process_that_waits_for_a_signal_of_its_own_gets_it(web):
+    script = (  # as nslookup ends itself
+        "import os, signal, threading; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); "
+        "threading.Timer(0.05, os.kill, (os.getpid(), 15)).start(); os._exit(signal.sigwait([15]))"
+    )
+    process = await web.network.start(
+        pod("web"), Program(["python3", "-c", script], env=ENV), stdin=None, stdout=None, stderr=None
+    )
+    assert await asyncio.wait_for(process.wait(), 10) == 15
+
+
 async def test_kill_1_reaches_the_containers_first_process_if_it_asks_for_it(web):
     deaf = await web.sleeper(pod("web"))
     await web.shell("web", "kill -9 1; kill 1", join=deaf.id)

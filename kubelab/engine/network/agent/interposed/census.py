@@ -60,15 +60,24 @@ def end_descendants() -> None:
 
 
 def caught(pid: int, number: int) -> bool:
-    """Whether a process has a handler for a signal (SigCgt of proc_pid_status(5))."""
+    """Whether a process has asked for a signal: by a handler, or by blocking it, to fetch it with sigwait(3).
+
+    A thread that waits for it does not show it as blocked (SigCgt and SigBlk of proc_pid_status(5)): the others do.
+    """
     try:
-        with open(f"/proc/{pid}/status", "rb") as status:
-            for line in status:
-                if line.startswith(b"SigCgt:"):
-                    return bool(int(line[7:], 16) >> (number - 1) & 1)
+        threads = os.listdir(f"/proc/{pid}/task")
     except FileNotFoundError:
-        pass
-    return False
+        return False
+    return any(_asks_for(f"/proc/{pid}/task/{thread}/status", number) for thread in threads)
+
+
+def _asks_for(status: str, number: int) -> bool:
+    try:
+        with open(status, "rb") as lines:
+            masks = [int(line[7:], 16) for line in lines if line.startswith((b"SigCgt:", b"SigBlk:"))]
+    except (FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+        return False
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def _kill(pid: int) -> None:
