@@ -38,7 +38,6 @@ class Someone:
             "KUBELAB_HOME": str(self.home / "state"),
             "TMPDIR": str(self.home / "tmp"),  # a kernel that is killed cannot clean up
             "PYTHONPATH": str(self.checkout),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "KUBELAB_SEED": "reference",
             "KUBELAB_PROGRESS": str(self.home / "progress"),
         }
