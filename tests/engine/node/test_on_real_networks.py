@@ -185,7 +185,7 @@ async def test_a_container_sees_its_nodes_files_read_only_and_leaves_a_last_word
     chunks = cluster.agent.api.logs("default", "last", "main", {"previous": "true"})
     text = b"".join([chunk async for chunk in chunks])
     assert text.startswith(b"/host/passwd\n")
-    assert text.endswith(b"refused\n")
+    assert b"refused\n" in text  # its complaint goes another way, and may come later
 
 
 @pytest.mark.engine
