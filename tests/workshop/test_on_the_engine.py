@@ -219,6 +219,13 @@ def test_nobody_takes_packets_by_an_external_address(workshop):
     assert "denied request: external IPs" in said.stderr
 
 
+def test_nobody_gets_round_the_own_namespace_by_the_nodes_network(workshop):
+    wanted = pod("anywhere", "class-ada")
+    wanted["spec"]["hostNetwork"] = True
+    said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(wanted))
+    assert 'violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)' in said.stderr
+
+
 def test_traffic_arrives_at_ones_own_pods_and_at_nobody_elses(workshop):
     labs = [Lab(Existing(), api, where) for api, where in
             ((workshop.ada, "class-ada"), (workshop.grace, "class-grace"))]  # fmt: skip

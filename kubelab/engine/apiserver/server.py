@@ -29,6 +29,7 @@ from kubelab.engine.apiserver.http import Serving
 from kubelab.engine.apiserver.judging.policies import Policies
 from kubelab.engine.apiserver.kubelet import KubeletRelay, connection
 from kubelab.engine.apiserver.metrics import ApiMetrics
+from kubelab.engine.apiserver.podsecurity.admission import PodSecurity
 from kubelab.engine.apiserver.reads import Reader
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.reviews import Reviews
@@ -67,7 +68,8 @@ class ApiServer:
         self._authenticator = Authenticator(settings.tokens, self._signer, self._still_there)
         self._authorizer = Authorizer(store)
         self._policies = Policies(store, self._authorizer, lambda: self._definitions.catalogue)
-        self._registry = Registry(store, Guard(self._authorizer).check, self._policies.check)
+        self._pod_security = PodSecurity(store)
+        self._registry = Registry(store, Guard(self._authorizer).check, self._judge)
         self._reader = Reader(store, self._hub, settings.clock)
         self._writer = Writer(self._registry, self._reader, self._authorizer)
         self._subresources = Subresources(self._registry, self._reader, self._signer)
@@ -114,6 +116,11 @@ class ApiServer:
             request = ApiRequest("POST", "", (), {"user-agent": "kube-apiserver"})
             call = Call(request, Target(rtype, *key), _SERVER, self.settings.clock(), own=True)
             self._registry.create(call, {"kind": rtype.kind, "apiVersion": rtype.api_version, **obj})
+
+    def _judge(self, call: Call, new: Object | None, old: Object | None) -> None:
+        """The last admission plugins, in upstream's order."""
+        self._pod_security.check(call, new, old)
+        self._policies.check(call, new, old)
 
     def _delete_instance(self, rtype: r.ResourceType, stored: Stored) -> None:
         """Of a definition that is going."""

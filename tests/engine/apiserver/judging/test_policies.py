@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from kubelab.engine.apiserver.status import StatusError
+from kubelab.engine.client import ApiRequest
+from tests.engine.apiserver.conftest import TOKEN
+
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 POLICIES, BINDINGS = f"{GROUP}/validatingadmissionpolicies", f"{GROUP}/validatingadmissionpolicybindings"
 MAPS, SERVICES = "/api/v1/namespaces/default/configmaps", "/api/v1/namespaces/default/services"
@@ -239,3 +243,14 @@ async def test_the_servers_own_objects_are_put_there_whatever_policies_say(api, 
     await bind("false", rule("services", "CREATE"))
     assert (await api.delete(f"{SERVICES}/kubernetes")).code == 200
     assert (await api.get(f"{SERVICES}/kubernetes")).code == 200
+
+
+async def test_connections_into_a_pod_are_judged_before_they_are_made(api, server, bind, make) -> None:
+    await api.post(PODS, make.pod("web"))
+    await bind("!('sh' in object.command) || object.container != 'main'", rule("pods/exec", "CONNECT"))
+    query = [("command", "sh"), ("stdin", "true"), ("container", "main")]
+    headers = {"authorization": f"Bearer {TOKEN}", "upgrade": "websocket"}
+    with pytest.raises(StatusError, match="denied request: failed expression"):
+        server.upgrade(ApiRequest("GET", f"{PODS}/web/exec", query, headers))
+    query[0] = ("command", "ls")
+    assert server.upgrade(ApiRequest("GET", f"{PODS}/web/exec", query, headers)) is not None
