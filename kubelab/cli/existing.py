@@ -59,6 +59,8 @@ def up_on_existing(
     )
     click.echo("              kubelab deletes and changes only what it made, known by its label")
     click.echo(f"  image       {cluster.image or 'python:3.12, from where the cluster fetches it (else: --image)'}")
+    if "ingress" in cluster.capabilities:
+        click.echo(f"  ingress     by the IngressClass {cluster.ingress_class}, at hosts below {cluster.host}")
     reasons: dict[str, list[str]] = {}
     for what, why in cluster.lacks.items():
         reasons.setdefault(why, []).append(what)

@@ -16,6 +16,7 @@ Capability = Literal[
     "conntrack",
     "switch proxy mode",
     "ingress",
+    "gateway api",
     "outside client",
 ]
 """What a lesson may ask for; it never asks for a provider."""

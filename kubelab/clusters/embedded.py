@@ -112,7 +112,7 @@ class EmbeddedCluster:
         can |= {"outside client", "switch proxy mode"}
         facts = self.facts()
         if facts.get("ingress"):
-            can.add("ingress")
+            can |= {"ingress", "gateway api"}
         if facts["tier"] == "interposed":
             can.add("conntrack")  # the agent's own table, which its nodes answer for
         else:

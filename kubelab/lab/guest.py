@@ -36,7 +36,11 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 _OBJECT = re.compile(r"(?P<object>/apis?/.*?/namespaces/[^/]+/[^/]+/[^/]+)(/[^/]+)?")
 _COLLECTION = re.compile(r"/apis?/.*?/namespaces/[^/]+/[^/]+")
 _NAMESPACE = re.compile(r"/api/v1/namespaces(/[^/]+)?")
-_CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
+_NOT_FOR_ALL = {
+    "/apis/networking.k8s.io/v1/ingressclasses": "IngressClasses",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": "CustomResourceDefinitions",
+}
+"""What lessons show of a cluster's own."""
 _REVIEW = re.compile(r"/apis/auth(entication|orization)\.k8s\.io/")
 
 
@@ -81,8 +85,8 @@ class GuestApi:
         try:
             found = self._api.request(method, path, self._query(query), self._there.value(body) if body else body)
         except ApiError as error:
-            if error.status == 403 and (method, path) == ("GET", _CLASSES):
-                raise Lacking("you may not see the IngressClasses of this cluster.") from error
+            if error.status == 403 and method == "GET" and path in _NOT_FOR_ALL:
+                raise Lacking(f"you may not see the {_NOT_FOR_ALL[path]} of this cluster.") from error
             details = self._back.value(error.details)
             raise ApiError(error.status, error.reason, self._back.text(str(error)), details) from error
         return guest_ingress.as_written(self._back.value(_as_written(found)))

@@ -19,7 +19,7 @@ Object = dict[str, Any]
 
 AS_WRITTEN = "kubelab.dev/as-written"
 """The annotation with the spec of an Ingress that was confined."""
-_UNNAMED = ("example.test", "*.example.test", "*.invalid", "*.thing")
+_UNNAMED = ("example.test", "*.example.test", "*.invalid", "*.thing", "*.test", "*.north.museum.test")
 """What lessons ask for and no rule of theirs names."""
 _GROUPS = ("/apis/networking.k8s.io/", "/apis/gateway.networking.k8s.io/")
 
@@ -37,7 +37,7 @@ def there(body: Object, hosts: Hosts) -> Object:
     made = copy.deepcopy(body)
     if body.get("kind") == "Ingress" and _is_open(spec):
         annotations = made["metadata"].get("annotations") or {}
-        made["metadata"]["annotations"] = {**annotations, AS_WRITTEN: json.dumps(spec, sort_keys=True)}
+        made["metadata"]["annotations"] = {**annotations, AS_WRITTEN: json.dumps(spec)}
         made["spec"] = _confined(made["spec"])
     _rename(made["spec"], hosts)
     return made

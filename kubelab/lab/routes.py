@@ -14,6 +14,7 @@ from kubelab.lab.guest import INGRESS_CLASS
 from kubelab.lab.survey import everywhere
 from kubelab.routing import hosts
 from kubelab.routing.decide import Candidate, Decision, decide
+from kubelab.routing.gateway import CONTROLLER as GATEWAY_CONTROLLER
 from kubelab.routing.gateway import gateways
 from kubelab.routing.ingress import CONTROLLER, table
 from kubelab.routing.model import ObjectName, Table, together
@@ -37,19 +38,23 @@ _KINDS: Mapping[str, kinds.Kind] = {
     "reference_grants": kinds.Kind(_GATEWAY, "ReferenceGrant", "referencegrants"),
 }
 """By the fields of `Objects`."""
+_CLASSES = {
+    "ingress_classes": {"controller": CONTROLLER},
+    "gateway_classes": {"controllerName": GATEWAY_CONTROLLER},
+}
 
 
 def objects(lab: Lab) -> Objects:
     """All that routing depends on; what the API does not serve, or not to us, is not there."""
-    found = {field: _listed(lab, kind) for field, kind in _KINDS.items() if field != "ingress_classes"}
-    return Objects(**found, ingress_classes=_classes(lab))
+    found = {field: _listed(lab, kind) for field, kind in _KINDS.items() if field not in _CLASSES}
+    return Objects(**found, **{field: _classes(lab, field) for field in _CLASSES})
 
 
-def _classes(lab: Lab) -> list[Object]:
-    """Of somebody else's cluster the one that stands in for the course's: it may not be seen, or be another's."""
+def _classes(lab: Lab, field: str) -> list[Object]:
+    """On somebody else's cluster the one that stands for the course's own: it may not be seen, or be another's."""
     if lab.cluster.ingress_class:
-        return [{"metadata": {"name": INGRESS_CLASS}, "spec": {"controller": CONTROLLER}}]
-    return _listed(lab, _KINDS["ingress_classes"])
+        return [{"metadata": {"name": INGRESS_CLASS}, "spec": _CLASSES[field]}]
+    return _listed(lab, _KINDS[field])
 
 
 def routing(lab: Lab) -> Table:

@@ -32,6 +32,8 @@ class Examination:
     def lacks(self) -> dict[str, str]:
         """Capability → why it is not there."""
         without = {"ingress": self.served_by.lacks} if self.served_by.lacks else {}
+        if self.served_by.ingress_class != ingress.COURSE_CLASS:
+            without["gateway api"] = "the course's own controller, which serves its GatewayClass, is not there"
         return dict(sorted({**without, **self.rights.lacks}.items()))
 
     def require(self, namespace: str) -> None:

@@ -37,6 +37,7 @@ NEEDED = (
 
 NODES = Right("list", "nodes", everywhere=True)
 INGRESSES = Right("create", "ingresses", "networking.k8s.io")
+GATEWAYS = tuple(Right("create", each, "gateway.networking.k8s.io") for each in ("gateways", "httproutes"))
 NAMESPACES = Right("create", "namespaces", everywhere=True)
 
 _NO_NODES: str = "kubelab runs nothing on the nodes of a cluster that is not its own"
@@ -64,7 +65,7 @@ class Rights(NamedTuple):
 
 def find_out(access: Access, namespace: str) -> Rights:
     """Ask everything at once. Raises `ClusterError`."""
-    asked: list[Right] = [*NEEDED, NODES, INGRESSES]
+    asked: list[Right] = [*NEEDED, NODES, INGRESSES, *GATEWAYS]
     questions: list[Callable[[], object]] = [_question(access, namespace, right) for right in asked]
     *answers, found_nodes = access.together([*questions, lambda: _nodes(access)])
     may = dict(zip(asked, answers, strict=True))
@@ -75,6 +76,8 @@ def find_out(access: Access, namespace: str) -> Rights:
         lacks["several nodes"] = "it has one node"
     if not may[INGRESSES]:
         lacks["ingress"] = f"you may not create ingresses in {namespace}"
+    if not all(may[right] for right in GATEWAYS):
+        lacks["gateway api"] = f"you may not create gateways and httproutes in {namespace}"
     missing = tuple(str(right) for right in NEEDED if not may[right])
     return Rights(missing, dict(sorted(lacks.items())), found_nodes)
 

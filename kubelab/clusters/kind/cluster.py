@@ -83,7 +83,7 @@ class KindCluster:
         if outside.is_running(self.engine, self.name):
             can.add("outside client")
         if self._access.ask(ingress.is_available, timeout_seconds=ANSWER_SECONDS, doing="Asking for the ingress"):
-            can.add("ingress")
+            can |= {"ingress", "gateway api"}
         return frozenset(can)
 
     def nodes(self) -> list[Node]:

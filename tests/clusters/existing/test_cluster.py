@@ -46,7 +46,7 @@ def test_what_it_lacks_is_told_with_the_reason_and_never_guessed(make, there):
     there.denied.discard("list nodes")
     there.classes = ["kubelab"]
     find("classroom").up()
-    assert find("classroom").capabilities == {"several nodes", "ingress"}
+    assert find("classroom").capabilities == {"several nodes", "ingress", "gateway api"}
 
 
 def test_a_node_has_a_name_and_no_shell_and_where_there_are_none_it_says_so(make, there):

@@ -32,11 +32,13 @@ def cluster(tmp_path_factory):
 def test_it_can_do_all_that_lessons_ask_for(cluster):
     wanted = {
         "several nodes",
+        "several namespaces",
         "node shell",
         "kernel rules",
         "conntrack",
         "switch proxy mode",
         "ingress",
+        "gateway api",
         "outside client",
     }
     assert cluster.capabilities == wanted

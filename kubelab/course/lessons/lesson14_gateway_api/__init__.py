@@ -39,7 +39,7 @@ LESSON = Lesson(
     number=14,
     title="Gateway API and migration",
     package="lesson14_gateway_api",
-    needs=frozenset({"ingress", "outside client", "several namespaces"}),
+    needs=frozenset({"ingress", "gateway api"}),
     questions=(
         *faults.questions(),
         Question(

@@ -70,6 +70,7 @@ def start(lab: Lab, seed: Seed) -> None:
 def check(lab: Lab, seed: Seed) -> Result:
     """Ask over HTTPS, and read what every object says."""
     names, platform, neighbour = own(seed), beside(lab, PLATFORM), beside(lab, NEIGHBOUR)
+    stage.find(lab, f"namespace/{platform.namespace}")  # where there can be none, it says so
     grants = lab.find("referencegrants")
     edge, route, intruder = (
         stage.find(platform, f"gateway/{GATEWAY}"),
