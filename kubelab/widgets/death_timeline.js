@@ -4,9 +4,8 @@ export default {
   render({ model, el }) {
     const ending = new AbortController();
     const { signal } = ending;
-    const root = make("div", { class: "kl kl-death", role: "group", "aria-label": "The end of a pod",
-      "data-lm-suppress-shortcuts": "true" });
-    const choice = make("select", { "aria-label": "Pod" });
+    const root = make("div", { class: "kl kl-death", role: "group", "aria-label": "The end of a pod" });
+    const choice = make("select", { "aria-label": "Pod", "data-lm-suppress-shortcuts": "true" });
     choice.addEventListener("change", () => { model.set("chosen", choice.value); model.save_changes(); }, { signal });
     const status = make("span", { role: "status" });
     const picture = make("div", { class: "kl-picture", role: "img" });

@@ -121,7 +121,7 @@ def run_notebook(page, jupyterlab):
     """Opens a notebook and runs it from top to bottom: ``run_notebook("notebooks/01-….ipynb")`` gives the page."""
 
     def run(path):
-        page.goto(f"{jupyterlab}/lab/tree/{path}")
+        page.goto(f"{jupyterlab}/lab/tree/{path}", timeout=90_000)
         page.wait_for_function(KERNEL_IS_CONNECTED, timeout=60_000)
         page.set_default_timeout(150_000)
         assert page.evaluate(RUN_ALL) == []
