@@ -146,7 +146,11 @@ class Reader:
             if initial == "true" and bookmarks:
                 stream.send(self._bookmark(rtype, initial_end=True))
         elif revision:
-            replay(shelf, revision, stream)
+            try:
+                replay(shelf, revision, stream)
+            except StatusError as error:  # a watch that was allowed is begun: what is wrong with it is an event in it
+                stream.send(b'{"type":"ERROR","object":%s}\n' % error.response().body)
+                stream.close()
         stream.last_for(lifetime(call.query.get("timeoutSeconds", "")))
         self._hub.attach(shelf, stream)
         return ApiResponse(200, stream, {"content-type": JSON})

@@ -94,9 +94,12 @@ async def test_a_version_that_is_forgotten_is_expired(api_of) -> None:
     api = api_of(server)
     for number in range(10):
         await api.post(CM, {"metadata": {"name": f"n{number}"}})
-    gone = await api.get(f"{CM}?watch=true&resourceVersion=1")
-    assert (gone.code, gone.body["reason"]) == (410, "Expired")
-    assert gone.body["message"].startswith("too old resource version: 1 (")
+    answer = await api.open("GET", f"{CM}?watch=true&resourceVersion=1")
+    [line] = [line async for line in answer.body]
+    event = json.loads(line)
+    assert (answer.status, event["type"], event["object"]["code"]) == (200, "ERROR", 410)
+    assert event["object"]["reason"] == "Expired"
+    assert event["object"]["message"].startswith("too old resource version: 1 (")
     await server.close()
 
 
