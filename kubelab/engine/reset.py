@@ -47,6 +47,7 @@ _OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslice
 _BOOTSTRAPPED = ("kubernetes.io/bootstrapping", "rbac-defaults")
 _LABELS_OF_NODES = ("kubernetes.io/", "beta.kubernetes.io/")
 _TAINTS_OF_NODES = ("node-role.kubernetes.io/", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_POD_SECURITY = "pod-security.kubernetes.io/"
 RETRY_SECONDS = 0.05
 
 
@@ -62,6 +63,7 @@ async def empty(client: Client, system_namespaces: frozenset[str] = SYSTEM_NAMES
     """Delete what the learner made, and wait until it is gone; so too a namespace of the system that is on its way."""
     await _remove_policies(client)
     listed = await client.list(NAMESPACES)
+    await _lift_pod_security(client, listed["items"])
     async with asyncio.TaskGroup() as group:
         for obj in listed["items"]:
             if obj["metadata"]["name"] not in system_namespaces or obj["metadata"].get("deletionTimestamp"):
@@ -100,6 +102,15 @@ async def _remove_policies(client: Client) -> None:
     for resource in (VALIDATINGADMISSIONPOLICYBINDINGS, VALIDATINGADMISSIONPOLICIES):
         for obj in (await client.list(resource))["items"]:
             await _quietly_delete(client, resource, obj["metadata"]["name"])
+
+
+async def _lift_pod_security(client: Client, namespaces: list[Object]) -> None:
+    """A label that a learner gave to a namespace that stays could keep the system's own pods out."""
+    for obj in namespaces:
+        strict = [label for label in obj["metadata"].get("labels") or {} if label.startswith(_POD_SECURITY)]
+        if strict:
+            patch = {"metadata": {"labels": dict.fromkeys(strict)}}
+            await client.patch(NAMESPACES, obj["metadata"]["name"], patch)
 
 
 async def _remove_classes(client: Client) -> None:

@@ -12,6 +12,7 @@ from kubelab.engine.apiserver import ApiServer
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.client.resources import (
     CONFIGMAPS,
+    NAMESPACES,
     NODES,
     VALIDATINGADMISSIONPOLICIES,
     VALIDATINGADMISSIONPOLICYBINDINGS,
@@ -74,6 +75,15 @@ async def test_policies_go_before_they_can_forbid_anything(client) -> None:
     for resource in (VALIDATINGADMISSIONPOLICIES, VALIDATINGADMISSIONPOLICYBINDINGS):
         assert (await client.list(resource))["items"] == []
     assert "mine" not in [each["metadata"]["name"] for each in (await client.list(CONFIGMAPS, "default"))["items"]]
+
+
+async def test_pod_security_is_lifted_where_the_namespace_stays(client) -> None:
+    strict = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    for name in ("default", "kube-system"):
+        await client.patch(NAMESPACES, name, strict)
+    await reset(client)
+    for name in ("default", "kube-system"):
+        assert (await client.get(NAMESPACES, name))["metadata"]["labels"] == {"kubernetes.io/metadata.name": name}
 
 
 async def test_finalizers_that_nobody_serves_do_not_hold_a_reset_up(client) -> None:
