@@ -52,10 +52,11 @@ RETRY_SECONDS = 0.05
 
 
 async def reset(client: Client) -> None:
-    """Delete what the learner made, wait until it is gone, and put back what is missing of the system."""
+    """Delete what the learner made, wait until it is gone, and put back what is missing of the system or changed."""
     await empty(client)
     await _remove_rights(client)
     await addons.install(client)
+    await addons.restore(client)
     await addons.install_ingress(client)
 
 

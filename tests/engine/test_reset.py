@@ -12,6 +12,7 @@ from kubelab.engine.apiserver import ApiServer
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.client.resources import (
     CONFIGMAPS,
+    DEPLOYMENTS,
     NAMESPACES,
     NODES,
     VALIDATINGADMISSIONPOLICIES,
@@ -91,3 +92,22 @@ async def test_finalizers_that_nobody_serves_do_not_hold_a_reset_up(client) -> N
     async with asyncio.timeout(10):
         await reset(client)
     assert "held" not in [each["metadata"]["name"] for each in (await client.list(CONFIGMAPS, "default"))["items"]]
+
+
+async def test_the_name_server_is_as_it_came(client) -> None:
+    await reset(client)
+    whole = {resource: await client.get(resource, "coredns", "kube-system") for resource in (CONFIGMAPS, DEPLOYMENTS)}
+    await client.patch(CONFIGMAPS, "coredns", {"data": {"Corefile": "nonsense"}}, "kube-system")
+    await client.patch(DEPLOYMENTS, "coredns", {"spec": {"replicas": 0}}, "kube-system")
+    await reset(client)
+    config = await client.get(CONFIGMAPS, "coredns", "kube-system")
+    assert config["data"] == whole[CONFIGMAPS]["data"]
+    assert (await client.get(DEPLOYMENTS, "coredns", "kube-system"))["spec"] == whole[DEPLOYMENTS]["spec"]
+
+
+async def test_resetting_twice_rolls_nothing_out(client) -> None:
+    await reset(client)
+    before = await client.get(DEPLOYMENTS, "coredns", "kube-system")
+    await reset(client)
+    after = await client.get(DEPLOYMENTS, "coredns", "kube-system")
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
