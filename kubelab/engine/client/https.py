@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -107,7 +107,8 @@ class HttpsTransport:
     async def close(self) -> None:
         """Hang up, also on whoever is slow to say goodbye: whoever closes may end the event loop at once."""
         for writer in list(self._writers):
-            writer.transport.abort()
+            with suppress(AttributeError):  # Python 3.11's TLS transport that was closed twice has nothing left to abort
+                writer.transport.abort()
         self._idle.clear()
         await asyncio.sleep(0)  # each transport lets go of its socket in the loop's next round
 
