@@ -107,7 +107,7 @@ class HttpsTransport:
     async def close(self) -> None:
         """Hang up, also on whoever is slow to say goodbye: whoever closes may end the event loop at once."""
         for writer in list(self._writers):
-            with suppress(AttributeError):  # Python 3.11's TLS transport that was closed twice has nothing left to abort
+            with suppress(AttributeError):  # of Python 3.11, for TLS that was closed twice
                 writer.transport.abort()
         self._idle.clear()
         await asyncio.sleep(0)  # each transport lets go of its socket in the loop's next round
