@@ -6,6 +6,9 @@ import asyncio
 import os
 import signal
 import sys
+import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +122,31 @@ async def test_with_process_1_end_its_children_wherever_they_hid(web):
     await process.signal(signal.SIGKILL)
     assert await process.wait() == 137
     await web.eventually(none_runs)
+
+
+NEXT_PID = Path("/proc/sys/kernel/ns_last_pid")
+
+
+async def later_than(moment: float) -> bool:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) > moment
+
+
+@pytest.mark.skipif(not os.access(NEXT_PID, os.W_OK), reason="only root chooses the next process's number")
+async def test_a_number_that_the_kernel_gives_away_again_is_no_member_of_the_container_that_had_it(web):
+    """On a busy machine that happens within minutes, and who had got the number ended with somebody else's pod."""
+    await web.pod("other", last=3)
+    old = await web.sleeper(pod("web"))
+    for _ in range(50):
+        number = int(await web.shell("web", "sh -c 'cat /etc/hostname >/dev/null; echo $$'", join=old.id))
+        ended = time.clock_gettime(time.CLOCK_BOOTTIME)
+        await web.eventually(partial(later_than, ended + 0.02))  # when a process began is told in hundredths
+        NEXT_PID.write_text(str(number - 1))  # noqa: ASYNC240
+        new = await web.sleeper(pod("other"))
+        if new.id == number:
+            break
+        await new.signal(signal.SIGKILL)
+        await new.wait()
+    else:
+        pytest.skip("others were faster, fifty times")
+    await web.network.remove_pod("web")
+    assert await web.shell("other", "kill -0 1 && echo there", join=new.id) == "there\n"

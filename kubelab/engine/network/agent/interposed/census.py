@@ -10,25 +10,34 @@ from typing import NamedTuple
 from kubelab.engine.network.agent.interposed.places import Context
 
 _ROUNDS = 50
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class _Entry(NamedTuple):
     parent: int
     session: int
     state: str
+    started: float
+    """Seconds of CLOCK_BOOTTIME."""
 
 
 def members(context: Context) -> set[int]:
     """The live processes of a program: its sessions, whoever was seen calling, and the children of all these.
 
-    Only descendants of the agent count, so a number that the kernel has given away again harms nobody.
+    Only descendants of the agent count, and no process that began after its number was last seen here: the kernel has
+    given it away again.
     """
     table = _table()
     children: dict[int, list[int]] = {}
     for pid, entry in table.items():
         children.setdefault(entry.parent, []).append(pid)
     ours = _below(os.getpid(), children)
-    roots = {pid for pid in ours if table[pid].session in context.programs or pid in context.threads}
+    seen = context.threads
+    roots = {
+        pid
+        for pid in ours
+        if table[pid].session in context.programs or (pid in seen and table[pid].started <= seen[pid])
+    }
     found: set[int] = set()
     for root in roots:
         found |= {root} | _below(root, children)
@@ -95,7 +104,7 @@ def _table() -> dict[int, _Entry]:
                 fields = stat.read().rpartition(b")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        table[int(name)] = _Entry(int(fields[1]), int(fields[3]), fields[0].decode())
+        table[int(name)] = _Entry(int(fields[1]), int(fields[3]), fields[0].decode(), int(fields[19]) / _TICKS)
     return table
 
 

@@ -55,8 +55,8 @@ class Context:
     """The process that is ``kill 1`` inside."""
     programs: set[int] = field(default_factory=set)
     """The running programs that were started here, each the leader of a session."""
-    threads: set[int] = field(default_factory=set)
-    """Threads that were seen making calls."""
+    threads: dict[int, float] = field(default_factory=dict)
+    """Threads that were seen making calls → when last (CLOCK_BOOTTIME): the kernel gives their numbers away again."""
     prefixes: tuple[bytes, ...] = ()
     """The redirects' paths, for a quick look."""
     sources: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,9 @@ from kubelab.engine.network.agent.interposed.places import Context
 from kubelab.engine.network.agent.interposed.poller import HUNG_UP, READ, Poller
 
 Handler = Callable[[Call], Answer]
+
+MOST_THREADS = 1024
+"""Of one container that are remembered before the ended ones are forgotten."""
 
 
 class Supervisor:
@@ -51,7 +55,7 @@ class Supervisor:
     def threads(self) -> Iterator[int]:
         """The threads that were seen making calls, some of which have ended."""
         for context in set(self._contexts.values()):
-            context.threads = {thread for thread in context.threads if os.path.exists(f"/proc/{thread}")}
+            _forget_the_ended(context)
             yield from context.threads
             yield from context.programs
 
@@ -71,7 +75,9 @@ class Supervisor:
             if error.errno != errno.ENOENT:  # its caller is gone
                 raise
             return
-        context.threads.add(call.thread)
+        context.threads[call.thread] = time.clock_gettime(time.CLOCK_BOOTTIME)
+        if len(context.threads) > MOST_THREADS:
+            _forget_the_ended(context)
         self._answer(call)
 
     def _answer(self, call: Call) -> None:
@@ -91,3 +97,7 @@ class Supervisor:
         del self._contexts[listener]
         self._poller.unwatch(listener)
         os.close(listener)
+
+
+def _forget_the_ended(context: Context) -> None:
+    context.threads = {each: seen for each, seen in context.threads.items() if os.path.exists(f"/proc/{each}")}
