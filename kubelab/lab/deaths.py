@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from kubelab.clusters.base import SKIPPED
 from kubelab.lab.pods import Pod
 from kubelab.lab.rows import padded, table
 from kubelab.lab.traffic import Traffic
@@ -90,7 +91,9 @@ class Death:
     def sentence(self) -> str:
         """``SIGTERM came after its rule was gone; no request failed; it ended by itself``: the same on every run."""
         early = self.told_too_early
-        order = "" if early is None else f"SIGTERM came {'before' if early else 'after'} its rule was gone; "
+        order = f"{SKIPPED}nobody saw when its rule went; "
+        if early is not None:
+            order = f"SIGTERM came {'before' if early else 'after'} its rule was gone; "
         how = "it was killed" if self.killed else "it ended by itself"
         return f"{order}{'some requests' if self.failed else 'no request'} failed; {how}"
 

@@ -114,8 +114,9 @@ def ask_nodes(lab: Lab, service: str, n: int = 60) -> Entries:
     entries = []
     for node, address in addresses.items():
         expected = not local or node in homes.values()
+        silent = bool(homes) and not expected
         knock = _knock(lab, f"http://{address}:{port}/")
-        while not _as_expected(knock, expected, local, lab) and time.monotonic() < deadline:
+        while not _as_expected(knock, expected, silent, local, lab) and time.monotonic() < deadline:
             knock = _knock(lab, f"http://{address}:{port}/")
         rest = [_ask(lab, f"http://{address}:{port}/", n - KNOCKS, PATIENCE_SECONDS)] if knock.success else []
         health = _health(lab, address, spec.get("healthCheckNodePort"), deadline)
@@ -154,10 +155,13 @@ def _entry(lab: Lab, node: str, traffic: Traffic, health: int | None) -> Entry:
     return Entry(node, traffic, tuple(sorted(names)), health)
 
 
-def _as_expected(knock: Traffic, reachable: bool, local: bool, lab: Lab) -> bool:
-    """Whether the node does what the policy says; a node that has not heard of it yet does something else."""
+def _as_expected(knock: Traffic, reachable: bool, silent: bool, local: bool, lab: Lab) -> bool:
+    """Whether the node does what the policy says; a node that has not heard of it yet does something else.
+
+    A node without a pod of its own says nothing where others have one: only where nobody has one does it refuse.
+    """
     if not reachable:
-        return knock.success == 0
+        return knock.success == 0 and not (silent and "refused" in knock.errors)
     own = {OUTSIDE} == {address_book(lab).name(answer.peer) for answer in knock.answers if answer.peer}
     return knock.success == 1 and own == local
 

@@ -54,7 +54,7 @@ def test_a_rule_that_came_and_went_is_gone_when_it_was_gone_for_good():
 def test_what_nobody_saw_is_left_out():
     told = death(POD, [Moment(DELETED, 1.0)], {}, {})
     assert told.told_too_early is None
-    assert told.sentence == "no request failed; it ended by itself"
+    assert told.sentence == "Skipped: nobody saw when its rule went; no request failed; it ended by itself"
 
 
 def test_the_picture_has_a_title_and_rows():
