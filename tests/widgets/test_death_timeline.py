@@ -38,7 +38,7 @@ def test_the_first_end_is_shown_and_another_can_be_chosen(timeline):
 
 def test_it_stands_without_a_browser(timeline):
     bundle, _ = timeline._repr_mimebundle_()
-    assert "web-1: no request failed" in bundle["text/plain"]
+    assert "web-1: Skipped: nobody saw when its rule went; no request failed" in bundle["text/plain"]
     assert "<td style='text-align: left'>deletion requested</td>" in bundle["text/html"]
 
 

@@ -110,7 +110,8 @@ class HttpsTransport:
             with suppress(AttributeError):  # of Python 3.11, for TLS that was closed twice
                 writer.transport.abort()
         self._idle.clear()
-        await asyncio.sleep(0)  # each transport lets go of its socket in the loop's next round
+        for _ in range(3):  # each transport lets go of its socket in one of the loop's next rounds
+            await asyncio.sleep(0)
 
     async def _open(self) -> _Streams:
         async with asyncio.timeout(CONNECT_SECONDS):

@@ -92,7 +92,7 @@ async def test_what_a_container_writes_can_be_read_and_followed(lab):
 async def test_a_waiting_container_has_no_log_and_an_unknown_one_is_not_found(lab):
     async with lab.agent() as agent:
         lab.make(container={"image": "redis"})
-        await lab.eventually(lambda: lab.api.container()["state"])
+        await lab.eventually(lambda: "Pull" in str(lab.api.container()["state"]))
         with pytest.raises(Refused, match="is waiting to start: trying and failing to pull image"):
             agent.api.logs("default", "web", "web", {})
         with pytest.raises(Refused, match='container "other" not found'):
