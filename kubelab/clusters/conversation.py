@@ -43,6 +43,36 @@ class Talks(Protocol):
         ...
 
 
+class Lines:
+    """What comes out of a pipe, in lines."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._rest = b""
+
+    def until(self, timeout_seconds: float) -> Iterator[str]:
+        """Line by line, to its end. Raises `TimeoutError`."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            while b"\n" in self._rest:
+                line, _, self._rest = self._rest.partition(b"\n")
+                yield line.decode("utf-8", "replace")
+            if not select.select([self._pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise TimeoutError(f"nothing came for {timeout_seconds:g} s")
+            more = os.read(self._pipe, 1 << 20)
+            if not more:
+                return
+            self._rest += more
+
+
+def what_came(pipe: int) -> str:
+    """What a pipe holds now, without waiting for more."""
+    found = b""
+    while select.select([pipe], [], [], 0)[0] and (more := os.read(pipe, 1 << 16)):
+        found += more
+    return found.decode("utf-8", "replace")
+
+
 class EmbeddedConversation:
     """A program in a place of the embedded network: its pipes reach to here, the engine only starts it."""
 
@@ -50,7 +80,7 @@ class EmbeddedConversation:
         theirs_in, self._stdin = os.pipe()
         self._stdout, theirs_out = os.pipe()
         self._stderr, theirs_err = os.pipe()
-        self._rest = b""
+        self._lines = Lines(self._stdout)
         try:
             self._call = Call(state, "start", {"place": place, "argv": list(argv)}, (theirs_in, theirs_out, theirs_err))
         except BaseException:
@@ -65,24 +95,11 @@ class EmbeddedConversation:
             os.write(self._stdin, text.encode())
 
     def lines(self, timeout_seconds: float) -> Iterator[str]:
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            while b"\n" in self._rest:
-                line, _, self._rest = self._rest.partition(b"\n")
-                yield line.decode("utf-8", "replace")
-            if not select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise TimeoutError(f"nothing came for {timeout_seconds:g} s")
-            more = os.read(self._stdout, 1 << 20)
-            if not more:
-                return
-            self._rest += more
+        return self._lines.until(timeout_seconds)
 
     @property
     def stderr(self) -> str:
-        found = b""
-        while select.select([self._stderr], [], [], 0)[0] and (more := os.read(self._stderr, 1 << 16)):
-            found += more
-        return found.decode("utf-8", "replace")
+        return what_came(self._stderr)
 
     def close(self) -> None:
         self._call.close()

@@ -172,16 +172,14 @@ class Reporter:
 
 def _write(lab: Lab, report: Report) -> None:
     from kubelab.lab import kinds
-    from kubelab.lab.errors import ApiError
+    from kubelab.lab.errors import ApiError, NotFound
 
     path = kinds.CONFIGMAP.path(lab.namespace, SLIP)
     for attempt in range(_ATTEMPTS):
         try:
             slip = lab.api.request("GET", path)
-        except ApiError as error:
-            if error.status == 404:  # no workshop
-                return
-            raise
+        except NotFound:
+            return  # no workshop
         if WORKSHOP_LABEL not in (slip["metadata"].get("labels") or {}):
             return
         slip["data"] = {**(slip.get("data") or {}), KEY: report.written()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds
 from kubelab.lab.authority import Entry, Issued, Mistake, fingerprint, names_in
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError, NotFound
 from kubelab.lab.objects import Objects
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def ordinal(number: int) -> str:
 def _issues_before(objects: Objects, secret: str) -> int:
     try:
         found = objects.get(kinds.SECRET, secret)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return 0
     if found.get("type") != TLS:
         raise LabError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from kubelab.clusters.base import SKIPPED
 
 
@@ -38,11 +40,20 @@ class ApiError(LabError):
     """The API answered with an error.
 
     ``status`` is the HTTP code, ``reason`` and ``details`` are those of Kubernetes' Status object
-    (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
+    (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). One with the code 404 is a
+    `NotFound`, as an `OSError` with ENOENT is a `FileNotFoundError`.
     """
+
+    def __new__(cls, status: int, *_: object) -> ApiError:
+        """The class that the code asks for."""
+        return super().__new__(NotFound if status == HTTPStatus.NOT_FOUND else cls)
 
     def __init__(self, status: int, reason: str, message: str, details: dict[str, object] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.details = details or {}
+
+
+class NotFound(ApiError):
+    """There is no such object, or the API serves no such kind."""

@@ -6,7 +6,7 @@ import difflib
 from typing import NamedTuple
 
 from kubelab.lab.api import Api
-from kubelab.lab.errors import ApiError, BadManifest, LabError
+from kubelab.lab.errors import BadManifest, LabError, NotFound
 
 
 class Kind(NamedTuple):
@@ -96,9 +96,7 @@ def _served_by(api: Api, api_version: str) -> list[tuple[Kind, set[str]]]:
     root = "/apis/" if "/" in api_version else "/api/"
     try:
         answer = api.request("GET", root + api_version)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return []
     found = []
     for entry in answer.get("resources", []):
@@ -113,9 +111,7 @@ def _versions(api: Api) -> list[str]:
     """The preferred version of every group."""
     try:
         answer = api.request("GET", "/apis")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return []
     return [group["preferredVersion"]["groupVersion"] for group in answer.get("groups", [])]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds, shell, waiting
 from kubelab.lab.api import Api, Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError, NotFound
 from kubelab.lab.events import Events, event_lines
 from kubelab.lab.lifelines import PodLifelines
 from kubelab.lab.manifests import Source
@@ -98,6 +99,12 @@ class Lab:
     def get(self, what: str) -> Object:
         """One object as the API has it: ``lab.get("service/web")``. Raises `ApiError` (404)."""
         return self.objects.get(*self._named(what))
+
+    def find_one(self, what: str) -> Object | None:
+        """One object as `get` has it; None when there is none."""
+        with suppress(NotFound):
+            return self.get(what)
+        return None
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
         """The objects of a kind, narrowed by labels: ``lab.find("pods", "app=web")``."""
@@ -239,9 +246,7 @@ class Lab:
             return self._answers(name) if seen.holds and condition == "answers" else seen
         try:
             found = self.objects.get(kind, name)
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return waiting.Seen(condition == "deleted", f"there is no {kind.kind} {name!r}")
         if condition in ("exists", "deleted"):
             return waiting.Seen(condition == "exists", "it is there")
@@ -630,9 +635,7 @@ class Lab:
         """
         from kubelab.lab.following import follow
 
-        return follow(
-            self, source, target, port, protocol, source_port=source_port, path=path, timeout=timeout
-        )
+        return follow(self, source, target, port, protocol, source_port=source_port, path=path, timeout=timeout)
 
     def _named(self, what: str) -> tuple[kinds.Kind, str]:
         """The kind and the real name in ``deployment/web`` or ``pod/web-1``."""

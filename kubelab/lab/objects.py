@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kubelab.lab import kinds, waiting
 from kubelab.lab.api import Api, Object
 from kubelab.lab.complaints import explained
-from kubelab.lab.errors import ApiError, BadManifest
+from kubelab.lab.errors import ApiError, BadManifest, NotFound
 from kubelab.lab.manifests import Manifest, Source, read
 from kubelab.lab.merge import LAST_APPLIED, merge
 
@@ -103,9 +103,7 @@ class Objects:
             options["gracePeriodSeconds"] = grace_seconds
         try:
             self._api.request("DELETE", kind.path(self.namespace, name), body=options)
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return False
         return True
 
@@ -150,9 +148,7 @@ class Objects:
         """``Active``, ``Terminating``, or nothing when there is no such namespace."""
         try:
             found = self._api.request("GET", kinds.NAMESPACE.path("", self.namespace))
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return ""
         return str((found.get("status") or {}).get("phase", "Active"))
 
@@ -191,9 +187,7 @@ class Objects:
         path = kind.path(self.namespace, wanted["metadata"]["name"])
         try:
             live = self._api.request("GET", path)
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             self._api.request("POST", kind.path(self.namespace), _STRICT, wanted)
             return "created"
         last = json.loads((live["metadata"].get("annotations") or {}).get(LAST_APPLIED, "{}"))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, CannotRun, LabError, TimedOut
+from kubelab.lab.errors import CannotRun, LabError, NotFound, TimedOut
 from kubelab.lab.pods import Pod
 from kubelab.lab.shell import CLIENT_ARGV, Client, client_input, start_client
 from kubelab.lab.traffic import Answer, Traffic, answer
@@ -132,9 +132,7 @@ class Prober:
             name = host.split(".")[0]
         try:
             service = self._lab.objects.get(kinds.SERVICE, name)
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return 80
         return service["spec"]["ports"][0]["port"] if service["spec"].get("ports") else 80
 

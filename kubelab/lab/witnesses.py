@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from kubelab.clusters.base import ClusterError
 from kubelab.lab import kinds
 from kubelab.lab.api import Api, Lines, Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError, NotFound
 from kubelab.lab.pods import Pod
 
 if TYPE_CHECKING:
@@ -133,10 +133,8 @@ class LogWitness(_Reading):
             for line in self.lines():
                 if line.startswith("SIGTERM"):
                     tell(self._uid, SIGTERM, "")
-        except ApiError as error:
-            if error.status == 404:
-                return  # it was gone before anybody could ask
-            raise
+        except NotFound:
+            return  # it was gone before anybody could ask
         if not self.stopped:
             tell(self._uid, ENDED, "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.workshop.access import Access
 from kubelab.workshop.errors import WorkshopError
 
@@ -134,9 +134,7 @@ def _if_served(access: Access, path: str) -> list[Object]:
     """The objects of a collection, or the one object; none where there is nothing of that name."""
     try:
         answer = access.request("GET", path)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return []
     return list(answer["items"] or ()) if "items" in answer else [answer]
 
@@ -144,8 +142,6 @@ def _if_served(access: Access, path: str) -> list[Object]:
 def _serves(access: Access, version: str, plural: str) -> bool:
     try:
         served = access.request("GET", f"/apis/{version}").get("resources") or ()
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return False
     return any(each["name"] == plural for each in served)

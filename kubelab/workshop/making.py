@@ -10,7 +10,7 @@ from typing import Any
 
 from kubelab.grading.report import WORKSHOP_LABEL
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import ApiError, NotFound
 from kubelab.lab.kinds import Kind
 from kubelab.workshop.access import Access
 from kubelab.workshop.errors import WorkshopError
@@ -73,9 +73,7 @@ def labelled(access: Access, workshop: str) -> dict[Key, Object]:
     def find(kind: Kind) -> list[tuple[Key, Object]]:
         try:
             found = access.listed(kind._replace(namespaced=False).path(""), f"{WORKSHOP_LABEL}={workshop}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return []
         # the items of a list do not say again what they are
         whole = [{**each, "apiVersion": kind.api_version, "kind": kind.kind} for each in found]
@@ -153,9 +151,7 @@ def _wait_until_gone(access: Access, path: str) -> None:
     while True:
         try:
             access.request("GET", path)
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return
         if time.monotonic() > until:
             name = path.rpartition("/")[2]

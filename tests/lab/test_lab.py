@@ -1,6 +1,6 @@
 import pytest
 
-from kubelab.lab.errors import ApiError, BadManifest, LabError, TimedOut
+from kubelab.lab.errors import ApiError, BadManifest, LabError, NotFound, TimedOut
 from kubelab.lab.testing import fake_lab
 
 DEPLOYMENT = """
@@ -73,8 +73,14 @@ def test_a_manifest_that_cannot_be_applied_changes_nothing(lab, manifest, said):
 
 
 def test_an_object_that_is_not_there_is_the_apis_404(lab):
-    with pytest.raises(ApiError, match="not found"):
+    with pytest.raises(NotFound, match="not found"):
         lab.get("service/web")
+    assert lab.find_one("service/web") is None
+
+
+def test_only_the_code_404_says_that_something_is_not_there():
+    assert type(ApiError(404, "NotFound", "no")) is NotFound
+    assert type(ApiError(403, "Forbidden", "no")) is ApiError
 
 
 @pytest.mark.parametrize(("what", "said"), [("web", "kind/name"), ("servise/web", "did you mean 'service'")])

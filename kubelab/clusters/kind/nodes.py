@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import select
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from kubelab.clusters.base import ClusterError, Finished
-from kubelab.clusters.conversation import Conversation
+from kubelab.clusters.conversation import Conversation, Lines, what_came
 from kubelab.clusters.kind.commands import NO_SUCH_PROGRAM, TIME_IS_UP, last_line
 from kubelab.clusters.kind.containers import Engine
 
@@ -97,7 +94,7 @@ class ContainerConversation:
             raise ClusterError(f"{argv[0]} cannot be run: {error.strerror}.") from error
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._stdin, self._stdout, self._stderr = self._process.stdin, self._process.stdout, self._process.stderr
-        self._rest = b""
+        self._lines = Lines(self._stdout.fileno())
 
     def send(self, text: str) -> None:
         with suppress(BrokenPipeError):
@@ -105,24 +102,11 @@ class ContainerConversation:
             self._stdin.flush()
 
     def lines(self, timeout_seconds: float) -> Iterator[str]:
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            while b"\n" in self._rest:
-                line, _, self._rest = self._rest.partition(b"\n")
-                yield line.decode("utf-8", "replace")
-            if not select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise TimeoutError(f"nothing came for {timeout_seconds:g} s")
-            more = os.read(self._stdout.fileno(), 1 << 20)
-            if not more:
-                return
-            self._rest += more
+        return self._lines.until(timeout_seconds)
 
     @property
     def stderr(self) -> str:
-        found = b""
-        while select.select([self._stderr], [], [], 0)[0] and (more := os.read(self._stderr.fileno(), 1 << 16)):
-            found += more
-        return found.decode("utf-8", "replace")
+        return what_came(self._stderr.fileno())
 
     def close(self) -> None:
         """The end of its input ends our programs; what does not end by that is killed."""

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from kubelab.course import files
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
 from kubelab.lab.lab import Lab
 
 PACKAGE = "lesson02_services_and_endpointslices"
@@ -53,11 +52,8 @@ def changed(lab: Lab, versions: Iterable[Version]) -> list[str]:
 
 
 def _as_it_was(lab: Lab, version: Version) -> bool:
-    try:
-        live = lab.get(f"deployment/{version.deployment}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    live = lab.find_one(f"deployment/{version.deployment}")
+    if live is None:
         return False
     wanted = version.manifest["spec"]
     # What is matched by labels may not have one more, and one Service asks for any of them.

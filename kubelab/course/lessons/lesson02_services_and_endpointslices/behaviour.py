@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kubelab.lab.api import Object
 from kubelab.lab.endpoints import Endpoint, Endpoints
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 from kubelab.lab.traffic import Traffic, join
 
@@ -64,9 +64,7 @@ def own_pods(lab: Lab, app: str) -> frozenset[str]:
 def _has_endpoints(lab: Lab, service: str) -> bool:
     try:
         return bool(lab.endpoints(service).ready)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return False
 
 

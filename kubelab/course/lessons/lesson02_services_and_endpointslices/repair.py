@@ -16,7 +16,7 @@ from kubelab.course.lessons.lesson02_services_and_endpointslices.apps import Ver
 from kubelab.course.lessons.lesson02_services_and_endpointslices.puzzle import FIVE, Case, cases
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 
 GRACE_SECONDS = 3.0
@@ -129,9 +129,7 @@ def untouched(lab: Lab, all_cases: Sequence[Case]) -> bool:
     for case in all_cases:
         try:
             live = lab.get(f"service/{case.service}")["spec"]
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        except NotFound:
             return False
         (port,) = live["ports"] if len(live.get("ports") or ()) == 1 else (None,)
         wired = {**(live.get("selector") or {}), "port": port and (port["port"], port["targetPort"])}
@@ -162,9 +160,7 @@ def _ask(lab: Lab, case: Case, seconds: float) -> Found:
     measured = {"seen": seen, "success": traffic.success, "counts": traffic.counts, "errors": traffic.errors}
     try:
         wiring = behaviour.wiring(lab, case.service)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return Found(case.service, seen, False, f"There is no Service {case.service}.", measured)
     return Found(case.service, seen, wiring.at_its_ports, wiring.diagnosis(seen), measured)
 

@@ -9,8 +9,6 @@ from kubelab.course.lessons.lesson02_services_and_endpointslices import apps, be
 from kubelab.course.lessons.lesson02_services_and_endpointslices.apps import Version
 from kubelab.course.seed import Seed
 from kubelab.grading import Book, Evidence, Outcome, Result
-from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
 from kubelab.lab.lab import Lab
 from kubelab.lab.traffic import Traffic
 
@@ -62,7 +60,7 @@ def check(lab: Lab, seed: Seed) -> Result:
         return Result(
             "2.1", Outcome.NOT_ATTEMPTED, f'There is no prediction yet; write predict("{QUESTION.id}", …) first.'
         )
-    service = _service(lab, str(own["service"]))
+    service = lab.find_one(f"service/{own['service']}")
     if service is None:
         return Result("2.1", Outcome.NOT_ATTEMPTED, f"There is no Service {own['service']} yet.")
     if apps.changed(lab, versions(seed)):
@@ -90,15 +88,6 @@ def judge(traffic: Traffic, own: frozenset[str], wiring: behaviour.Wiring) -> Re
     reason = wiring.diagnosis(seen) if seen != behaviour.ANSWERED else "The Service reaches only some of the pods."
     advice = "Put lab.endpoints(…) beside offers(lab): whose address is there, and at which port?"
     return Result("2.1", Outcome.INCORRECT, reason, evidence, advice, measured)
-
-
-def _service(lab: Lab, name: str) -> Object | None:
-    try:
-        return lab.get(f"service/{name}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
 
 
 TASK = Task(

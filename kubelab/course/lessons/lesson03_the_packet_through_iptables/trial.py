@@ -9,7 +9,7 @@ from kubelab.course.lessons.lesson03_the_packet_through_iptables import nat_rule
 from kubelab.course.lessons.lesson03_the_packet_through_iptables.nat_rules import ServiceChains
 from kubelab.course.seed import Seed
 from kubelab.lab.connections import named_node
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 
 CONNECTIONS = 60
@@ -67,9 +67,7 @@ def is_here(lab: Lab, own: Setting) -> bool:
     """Whether the start state is there."""
     try:
         lab.get(f"service/{own.service}"), lab.get(f"service/{own.decoy}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return False
     return all(lab.find_pod(name) for name in (stage.CLIENT, *own.pod_names))
 

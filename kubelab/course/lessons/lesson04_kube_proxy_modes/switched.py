@@ -15,7 +15,7 @@ from kubelab.course.catalogue import Task
 from kubelab.course.lessons.lesson04_kube_proxy_modes import apps
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
-from kubelab.lab.errors import ApiError, CannotRun, LabError
+from kubelab.lab.errors import CannotRun, LabError, NotFound
 from kubelab.lab.lab import Lab
 
 REQUESTS = 20
@@ -115,9 +115,7 @@ def _wrong(held: Sequence[Held], modes: bool, inside: bool, clean: bool, service
 def _answers(lab: Lab, service: str, port: int) -> bool:
     try:
         return lab.probe(f"{service}:{port}", n=REQUESTS).success == 1
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return False
 
 

@@ -18,7 +18,7 @@ from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab import waiting
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError, NotFound
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pods
 from kubelab.lab.statistics import FALSE_ALARM, chi_square_p
@@ -65,9 +65,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     try:
         customer = lab.get("deployment/customer")
         deployment = lab.get(f"deployment/{own['app']}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return Result("5.2", Outcome.CANNOT_CHECK, 'The task is not set up here; run start("5.2").')
     plan = Plan(customer, deployment, lab.find("services"))
     if plan.untouched(own):

@@ -16,7 +16,7 @@ from kubelab.course.seed import Seed
 from kubelab.course.tables import Table
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.lookup import NO_ANSWER, Lookup
 from kubelab.lab.waiting import Seen, until
@@ -63,7 +63,7 @@ def finds(lab: Lab, service: str, host: str, port_name: str) -> Table:
 def check(lab: Lab, seed: Seed) -> Result:
     """Ask from the customer's pod; when all is well, replace the server and ask again."""
     own = facts(seed)
-    missing = [name for name in (own["app"], CUSTOMER) if _get(lab, f"deployment/{name}") is None]
+    missing = [name for name in (own["app"], CUSTOMER) if lab.find_one(f"deployment/{name}") is None]
     if missing:
         return Result("6.1", Outcome.CANNOT_CHECK, f'There is no Deployment {missing[0]}; set up with start("6.1").')
     if _untouched(lab, seed):
@@ -215,7 +215,7 @@ def _customer(wrong: str, server: str) -> Object:
 
 
 def _untouched(lab: Lab, seed: Seed) -> bool:
-    service = _get(lab, f"service/{facts(seed)['service']}")
+    service = lab.find_one(f"service/{facts(seed)['service']}")
     if service is None:
         return False
     *_, given = _objects(seed, fault(seed))
@@ -267,15 +267,6 @@ def _target(record: str) -> str:
     _, _, port, target = record.split()
     host, service, *_ = target.split(".")
     return f"port {port} of {'(its address)' if host.replace('-', '').isdigit() else host}.{service}"
-
-
-def _get(lab: Lab, what: str) -> Object | None:
-    try:
-        return lab.get(what)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
 
 
 TASK = Task(

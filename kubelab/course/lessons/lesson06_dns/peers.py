@@ -15,7 +15,7 @@ from kubelab.course.lessons.lesson06_dns.shapes import PACKAGE, START_SECONDS
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, TimedOut
+from kubelab.lab.errors import TimedOut
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pods
 from kubelab.lab.waiting import Seen, until
@@ -148,7 +148,7 @@ def _deployments(seed: Seed) -> list[Object]:
 def _untouched(lab: Lab, own: Mapping[str, object], live: Mapping[str, Object]) -> bool:
     templates = [live[peer]["spec"]["template"]["spec"] for peer in _peers(own)]
     named = any(template.get("hostname") or template.get("subdomain") for template in templates)
-    return not named and _get(lab, f"service/{own['group']}") is None
+    return not named and lab.find_one(f"service/{own['group']}") is None
 
 
 def _same_program(given: Object, live: Object) -> bool:
@@ -193,15 +193,6 @@ def _comes_true(lab: Lab, group: str, holds: Callable[[Pods], bool], seconds: fl
 
 def _address(lab: Lab, group: object, peer: str) -> tuple[str, ...]:
     return tuple(lab.pods(f"app={group},peer={peer}").ips)
-
-
-def _get(lab: Lab, what: str) -> Object | None:
-    try:
-        return lab.get(what)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
 
 
 TASK = Task(

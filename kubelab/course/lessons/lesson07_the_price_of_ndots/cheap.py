@@ -12,7 +12,7 @@ from kubelab.course.lessons.lesson07_the_price_of_ndots.stage import PACKAGE, na
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 
 CLIENT = "customer"
@@ -54,9 +54,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     try:
         template = lab.get(f"deployment/{CLIENT}")["spec"]["template"]["spec"]
         lab.get(f"service/{own['service']}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return Result("7.2", Outcome.CANNOT_CHECK, 'The workload is not here; set it up with start("7.2").')
     partner = str(_variables(template).get("PARTNER", ""))
     if partner.removesuffix(".") != own["partner"]:

@@ -15,7 +15,7 @@ from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
 from kubelab.lab.entries import CLIENT, Entries, ask_nodes
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 
 REQUESTS = 400
@@ -50,9 +50,7 @@ def check(lab: Lab, seed: Seed) -> Result:
     own = facts(seed)
     try:
         deployment, service = lab.get(f"deployment/{own['app']}"), lab.get(f"service/{own['service']}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return Result("8.2", Outcome.CANNOT_CHECK, 'The task is not set up here; run start("8.2").')
     if untouched(deployment, service):
         return Result("8.2", Outcome.NOT_ATTEMPTED, "The Service and its pods are as you were given them.")

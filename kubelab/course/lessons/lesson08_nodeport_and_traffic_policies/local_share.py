@@ -9,7 +9,7 @@ from kubelab.course.lessons.lesson08_nodeport_and_traffic_policies import crowds
 from kubelab.course.seed import Seed
 from kubelab.grading import Book, Evidence, Outcome, Result
 from kubelab.lab.entries import CLIENT, Entries, ask_nodes
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 
 QUESTION = Question(
@@ -68,9 +68,7 @@ def check(lab: Lab, seed: Seed) -> Result:
         return Result("8.1", Outcome.NOT_ATTEMPTED, reason)
     try:
         service = lab.get(f"service/{own['service']}")["spec"]
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except NotFound:
         return Result("8.1", Outcome.NOT_ATTEMPTED, f"There is no Service {own['service']} yet.")
     if service["type"] == "ClusterIP":
         return Result("8.1", Outcome.INCORRECT, "The Service has no port at the nodes: nobody outside can reach it.")

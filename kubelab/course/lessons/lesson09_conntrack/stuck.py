@@ -18,7 +18,7 @@ from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
 from kubelab.lab.datagrams import Datagrams
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.statistics import FALSE_ALARM, chi_square_p
 
@@ -92,7 +92,7 @@ def by_hand(own: Mapping[str, object], addresses: list[str]) -> Object:
 def check(lab: Lab, seed: Seed) -> Result:
     """Delete the pod that answers, three times, and count in the end."""
     own = facts(seed)
-    deployment, service = _get(lab, f"deployment/{own['app']}"), _get(lab, f"service/{own['service']}")
+    deployment, service = lab.find_one(f"deployment/{own['app']}"), lab.find_one(f"service/{own['service']}")
     if deployment is None:
         return Result("9.2", Outcome.CANNOT_CHECK, 'The pods of this task are not here; set it up with start("9.2").')
     if service is None:
@@ -196,15 +196,6 @@ def _by_hand(lab: Lab, service: str) -> list[Object]:
         for piece in lab.find("endpointslices", f"kubernetes.io/service-name={service}")
         if piece["metadata"]["labels"].get("endpointslice.kubernetes.io/managed-by") != kept
     ]
-
-
-def _get(lab: Lab, what: str) -> Object | None:
-    try:
-        return lab.get(what)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
 
 
 TASK = Task(

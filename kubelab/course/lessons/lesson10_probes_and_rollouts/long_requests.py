@@ -13,7 +13,7 @@ from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab import waiting
 from kubelab.lab.api import Object
 from kubelab.lab.deaths import Death
-from kubelab.lab.errors import ApiError, TimedOut
+from kubelab.lab.errors import TimedOut
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pod
 from kubelab.lab.traffic import Traffic
@@ -88,11 +88,8 @@ def check(lab: Lab, seed: Seed) -> Result:
     """Delete a pod that is answering a long request."""
     own = facts(seed)
     app, service = str(own["app"]), str(own["service"])
-    try:
-        found = lab.get(f"deployment/{app}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    found = lab.find_one(f"deployment/{app}")
+    if found is None:
         return Result("10.3", Outcome.CANNOT_CHECK, f'There is no Deployment {app} here; run start("10.3").')
     made = deployment(seed)["spec"]["template"]["spec"]
     pod, first = found["spec"]["template"]["spec"], apps.container(found)

@@ -111,16 +111,6 @@ def changed(lab: Lab, apps: Iterable[App]) -> list[str]:
     return [f"{each['kind']} {each['metadata']['name']}" for each in wanted if not _as_it_was(lab, each)]
 
 
-def find(lab: Lab, what: str) -> Object | None:
-    """An object, or None when it is not there."""
-    try:
-        return lab.get(what)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
-
-
 def ingress(name: str, rules: Iterable[Mapping[str, Any]] = (), **spec: Any) -> Object:
     """An Ingress of the lesson's class; what is in ``spec`` has the last word."""
     listed = list(rules)
@@ -144,7 +134,7 @@ def rule(host: str, paths: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _as_it_was(lab: Lab, wanted: Object) -> bool:
-    live = find(lab, f"{wanted['kind'].lower()}/{wanted['metadata']['name']}")
+    live = lab.find_one(f"{wanted['kind'].lower()}/{wanted['metadata']['name']}")
     return live is not None and _within(wanted["spec"], live["spec"])
 
 

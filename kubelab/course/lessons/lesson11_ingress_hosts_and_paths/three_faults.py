@@ -174,7 +174,7 @@ def check(lab: Lab, seed: Seed) -> Result:
         reason = f"{changed[0]} is not what it was; the Ingresses are what is to be repaired."
         return Result("11.2", Outcome.INCORRECT, reason, advice='start("11.2") sets everything up again.')
     stage.undisturbed(lab)
-    landing = stage.find(lab, f"ingress/{LANDING}")
+    landing = lab.find_one(f"ingress/{LANDING}")
     if landing is None or landing["spec"] != names.landing["spec"]:
         reason = f"The Ingress {LANDING} is not what it was: without it, whoever mistypes a host sees a bare 404."
         return Result(
@@ -183,7 +183,7 @@ def check(lab: Lab, seed: Seed) -> Result:
             reason,
             advice="It is right as it is. What sent it requests that are not its own?",
         )
-    live = [stage.find(lab, f"ingress/{name}") for name in (SHOP, HELP)]
+    live = [lab.find_one(f"ingress/{name}") for name in (SHOP, HELP)]
     if [each and each["spec"] for each in live] == [each["spec"] for each in names.ingresses(names.faults)]:
         return Result("11.2", Outcome.NOT_ATTEMPTED, f"The Ingresses {SHOP} and {HELP} are as they were at the start.")
     return judge(ask(lab, names.wanted))

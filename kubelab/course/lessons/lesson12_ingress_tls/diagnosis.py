@@ -105,7 +105,7 @@ def start(lab: Lab, seed: Seed) -> None:
 
 def check(lab: Lab, seed: Seed) -> Result:
     """Hold the answer against the seed's faults, and shake hands with every host."""
-    if stage.find(lab, f"ingress/{INGRESS}") is None:
+    if lab.find_one(f"ingress/{INGRESS}") is None:
         return Result("12.3", Outcome.CANNOT_CHECK, 'The task is not set up here; run start("12.3").')
     said = answers.given()
     if said is None:

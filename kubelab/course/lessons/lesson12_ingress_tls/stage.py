@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from kubelab.course import files
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import LabError
 from kubelab.lab.lab import Lab
 from kubelab.lab.survey import everywhere
 
@@ -54,16 +54,6 @@ def claim(lab: Lab, hosts: Iterable[str]) -> None:
 def tls_of(lab: Lab) -> list[Object]:
     """The ``tls`` entries of all Ingresses here."""
     return [entry for each in lab.find("ingresses") for entry in (each.get("spec") or {}).get("tls") or ()]
-
-
-def find(lab: Lab, what: str) -> Object | None:
-    """An object, or None when it is not there."""
-    try:
-        return lab.get(what)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return None
 
 
 def _rule(host: str, app: str) -> Object:

@@ -86,7 +86,7 @@ def start(lab: Lab, seed: Seed) -> None:
 
 def check(lab: Lab, seed: Seed) -> Result:
     """Shake hands as clients of both hosts and as a stranger, and ask the apps behind."""
-    if not lab.find("ingresses") or stage.find(lab, "deployment/main") is None:
+    if not lab.find("ingresses") or lab.find_one("deployment/main") is None:
         return Result("12.1", Outcome.CANNOT_CHECK, 'The task is not set up here; run start("12.1").')
     if not stage.tls_of(lab):
         return Result("12.1", Outcome.NOT_ATTEMPTED, "No Ingress has a tls section yet.")

@@ -93,7 +93,7 @@ def check(lab: Lab, seed: Seed) -> Result:
         reason = f"{changed[0]} is not what it was; the share is to be set in the HTTPRoute."
         advice = "Shares by numbers of pods move with every scaling, and 1 % takes a hundred pods."
         return Result("14.2", Outcome.INCORRECT, reason, advice=advice)
-    route = stage.find(lab, f"httproute/{ROUTE}")
+    route = lab.find_one(f"httproute/{ROUTE}")
     if route is None:
         return Result("14.2", Outcome.INCORRECT, f"There is no HTTPRoute {ROUTE} any more.")
     if route["metadata"].get("generation") == 1:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kubelab.lab import kinds, waiting
 from kubelab.lab.api import Object
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import NotFound
 from kubelab.lab.lab import Lab
 
 API_VERSION = "gateway.networking.k8s.io/v1"
@@ -51,11 +52,8 @@ def beside(lab: Lab, team: str) -> Lab:
 def take_away(*labs: Lab) -> None:
     """Delete the namespaces of these labs with all that is in them, and wait until that is so."""
     for each in labs:
-        try:
+        with suppress(NotFound):
             each.api.request("DELETE", kinds.NAMESPACE.path("", each.namespace))
-        except ApiError as error:
-            if error.status != 404:
-                raise
     going = {each.namespace for each in labs}
 
     def look() -> waiting.Seen:

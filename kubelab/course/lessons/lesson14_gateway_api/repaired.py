@@ -70,12 +70,12 @@ def start(lab: Lab, seed: Seed) -> None:
 def check(lab: Lab, seed: Seed) -> Result:
     """Ask over HTTPS, and read what every object says."""
     names, platform, neighbour = own(seed), beside(lab, PLATFORM), beside(lab, NEIGHBOUR)
-    stage.find(lab, f"namespace/{platform.namespace}")  # where there can be none, it says so
+    lab.find_one(f"namespace/{platform.namespace}")  # where there can be none, it says so
     grants = lab.find("referencegrants")
     edge, route, intruder = (
-        stage.find(platform, f"gateway/{GATEWAY}"),
-        stage.find(lab, f"httproute/{ROUTE}"),
-        stage.find(neighbour, f"httproute/{INTRUDER}"),
+        platform.find_one(f"gateway/{GATEWAY}"),
+        lab.find_one(f"httproute/{ROUTE}"),
+        neighbour.find_one(f"httproute/{INTRUDER}"),
     )
     if edge is None or intruder is None or stage.missing(lab, [App(names.app)]):
         return Result("14.3", Outcome.CANNOT_CHECK, 'Some of this task is not here; set it up with start("14.3").')
