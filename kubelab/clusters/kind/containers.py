@@ -86,6 +86,8 @@ class Engine:
         if done.code or not said or said.get("ServerErrors"):
             raise ClusterError(self._why_not(done.code, complaint or done.stdout))
         facts = _of_podman(said) if self.name == "podman" else _of_docker(said)
+        if self.name == "nerdctl":  # what it calls the server's version is containerd's
+            facts = facts._replace(version=_version(self._own_version()))
         if facts.version < OLDEST[self.name]:
             raise ClusterError(
                 f"{self.title} {_dotted(facts.version)} is too old for kind: {_dotted(OLDEST[self.name])} or newer is "
@@ -136,11 +138,16 @@ class Engine:
         """Whether an image is here already."""
         return self.run("image", "inspect", image, timeout_seconds=ANSWER_SECONDS).code == 0
 
+    def _own_version(self) -> str:
+        """``2.1.3`` of ``nerdctl version 2.1.3``."""
+        said = self.run("--version", timeout_seconds=ANSWER_SECONDS).stdout
+        return (said.split() or [""])[-1]
+
     def _why_not(self, code: int, said: str) -> str:
         words = said.lower()
         if code == TIME_IS_UP:
             return f"{self.title} did not answer within {ANSWER_SECONDS:g} s: restart it, {START[self.name]}."
-        if "permission denied" in words:
+        if self.name == "docker" and "permission denied" in words:
             return (
                 f"{self.title} is here, but you may not use it (permission denied on its socket): "
                 "`sudo usermod -aG docker $USER`, then log in again; or set up its rootless mode."

@@ -47,8 +47,8 @@ Say = Callable[[str], None]
 def pull_node_image(engine: Engine, log: Path) -> None:
     """Have the node image on the machine. Raises `ClusterError`."""
     name, _, digest = NODE_IMAGE.partition("@")
-    # Others than Docker want no tag beside a digest, and the registry's name.
-    _have(engine, NODE_IMAGE if engine.name == "docker" else f"docker.io/{name.partition(':')[0]}@{digest}", log)
+    # By the name that kind will look for; for Podman it leaves the tag out, and Podman does not guess registries.
+    _have(engine, f"docker.io/{name.partition(':')[0]}@{digest}" if engine.name == "podman" else NODE_IMAGE, log)
 
 
 def prepare(engine: Engine, archive: Path, log: Path) -> None:

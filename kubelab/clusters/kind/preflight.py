@@ -28,6 +28,8 @@ MEMORY_NEEDED, MEMORY_WANTED = 2 * GIB, 4 * GIB
 WATCHES, INSTANCES = 524_288, 512
 """What kind recommends; Ubuntu's defaults are 8192 and 128."""
 PODMAN_PIDS = 65_536
+CONTROLLERS = ("cpu", "memory", "pids")
+"""Without one of them kind does not begin on an engine without root."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -73,7 +75,7 @@ def examine(engine: Engine, machine: Machine | None = None) -> list[Finding]:
     local = sys.platform == "linux" and not (facts.in_a_machine_of_its_own or _is_remote(machine))
     found = [*_everywhere(engine, facts, machine), *_proxies(machine)]
     if local:
-        found += [*_kernel(machine), *_disk(facts), *_docker_settings(engine, machine)]
+        found += [*_kernel(machine), *_disk(engine), *_docker_settings(engine, machine)]
     if facts.rootless:
         found += _rootless(engine, machine)
     return found
@@ -143,15 +145,17 @@ def _kernel(machine: Machine) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _disk(facts: Facts) -> Iterator[Finding]:
+def _disk(engine: Engine) -> Iterator[Finding]:
+    root = engine.facts.root
     try:
-        free = shutil.disk_usage(facts.root).free
+        free = shutil.disk_usage(root).free
     except OSError:
         return  # a plain user may not look there
     verdict = "bad" if free < DISK_NEEDED else "limited" if free < DISK_WANTED else "good"
     yield _finding(
-        "disk", verdict, f"{free / GIB:.0f} GiB are free below {facts.root}",
-        "" if verdict == "good" else "a full disk makes the kubelet throw pods out; `docker system prune` makes room.",
+        "disk", verdict, f"{free / GIB:.0f} GiB are free below {root}",
+        "" if verdict == "good" else "a full disk makes the kubelet throw pods out; "
+        f"`{engine.name} system prune` makes room.",
     )  # fmt: skip
 
 
@@ -196,9 +200,10 @@ def _docker_settings(engine: Engine, machine: Machine) -> Iterator[Finding]:
 def _rootless(engine: Engine, machine: Machine) -> Iterator[Finding]:
     slice_ = f"sys/fs/cgroup/user.slice/user-{machine.user}.slice/user@{machine.user}.service/cgroup.controllers"
     controllers = machine.read(slice_).split()
-    if controllers and "cpu" not in controllers:
+    if controllers and (missing := [each for each in CONTROLLERS if each not in controllers]):
         yield _finding(
-            "rootless", "bad", "Without root the engine may not limit CPU (no cpu among the delegated controllers)",
+            "rootless", "bad", f"Without root the engine may not limit {' and '.join(missing)} (cgroup controllers that "
+            "are not delegated), and kind refuses to begin",
             "write [Service] and Delegate=yes into /etc/systemd/system/user@.service.d/delegate.conf, "
             "`sudo systemctl daemon-reload`, and log in again.",
         )  # fmt: skip

@@ -38,11 +38,6 @@ class Kind:
         arguments = ("create", "cluster", "--name", name, "--config", str(config), "--kubeconfig", str(kubeconfig))
         self._must(*arguments, "--retain", wait, doing="kind could not create the cluster", seconds=CREATE_SECONDS)
 
-    def clusters(self) -> list[str]:
-        """The names of the clusters on this engine, whoever made them. Raises `ClusterError`."""
-        said = self._must("get", "clusters", doing="kind could not list its clusters", seconds=ANSWER_SECONDS)
-        return said.split()
-
     def delete(self, name: str, kubeconfig: Path) -> None:
         """Delete a cluster. Raises `ClusterError`."""
         arguments = ("delete", "cluster", "--name", name, "--kubeconfig", str(kubeconfig))
@@ -61,12 +56,11 @@ class Kind:
         environment = {CHOICE: self.engine.name}
         return run([self.program, *argv], timeout_seconds=seconds, environment=environment, log=self.log)
 
-    def _must(self, *argv: str, doing: str, seconds: float) -> str:
+    def _must(self, *argv: str, doing: str, seconds: float) -> None:
         done = self._run(*argv, seconds=seconds)
         if done.code:
             why = f"no end within {seconds:g} s" if done.code == TIME_IS_UP else complaint(done.stderr)
             raise ClusterError(f"{doing}: {why} (kind's own words are in {self.log}).")
-        return done.stdout
 
 
 def complaint(said: str) -> str:

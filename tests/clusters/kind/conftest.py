@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ PODMAN_INFO = {
     "store": {"graphRoot": "/"},
 }  # fmt: skip
 
+TOOLS = ("sh", "cat", "env", "sleep", "timeout", "tr", "true")
+"""What tests run in a "container"; a real engine or kind of this machine is not to be found."""
 HEEDED = ("KIND_EXPERIMENTAL_PROVIDER", "DOCKER_HOST", "KUBELAB_NAME", "KUBELAB_ON", "KUBELAB_TIER")
 
 
@@ -40,6 +43,8 @@ class Programs:
         (home / "bin").mkdir(parents=True)
         self.path = home / "path"
         self.path.mkdir()
+        for tool in TOOLS:
+            (self.path / tool).symlink_to(str(shutil.which(tool)))
         self.info(INFO)
 
     def install(self, *names: str) -> None:
@@ -57,6 +62,10 @@ class Programs:
     def answer(self, *rules: tuple[str, int, str, str] | tuple[str, int, str, str, float]) -> None:
         """Answer otherwise than usual: (pattern of the command line, exit code, stdout, stderr, seconds before)."""
         (self.home / "rules.json").write_text(json.dumps([[*rule, 0][:5] for rule in rules]))
+
+    def kubernetes_does_not_come_up(self, said: str) -> None:
+        """kind makes the nodes' containers, and says this when nothing comes of it."""
+        (self.home / "fails").write_text(said)
 
     def tool(self, name: str, script: str) -> None:
         """A program inside the nodes; $FAKE_NODE is the node's name."""
@@ -85,7 +94,7 @@ def machine_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """Docker and kind, both in order, and nothing in the environment that they would heed."""
     fakes = Programs(folder / "fakes")
     fakes.install("docker", "kind")
-    monkeypatch.setenv("PATH", f"{fakes.path}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", str(fakes.path))
     monkeypatch.setenv("KUBELAB_HOME", str(folder / "home"))
     for name in [*os.environ]:
         if name.lower().endswith("_proxy") or name in HEEDED:

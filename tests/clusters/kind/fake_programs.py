@@ -3,7 +3,8 @@
 ``fake_programs.py NAME ARG…`` with FAKE_HOME in the environment. There ``calls`` gets a JSON line for each call;
 ``rules.json`` has what is to be answered instead of the usual: a list of [pattern, code, stdout, stderr, seconds],
 where the pattern is searched in ``NAME ARG…``. A command in a container is run as it is, on this machine, with
-FAKE_HOME/bin first on PATH.
+FAKE_HOME/bin first on PATH. What they say and refuse is what kind 0.33 says and refuses; ``fails``, if it is there, has
+what kind says when it has made the containers and Kubernetes does not come up in them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from pathlib import Path
 
 HOME = Path(os.environ["FAKE_HOME"])
 LABEL, ROLE = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"
+FLAGS = {
+    "create cluster": {"--name", "--config", "--image", "--kubeconfig", "--retain", "--wait"},
+    "delete cluster": {"--name", "--kubeconfig"},
+    "load image-archive": {"--name", "--nodes"},
+    "export logs": {"--name"},
+}
+"""All that kind 0.33 knows."""
 
 
 class State:
@@ -69,6 +77,7 @@ def engine(argv):
             case ["inspect", *_]:
                 found = containers.get(argv[-1])
                 if found is None:
+                    print(f"Error response from daemon: No such container: {argv[-1]}", file=sys.stderr)
                     return 1
                 if "Networks" in value(argv, "--format"):
                     print('{"kind": {"IPAddress": "172.18.0.2"}}')
@@ -107,34 +116,70 @@ def engine(argv):
 
 
 def kind(argv):
+    if argv == ["version"]:
+        print("kind v0.33.0 go1.26.1 linux/amd64")
+        return 0
+    flags = FLAGS.get(" ".join(argv[:2]), set())
+    if unknown := [word for word in argv if word.startswith("--") and word.partition("=")[0] not in flags]:
+        return error(f"unknown flag: {unknown[0]}")
     name = value(argv, "--name")
     with State() as state:
+        nodes = [each for each, container in state["containers"].items() if container["labels"].get(LABEL) == name]
         match argv:
-            case ["version"]:
-                print("kind v0.33.0 go1.26.1 linux/amd64")
-            case ["get", "clusters"]:
-                print(
-                    "\n".join(sorted({each["labels"].get(LABEL, "") for each in state["containers"].values()} - {""}))
-                )
             case ["create", "cluster", *_]:
-                config = json.loads(Path(value(argv, "--config")).read_text())
-                workers = 0
-                for node in config["nodes"]:
-                    workers += node["role"] == "worker"
-                    number = str(workers) if workers > 1 else ""
-                    ports = {f"{m['containerPort']}/tcp": str(m["hostPort"]) for m in node.get("extraPortMappings", ())}
-                    add(state, f"{name}-{node['role']}{number}", ports, **{LABEL: name, ROLE: node["role"]})
-                Path(value(argv, "--kubeconfig")).write_text((HOME / "kubeconfig").read_text())
+                return create(state, nodes, name, argv)
             case ["load", "image-archive", archive, *_]:
+                if not Path(archive).exists():
+                    return error(f"stat {archive}: no such file or directory")
+                if not nodes:
+                    return error(f'no nodes found for cluster "{name}"')
                 with open(HOME / "loaded", "a") as loaded:
                     loaded.write(Path(archive).read_text() + "\n")
             case ["delete", "cluster", *_]:
-                left = {key: each for key, each in state["containers"].items() if each["labels"].get(LABEL) != name}
-                state["containers"] = left
+                print(f'Deleting cluster "{name}" ...', file=sys.stderr)
+                remove(state, nodes)
             case ["export", "logs", folder, *_]:
-                Path(folder, name).mkdir(parents=True, exist_ok=True)
-                Path(folder, name, "kubelet.log").write_text("it was the disk\n")
+                if not nodes:
+                    return error(f'unknown cluster "{name}"')
+                for node in nodes:
+                    Path(folder, node).mkdir(parents=True, exist_ok=True)
+                    Path(folder, node, "kubelet.log").write_text("it was the disk\n")
+                print(f'Exporting logs for cluster "{name}" to:', file=sys.stderr)
+                print(folder)
+            case _:
+                return error(f'unknown command "{argv[0]}" for "kind"')
     return 0
+
+
+def create(state, nodes, name, argv):
+    if nodes:
+        return error(f'failed to create cluster: node(s) already exist for a cluster with the name "{name}"')
+    config = json.loads(Path(value(argv, "--config")).read_text())
+    print(f'Creating cluster "{name}" ...\n \u2022 Preparing nodes  ...', file=sys.stderr)
+    made, workers = [], 0
+    for node in config["nodes"]:
+        workers += node["role"] == "worker"
+        number = str(workers) if workers > 1 else ""
+        ports = {f"{m['containerPort']}/tcp": str(m["hostPort"]) for m in node.get("extraPortMappings", ())}
+        made.append(f"{name}-{node['role']}{number}")
+        add(state, made[-1], ports, **{LABEL: name, ROLE: node["role"]})
+    if (HOME / "fails").exists():
+        if "--retain" not in argv:
+            remove(state, made)
+        print((HOME / "fails").read_text(), file=sys.stderr)
+        return 1
+    Path(value(argv, "--kubeconfig")).write_text((HOME / "kubeconfig").read_text())
+    return 0
+
+
+def remove(state, names):
+    for each in names:
+        del state["containers"][each]
+
+
+def error(said):
+    print(f"ERROR: {said}", file=sys.stderr)
+    return 1
 
 
 def main():

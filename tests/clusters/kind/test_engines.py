@@ -68,6 +68,25 @@ def test_what_is_too_old_is_refused(programs):
         find_engine()
 
 
+def test_nerdctl_says_its_own_version_elsewhere_than_containerds(programs, monkeypatch):
+    programs.install("nerdctl")
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+    programs.info({**INFO, "ServerVersion": "v1.6.20"})  # containerd
+    programs.answer(("^nerdctl --version", 0, "nerdctl version 1.7.7\n", ""))
+    assert find_engine().facts.version == (1, 7, 7)
+    programs.answer(("^nerdctl --version", 0, "nerdctl version 1.6.2\n", ""))
+    with pytest.raises(ClusterError, match=r"nerdctl 1\.6\.2 is too old for kind: 1\.7 or newer"):
+        find_engine()
+
+
+def test_only_docker_has_a_group_to_be_in(programs, monkeypatch):
+    programs.install("podman")
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
+    programs.answer(("^podman info", 125, "", "Error: mkdir /run/user/0: permission denied"))
+    with pytest.raises(ClusterError, match="Podman does not work: Error: mkdir /run/user/0: permission denied"):
+        find_engine()
+
+
 def test_without_any_engine_one_is_told_where_there_is_one(programs):
     (programs.path / "docker").unlink()
     with pytest.raises(ClusterError, match="kind needs Docker, Podman or nerdctl, which is not on PATH: https://"):
@@ -89,7 +108,9 @@ def test_a_missing_kind_is_told_where_to_get_it(programs, tmp_path):
 
 def test_kind_is_told_the_engine_and_its_words_are_kept(programs, tmp_path):
     kind = find_kind(find_engine(), tmp_path / "log")
-    programs.answer(("^kind get clusters", 3, "", "ERROR: something odd\n"))
-    with pytest.raises(ClusterError, match=r"could not list its clusters: something odd \(kind's own words are in /"):
-        kind.clusters()
-    assert "ERROR: something odd" in (tmp_path / "log").read_text()
+    archive = tmp_path / "images.tar"
+    archive.touch()
+    told = r'could not load the images .*: no nodes found for cluster "demo" \(kind\'s own words are in /'
+    with pytest.raises(ClusterError, match=told):
+        kind.load("demo", archive)
+    assert 'ERROR: no nodes found for cluster "demo"' in (tmp_path / "log").read_text()

@@ -10,6 +10,7 @@ import pytest
 from kubelab.clusters import find
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind.cluster import KindCluster
+from kubelab.clusters.kind.configuration import NODE_IMAGE
 from kubelab.clusters.kind.image import OWN_IMAGE
 from kubelab.clusters.kind.program import Kind
 from kubelab.engine.client.resources import NAMESPACES, PODS, SERVICES
@@ -69,8 +70,8 @@ def test_down_leaves_nothing_and_may_be_said_twice(up, programs):
 
 
 def test_a_failed_start_keeps_its_logs_and_says_where(cluster, programs, tmp_path):
-    said = "Creating cluster ...\nERROR: failed to create cluster: no space left on device\nStack Trace:\nmain.go:1\n"
-    programs.answer(("^kind create", 1, "", said))
+    said = "ERROR: failed to create cluster: no space left on device\n\nStack Trace: \nmain.go:1"
+    programs.kubernetes_does_not_come_up(said)
     with pytest.raises(ClusterError) as failure:
         cluster.up()
     sentence = str(failure.value)
@@ -79,7 +80,9 @@ def test_a_failed_start_keeps_its_logs_and_says_where(cluster, programs, tmp_pat
     assert f"Logs are kept in {folder};" in sentence
     assert str(folder / "kind.log") in sentence
     assert "no space left on device" in (folder / "kind.log").read_text()
-    assert (folder / "demo" / "kubelet.log").exists()
+    nodes = ["demo-control-plane", "demo-worker", "demo-worker2"]
+    assert sorted(log.parent.name for log in folder.glob("*/kubelet.log")) == nodes
+    assert programs.containers == {}
     assert not cluster.state.root.exists()
 
 
@@ -171,6 +174,14 @@ def test_podman_gets_names_and_archives_its_own_way(programs, api, monkeypatch):
     monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER")
     assert KindCluster("demo").engine.name == "podman"  # the cluster's own, whatever else works
     assert not programs.called("docker")
+
+
+def test_the_node_image_is_fetched_by_the_name_that_kind_looks_for(programs, api, monkeypatch):
+    programs.install("nerdctl")
+    programs.answer(("^nerdctl --version", 0, "nerdctl version 2.1.3\n", ""))
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+    KindCluster("demo").up()
+    assert f"nerdctl pull --quiet {NODE_IMAGE}" in programs.calls
 
 
 def test_reset_deletes_what_the_learner_made_only(up, api):

@@ -89,6 +89,14 @@ def test_room_on_the_disk(programs, machine, space, gib, verdict):
     assert found(machine())["disk"][0] == verdict
 
 
+def test_room_is_made_by_the_engine_that_is_there(programs, machine, space, monkeypatch):
+    programs.install("podman")
+    programs.info(PODMAN_INFO)
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
+    space(8)
+    assert "`podman system prune` makes room" in found(machine())["disk"][1]
+
+
 def test_a_proxy_needs_exceptions_for_this_machine(programs, machine):
     behind = dataclasses.replace(machine(), environment={"https_proxy": "http://proxy:3128", "no_proxy": "corp.test"})
     verdict, said = found(behind)["proxy"]
@@ -112,9 +120,9 @@ def test_without_root_controllers_modules_and_threads_are_looked_at(programs, ma
     programs.info(PODMAN_INFO)
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
     slice_ = "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers"
-    poor = machine(**{slice_: "memory pids", "proc/modules": "ip_tables 1 0 - Live 0x0"})
+    poor = machine(**{slice_: "pids", "proc/modules": "ip_tables 1 0 - Live 0x0"})
     said = [f"{each.detail}: {each.mend}" for each in examine(find_engine(), poor) if each.verdict != "good"]
-    assert any("Delegate=yes" in each for each in said)
+    assert any("may not limit cpu and memory" in each and "Delegate=yes" in each for each in said)
     assert any("iptable_nat are missing: `sudo modprobe -a iptable_nat" in each for each in said)
     assert any("pids_limit = 65536" in each for each in said)
     rich = machine(**{

@@ -98,4 +98,4 @@ def test_every_image_of_a_lesson_is_loaded_beforehand():
 
 def test_logs_are_exported_where_one_says(standing, tmp_path):
     standing.logs(tmp_path / "logs")
-    assert (tmp_path / "logs" / "demo" / "kubelet.log").read_text() == "it was the disk\n"
+    assert (tmp_path / "logs" / "demo-worker" / "kubelet.log").read_text() == "it was the disk\n"
