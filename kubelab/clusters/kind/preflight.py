@@ -6,6 +6,7 @@ engines and on WSL2.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import shutil
@@ -28,6 +29,10 @@ MEMORY_NEEDED, MEMORY_WANTED = 2 * GIB, 4 * GIB
 WATCHES, INSTANCES = 524_288, 512
 """What kind recommends; Ubuntu's defaults are 8192 and 128."""
 PODMAN_PIDS = 65_536
+DOCKER_RANGE = ipaddress.ip_network("172.16.0.0/12")
+TUNNELS = ("tun", "tap", "wg", "ppp")
+VIA_GATEWAY = 0x2
+"""RTF_GATEWAY of the kernel's flags of a route."""
 CONTROLLERS = ("cpu", "memory", "pids")
 """Without one of them kind does not begin on an engine without root."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -75,7 +80,7 @@ def examine(engine: Engine, machine: Machine | None = None) -> list[Finding]:
     local = sys.platform == "linux" and not (facts.in_a_machine_of_its_own or _is_remote(machine))
     found = [*_everywhere(engine, facts, machine), *_proxies(machine)]
     if local:
-        found += [*_kernel(machine), *_disk(engine), *_docker_settings(engine, machine)]
+        found += [*_kernel(machine), *_disk(engine), *_docker_settings(engine, machine), *_routes(engine, machine)]
     if facts.rootless:
         found += _rootless(engine, machine)
     return found
@@ -197,13 +202,36 @@ def _docker_settings(engine: Engine, machine: Machine) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _routes(engine: Engine, machine: Machine) -> Iterator[Finding]:
+    """Of routes into what Docker takes for its networks; Docker itself keeps clear of networks that begin here."""
+    if engine.name != "docker":
+        return
+    taken = []
+    for line in machine.read("proc/net/route").splitlines()[1:]:
+        interface, destination, _, flags, _, _, _, mask = line.split()[:8]
+        network = ipaddress.ip_network(f"{_of_little_endian(destination)}/{_of_little_endian(mask)}")
+        if int(flags, 16) & VIA_GATEWAY or interface.startswith(TUNNELS):
+            taken += [f"{network} ({interface})"] if network.prefixlen and network.overlaps(DOCKER_RANGE) else []
+    if taken:
+        yield _finding(
+            "routes", "limited", f"There is a route to {taken[0]}, and Docker takes its networks from {DOCKER_RANGE}, "
+            "by which what is there may become unreachable",
+            "name other ranges in /etc/docker/daemon.json (default-address-pools), and restart Docker.",
+        )  # fmt: skip
+
+
+def _of_little_endian(digits: str) -> str:
+    """``0000A8C0``, as /proc/net/route has it on all that runs kind, → ``192.168.0.0``."""
+    return str(ipaddress.ip_address(bytes.fromhex(digits)[::-1]))
+
+
 def _rootless(engine: Engine, machine: Machine) -> Iterator[Finding]:
     slice_ = f"sys/fs/cgroup/user.slice/user-{machine.user}.slice/user@{machine.user}.service/cgroup.controllers"
     controllers = machine.read(slice_).split()
     if controllers and (missing := [each for each in CONTROLLERS if each not in controllers]):
         yield _finding(
-            "rootless", "bad", f"Without root the engine may not limit {' and '.join(missing)} (cgroup controllers that "
-            "are not delegated), and kind refuses to begin",
+            "rootless", "bad", f"Without root the engine may not limit {' and '.join(missing)} (cgroup controllers "
+            "that are not delegated), and kind refuses to begin",
             "write [Service] and Delegate=yes into /etc/systemd/system/user@.service.d/delegate.conf, "
             "`sudo systemctl daemon-reload`, and log in again.",
         )  # fmt: skip

@@ -14,6 +14,13 @@ from kubelab.clusters.kind.containers import find_engine
 from kubelab.clusters.kind.preflight import GIB, Machine, examine, refusal, report, warnings
 from tests.clusters.kind.conftest import INFO, PODMAN_INFO
 
+ROUTES = """\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0"""
+A_VPN = "tun0\t000014AC\t00000000\t0001\t0\t0\t50\t0000FFFF\t0\t0\t0"
+"""As the kernel prints them: by a gateway to everywhere, and to 172.17.0.0/16, which begins here."""
+
 
 @pytest.fixture
 def machine(tmp_path):
@@ -22,6 +29,7 @@ def machine(tmp_path):
     def write(**files: str) -> Machine:
         for path, text in {"proc/sys/fs/inotify/max_user_watches": "1048576",
                            "proc/sys/fs/inotify/max_user_instances": "8192", "proc/version": "Linux version 6.12",
+                           "proc/net/route": ROUTES,
                            **files}.items():  # fmt: skip
             (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "root" / path).write_text(text)
@@ -60,6 +68,8 @@ def test_a_machine_in_order_is_all_good(programs, machine):
         ({"proc/version": "Linux version 6.6 (Microsoft@Microsoft.com)"}, "WSL2", "limited",
          ("xt_recent", "ClientIP", "kubelab proxy-mode nftables")),
         ({"etc/docker/daemon.json": '{"init": true}'}, "init", "limited", ("telinit", "take that line out")),
+        ({"proc/net/route": f"{ROUTES}\n{A_VPN}"}, "routes", "limited",
+         ("172.20.0.0/16 (tun0)", "default-address-pools")),
     ],
 )  # fmt: skip
 def test_what_the_kernel_or_the_settings_lack(programs, machine, files, name, verdict, words):
