@@ -11,15 +11,18 @@ from typing import Any
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.admission import namespace_may_go
 from kubelab.engine.apiserver.bodies import read_options
-from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.call import Call, dry_run_values, parse_time, rfc3339
 from kubelab.engine.apiserver.custom.definitions import FINALIZER
 from kubelab.engine.apiserver.encoding import Object, copy, encode_object
 from kubelab.engine.apiserver.registry import Registry
-from kubelab.engine.apiserver.status import bad_request, conflict
+from kubelab.engine.apiserver.status import conflict, invalid
 from kubelab.engine.apiserver.storage import Stored
+from kubelab.engine.apiserver.validation.fields import FieldError
+from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _POLICIES = {"Background": None, "Foreground": FOREGROUND, "Orphan": ORPHAN}
+_SUPPORTED = 'supported values: "Foreground", "Background", "Orphan", "nil"'
 _SCHEMA = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
@@ -32,20 +35,22 @@ def delete_options(call: Call) -> Object:
             if name == "orphanDependents":
                 value = call.flag(name)
             options[name] = call.number(name) if name == "gracePeriodSeconds" else value
-    check_propagation(options)
+    check_delete(options)
     if options.get("dryRun"):
         call.keep_nothing()
     return options
 
 
-def check_propagation(options: Object) -> None:
-    """Raises a 400 Status for a policy that does not exist."""
-    policy = options.get("propagationPolicy")
+def check_delete(options: Object) -> None:
+    """Raises a 422 Status for what cannot be meant."""
+    policy, errors = options.get("propagationPolicy"), dry_run_values(options.get("dryRun") or [])
+    if policy is not None and options.get("orphanDependents") is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(invalid_field("propagationPolicy", policy, why))
     if policy is not None and policy not in _POLICIES:
-        raise bad_request(
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{policy}": '
-            'supported values: "Foreground", "Background", "Orphan", nil'
-        )
+        errors.append(FieldError("FieldValueNotSupported", "propagationPolicy", policy, _SUPPORTED))
+    if errors:
+        raise invalid("DeleteOptions", "meta.k8s.io", "", errors)
 
 
 def delete(registry: Registry, call: Call, old: Stored, options: Object) -> tuple[Stored, bool]:
@@ -63,14 +68,23 @@ def delete(registry: Registry, call: Call, old: Stored, options: Object) -> tupl
     grace = _grace_seconds(call, old.obj, options)
     if grace == 0 and not meta.get("finalizers"):
         return registry.remove(call, old), True
-    was = meta.get("deletionGracePeriodSeconds")
-    if "deletionTimestamp" in meta and was is not None and grace >= was:
+    if "deletionTimestamp" in meta:
+        _shorten(meta, grace, options)
         return _commit(registry, call, old, obj), False
     meta["deletionTimestamp"] = rfc3339(call.now + grace)
     meta["deletionGracePeriodSeconds"] = grace
     if "generation" in meta:
         meta["generation"] += 1
     return _commit(registry, call, old, obj), False
+
+
+def _shorten(meta: Object, grace: int, options: Object) -> None:
+    """Of what is being deleted already: who asks for less time than it has, counted from the first request, gets it."""
+    was = meta.get("deletionGracePeriodSeconds", 0)
+    if options.get("gracePeriodSeconds") is None or grace >= was:
+        return
+    meta["deletionTimestamp"] = rfc3339(parse_time(meta["deletionTimestamp"]) - was + grace)
+    meta["deletionGracePeriodSeconds"] = grace
 
 
 def _commit(registry: Registry, call: Call, old: Stored, obj: Object) -> Stored:
@@ -85,22 +99,25 @@ def _commit(registry: Registry, call: Call, old: Stored, obj: Object) -> Stored:
 def check_preconditions(call: Call, old: Stored, options: Object) -> None:
     """Raises a 409 Status when the object is not the one that the client means."""
     asked = options.get("preconditions") or {}
-    rtype, (_, name), meta = call.target.rtype, old.key, old.obj["metadata"]
-    for member, what, have in (("uid", "UID", meta["uid"]), ("resourceVersion", "ResourceVersion", str(old.revision))):
+    told = (
+        ("uid", "UID", old.obj["metadata"]["uid"], "might have been deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", str(old.revision), "might have been modified"),
+    )
+    for member, what, have, happened in told:
         want = asked.get(member)
         if want and want != have:
-            text = f"Precondition failed: {what} in precondition: {want}, {what} in object meta: {have}"
-            raise conflict(rtype, name, text)
+            text = f"the {what} in the precondition ({want}) does not match the {what} in record ({have})."
+            raise conflict(call.target.rtype, old.key[1], f"{text} The object {happened}")
 
 
 def _grace_seconds(call: Call, obj: Object, options: Object) -> int:
     if call.target.rtype is not r.PODS:
         return 0
     asked = options.get("gracePeriodSeconds")
-    grace = obj["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else max(0, asked)
+    grace = obj["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked
     if not obj["spec"].get("nodeName") or (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return 0
-    return grace
+    return grace if grace >= 0 else 1
 
 
 def _set_propagation(meta: Object, options: Object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.call import Call
-from kubelab.engine.apiserver.deletion import check_preconditions, check_propagation, delete
+from kubelab.engine.apiserver.deletion import check_delete, check_preconditions, delete
 from kubelab.engine.apiserver.encoding import Object, copy
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.status import StatusError, bad_request, forbidden
@@ -36,7 +36,7 @@ class Evictions:
         if named != call.target.name:
             raise bad_request("name in URL does not match name in Eviction object")
         options = eviction.get("deleteOptions") or {}
-        check_propagation(options)
+        check_delete(options)
         if options.get("dryRun"):
             call.keep_nothing()
         check_preconditions(call, pod, options)

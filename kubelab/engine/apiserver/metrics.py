@@ -10,6 +10,7 @@ import resource
 import time
 
 from kubelab.engine.apiserver.access.attributes import verb_of
+from kubelab.engine.apiserver.call import is_set
 from kubelab.engine.apiserver.routing import Target
 from kubelab.engine.apiserver.storage import Store
 from kubelab.engine.client.transport import ApiRequest
@@ -33,7 +34,7 @@ class ApiMetrics:
         """A request for a resource was answered; of a watch: it began."""
         query = dict(request.query)
         rtype, named = target.rtype, bool(target.name)
-        verb = _VERBS.get(verb_of(request.method, named=named, watch="watch" in query), request.method)
+        verb = _VERBS.get(verb_of(request.method, named=named, watch=is_set(query, "watch")), request.method)
         labels = {
             "verb": verb,
             "group": rtype.group,

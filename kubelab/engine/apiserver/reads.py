@@ -12,6 +12,7 @@ from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.content import JSON, Wanted, to_yaml, wanted
 from kubelab.engine.apiserver.encoding import Object, dumps, encode_object, type_prefix
 from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.options import check_list, check_watch
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.selectors import Predicate, both, field_selector, label_selector
 from kubelab.engine.apiserver.status import StatusError, bad_request, expired
@@ -20,6 +21,14 @@ from kubelab.engine.apiserver.watch import WatchHub, WatchStream, introduce, lif
 from kubelab.engine.client.transport import ApiResponse
 
 KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+_NOW = -1
+"""In a continue token: go on with what is there now, as the state in which the list began is forgotten."""
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
 
 
 class Reader:
@@ -72,12 +81,16 @@ class Reader:
     def list(self, call: Call) -> ApiResponse:
         """A list, in the form that the client wants."""
         form = wanted(call.request.headers, *KINDS)
+        check_list(call)
         rtype, shelf = call.target.rtype, self._store.shelf(call.target.rtype.storage_key)
         revision, after = self._as_of(call, shelf)
         objects = shelf.sorted() if revision == self._store.revision else shelf.as_of(revision)
-        matches = wanted_by(call.target.namespace, self.selection(call))
+        selected = self.selection(call)
+        matches = wanted_by(call.target.namespace, selected)
         items = [stored for stored in objects if matches(stored)]
-        items, meta = _page(items, call.number("limit"), after, revision)
+        # "any version" (0) is answered whole, from upstream's watch cache
+        limit = 0 if call.query.get("resourceVersion") == "0" and not after else call.number("limit")
+        items, meta = _page(items, limit, after, revision, counted=selected is None)
         version = str(revision)
         if form.kind == "Table":
             body = dumps(self._table(call, items, form, version, more=meta))
@@ -99,18 +112,17 @@ class Reader:
             if asked not in ("", "0"):
                 raise bad_request("specifying resource version is not allowed when using continue")
             revision, after = _read_continue(token)
+            if revision == _NOW:
+                return self._store.revision, after
             if revision < shelf.floor:
-                raise expired("The provided continue parameter is too old to display a consistent list result. You can "
-                              "start a new list without the continue parameter.")  # fmt: skip
+                raise StatusError(410, "Expired", _TOO_OLD, meta={"continue": _continue(_NOW, after)})
             return min(revision, self._store.revision), after
         revision = _revision(asked)
-        if match and not asked:
-            raise bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
         if revision > self._store.revision:
             raise _too_large(revision, self._store.revision)
-        if match == "Exact" or (revision and call.number("limit") and not match):
+        if match == "Exact" or (revision and call.number("limit") > 0 and not match):
             if revision < shelf.floor:
-                raise expired(f"The resourceVersion for the provided list is too old: {revision} ({shelf.floor})")
+                raise expired("The resourceVersion for the provided list is too old.")
             return revision, ""
         return self._store.revision, ""
 
@@ -119,6 +131,7 @@ class Reader:
     def watch(self, call: Call) -> ApiResponse:
         """A stream of the changes."""
         form = wanted(call.request.headers, *KINDS)
+        check_watch(call)
         rtype, shelf = call.target.rtype, self._store.shelf(call.target.rtype.storage_key)
         revision = _revision(call.query.get("resourceVersion", ""))
         matches = wanted_by(call.target.namespace, self.selection(call))
@@ -135,16 +148,16 @@ class Reader:
                 return self._lines.of(kind, rtype, stored)
             return b'{"type":"%s","object":%s}\n' % (kind.encode(), obj)
 
-        bookmarks = call.flag("allowWatchBookmarks")
-        bookmark = (lambda: self._bookmark(rtype)) if bookmarks and not form.kind else None
+        bookmarks = call.flag("allowWatchBookmarks") and form.kind != "Table"  # a bookmark is no row
+        bookmark = (lambda: self._bookmark(rtype, form)) if bookmarks else None
         stream = WatchStream(matches, render, bookmark)
         if revision > self._store.revision:
             raise _too_large(revision, self._store.revision)
-        initial = call.query.get("sendInitialEvents")
-        if initial == "true" or (initial is None and revision == 0):
+        streamed = call.flag("sendInitialEvents")
+        if streamed or ("sendInitialEvents" not in call.query and revision == 0):
             introduce(stream, shelf.sorted(), matches, render)
-            if initial == "true" and bookmarks:
-                stream.send(self._bookmark(rtype, initial_end=True))
+            if streamed and bookmarks:
+                stream.send(self._bookmark(rtype, form, initial_end=True))
         elif revision:
             try:
                 replay(shelf, revision, stream)
@@ -155,11 +168,13 @@ class Reader:
         self._hub.attach(shelf, stream)
         return ApiResponse(200, stream, {"content-type": JSON})
 
-    def _bookmark(self, rtype: ResourceType, *, initial_end: bool = False) -> bytes:
+    def _bookmark(self, rtype: ResourceType, form: Wanted, *, initial_end: bool = False) -> bytes:
         meta: Object = {"resourceVersion": str(self._store.revision)}
         if initial_end:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
         obj = {"kind": rtype.kind, "apiVersion": rtype.api_version, "metadata": meta}
+        if form.kind:
+            obj = tables.partial(obj, form.group_version)
         return dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
 
 
@@ -229,14 +244,19 @@ def _too_large(asked: int, current: int) -> StatusError:
     return StatusError(504, "Timeout", f"Timeout: {message}", details)
 
 
-def _page(items: list[Stored], limit: int, after: str, revision: int) -> tuple[list[Stored], Object]:
+def _page(items: list[Stored], limit: int, after: str, revision: int, *, counted: bool) -> tuple[list[Stored], Object]:
+    """``counted``: whether what is left is told, which upstream does not know of a selection."""
     if after:
         items = [stored for stored in items if _key_text(stored) > after]
-    if not limit or len(items) <= limit:
+    if limit <= 0 or len(items) <= limit:
         return items, {}
-    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": _key_text(items[limit - 1])}
-    text = base64.urlsafe_b64encode(json.dumps(token).encode()).rstrip(b"=").decode()
-    return items[:limit], {"continue": text, "remainingItemCount": len(items) - limit}
+    left = {"remainingItemCount": len(items) - limit} if counted else {}
+    return items[:limit], {"continue": _continue(revision, _key_text(items[limit - 1])), **left}
+
+
+def _continue(revision: int, after: str) -> str:
+    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": after}
+    return base64.urlsafe_b64encode(json.dumps(token).encode()).rstrip(b"=").decode()
 
 
 def _key_text(stored: Stored) -> str:

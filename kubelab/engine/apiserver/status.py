@@ -18,8 +18,13 @@ JSON_TYPE = "application/json"
 class StatusError(Exception):
     """A refusal. ``code`` is the HTTP status, ``reason`` the machine-readable word."""
 
-    def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, details: dict[str, Any] | None = None,
+        *, meta: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """``meta``: the Status' own ``metadata``, such as where a list can go on."""
         super().__init__(message)
+        self.meta = meta or {}
         self.code = code
         self.reason = reason
         self.message = message
@@ -30,7 +35,7 @@ class StatusError(Exception):
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.meta,
             "status": "Failure",
             "message": self.message,
         }
@@ -140,6 +145,11 @@ def unsupported_media_type(accepted: Sequence[str]) -> StatusError:
 def too_large() -> StatusError:
     """413: the body is over 3 MiB."""
     return StatusError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+
+
+def unavailable(message: str) -> StatusError:
+    """503: what the request is meant for is not there to answer it."""
+    return StatusError(503, "ServiceUnavailable", message)
 
 
 def internal(message: str) -> StatusError:

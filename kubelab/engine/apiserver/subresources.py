@@ -11,6 +11,7 @@ from kubelab.engine.apiserver.content import parse_body, wanted
 from kubelab.engine.apiserver.decode import DecodeError, Decoder
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
 from kubelab.engine.apiserver.eviction import Evictions
+from kubelab.engine.apiserver.options import check_write
 from kubelab.engine.apiserver.reads import Reader, respond
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.scale import scale_of, set_replicas
@@ -18,7 +19,15 @@ from kubelab.engine.apiserver.status import bad_request, conflict, forbidden, in
 from kubelab.engine.apiserver.storage import Stored
 from kubelab.engine.apiserver.tokens import TokenSigner
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
-from kubelab.engine.apiserver.writes import JSON_PATCH, MERGE_PATCH, patched, success
+from kubelab.engine.apiserver.writes import (
+    APPLY,
+    JSON_PATCH,
+    MERGE_PATCH,
+    check_name,
+    check_namespace,
+    patched,
+    success,
+)
 from kubelab.engine.client.transport import ApiResponse
 
 _SCALE = "io.k8s.api.autoscaling.v1.Scale"
@@ -45,6 +54,8 @@ class Subresources:
 
     def answer(self, call: Call) -> ApiResponse:
         """The answer of the subresource that the call names."""
+        if call.request.method != "GET":
+            check_write(call, apply=_media(call) == APPLY)
         return self._handlers[call.target.subresource](call)
 
     def _object(self, call: Call) -> Stored:
@@ -76,14 +87,18 @@ class Subresources:
         return respond(200, dumps(scale), wanted(call.request.headers))
 
     def _asked_scale(self, call: Call, scale: Object) -> Object:
-        media = call.request.headers.get("content-type", "").partition(";")[0].strip()
+        media = _media(call)
         body = parse_body(call.request.body, media, schema=_SCALE)
         if call.request.method == "PATCH":
             body = patched(scale, body, media if media in (JSON_PATCH, MERGE_PATCH) else MERGE_PATCH, r.DEPLOYMENTS)
         try:
-            return Decoder().object(_SCALE, body)
+            asked = Decoder().object(_SCALE, body)
         except DecodeError as error:
             raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {error}') from None
+        asked.setdefault("metadata", {})
+        check_name(asked, call.target.name)
+        check_namespace(asked, call.target.namespace)
+        return asked
 
     # -- pods ------------------------------------------------------------------------------------
 
@@ -200,6 +215,10 @@ class Subresources:
         if call.user.node and pod["spec"].get("nodeName") != call.user.node:
             why = "node requested token bound to a pod scheduled on a different node"
             raise forbidden(r.SERVICEACCOUNTS, account_name, why)
+
+
+def _media(call: Call) -> str:
+    return call.request.headers.get("content-type", "").partition(";")[0].strip()
 
 
 def _check_metadata(request: Object, namespace: str, name: str) -> None:

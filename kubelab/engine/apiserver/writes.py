@@ -12,6 +12,7 @@ from kubelab.engine.apiserver.content import parse_body, wanted
 from kubelab.engine.apiserver.deletion import delete, delete_options
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
 from kubelab.engine.apiserver.kinds import kind_of
+from kubelab.engine.apiserver.options import check_write
 from kubelab.engine.apiserver.ownership import apply_patch
 from kubelab.engine.apiserver.patch import json_patch, merge_patch
 from kubelab.engine.apiserver.reads import Reader, list_body, respond
@@ -40,14 +41,16 @@ class Writer:
 
     def create(self, call: Call) -> ApiResponse:
         """POST to a collection."""
+        check_write(call)
         return self._reader.answer(call, self._registry.create(call, read_object(call, call.target.rtype)), 201)
 
     def update(self, call: Call) -> ApiResponse:
         """PUT to an object or its status."""
         rtype, target = call.target.rtype, call.target
+        check_write(call)
         obj = read_object(call, rtype)
-        _check_name(obj, target.name)
-        _check_namespace(obj, target.namespace)
+        check_name(obj, target.name)
+        check_namespace(obj, target.namespace)
         old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
         if old is None:
             if rtype.create_on_update and not target.subresource:
@@ -71,6 +74,7 @@ class Writer:
         accepted = tuple(one for one in PATCHES if one != STRATEGIC) if rtype.custom else PATCHES
         if media not in accepted:
             raise unsupported_media_type(accepted)
+        check_write(call, apply=media == APPLY)
         patch = parse_body(call.request.body, media)
         old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
         if media == APPLY:
@@ -86,23 +90,19 @@ class Writer:
         check_type(made, call.target.rtype)
         obj, problems = decode(made, call.target.rtype)
         refuse_unknown_in_patch(call, problems)
-        _check_name(obj, call.target.name)
-        _check_namespace(obj, call.target.namespace)
+        check_name(obj, call.target.name)
+        check_namespace(obj, call.target.namespace)
         return obj
 
     def _apply(self, call: Call, patch: Any, old: Stored | None) -> ApiResponse:
         rtype, target = call.target.rtype, call.target
-        if not call.query.get("fieldManager"):
-            raise bad_request(
-                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-            )
         if not isinstance(patch, dict):
             raise bad_request("an apply patch must be an object")
         check_type(patch, rtype)
         config, problems = decode(patch, rtype)
         refuse_undeclared(config, problems)
-        _check_name(config, target.name)
-        _check_namespace(config, target.namespace)
+        check_name(config, target.name)
+        check_namespace(config, target.namespace)
         made = apply_patch(call, kind_of(rtype).to_view(old.obj) if old else None, config)
         if old is None:
             self._authorizer.require(attributes_to_create(call.user, target))
@@ -163,13 +163,15 @@ def success(call: Call, details: Object | None = None, code: int = 200) -> ApiRe
     return respond(code, dumps(body), wanted(call.request.headers, "Table", "PartialObjectMetadata"))
 
 
-def _check_name(obj: Object, name: str) -> None:
+def check_name(obj: Object, name: str) -> None:
+    """Raises a 400 Status for an object that calls itself other than its URL."""
     have = obj["metadata"].setdefault("name", name)
     if have != name:
         raise bad_request(f"the name of the object ({have}) does not match the name on the URL ({name})")
 
 
-def _check_namespace(obj: Object, namespace: str) -> None:
+def check_namespace(obj: Object, namespace: str) -> None:
+    """Raises a 400 Status for an object of another namespace than its URL's."""
     have = obj["metadata"].get("namespace") or namespace
     if have != namespace:
         raise bad_request(f"the namespace of the object ({have}) does not match the namespace on the URL ({namespace})")

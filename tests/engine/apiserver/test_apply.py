@@ -78,7 +78,7 @@ async def test_items_of_a_list_are_owned_one_by_one(api, make) -> None:
 @pytest.mark.parametrize(
     ("body", "query", "code"),
     [
-        (config(), "", 400),
+        (config(), "", 422),
         ([], "fieldManager=me", 400),
         ({**config(), "kind": "Secret"}, "fieldManager=me", 400),
         ({**config(), "metadata": {"name": "b"}}, "fieldManager=me", 400),

@@ -150,7 +150,7 @@ async def test_preconditions_hold_for_the_pod_as_the_client_knows_it(api, runnin
 async def test_a_policy_that_does_not_exist_is_refused_and_the_pod_stays(api, running) -> None:
     await running("web")
     refused = await evict(api, "web", propagationPolicy="Sideways")
-    assert (refused.code, refused.body["reason"]) == (400, "BadRequest")
+    assert (refused.code, refused.body["reason"]) == (422, "Invalid")
     assert (await api.get(f"{PODS}/web")).code == 200
 
 

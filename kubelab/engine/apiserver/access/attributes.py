@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from kubelab.engine.apiserver.auth import User
+from kubelab.engine.apiserver.call import is_set
 from kubelab.engine.apiserver.routing import Target
 from kubelab.engine.apiserver.selectors import exact_fields
 from kubelab.engine.client.transport import ApiRequest
@@ -55,7 +56,7 @@ def attributes_of(user: User, request: ApiRequest, target: Target | None) -> Att
         return _of_path(user, request)
     query = dict(request.query)
     named, namespace = bool(target.name), target.namespace
-    watches = not target.subresource and query.get("watch", "").lower() in ("1", "true")
+    watches = not target.subresource and is_set(query, "watch")
     verb = verb_of(request.method, named=named, watch=watches)
     name, fields = target.name, {}
     if verb in ("list", "watch"):
