@@ -20,8 +20,8 @@ from kubelab.engine.state import StateDir
 
 AUTHORITY_LIFE = timedelta(days=3650)
 CERTIFICATE_LIFE = timedelta(days=365)
-CLOCK_SKEW = timedelta(hours=1)
-"""Certificates are valid from this long ago, for machines whose clocks disagree."""
+CLOCK_SKEW = timedelta(days=1)
+"""Certificates are valid from this long ago, for machines whose clocks disagree, or are set back."""
 
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 Clock = Callable[[], datetime]
 """Tells the time, in UTC. Controllers take one, so that tests can turn it."""
 
+Steady = Callable[[], float]
+"""Seconds, of which only differences mean something (`time.monotonic`): they pass alike when the time is set."""
+
 
 def system_clock() -> datetime:
     """The time now."""

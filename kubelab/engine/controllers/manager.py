@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from typing import Literal, Protocol, get_args
 
 from kubelab.engine.client import Client
-from kubelab.engine.controllers.clock import Clock, system_clock
+from kubelab.engine.controllers.clock import Clock, Steady, system_clock
 from kubelab.engine.controllers.daemonset import DaemonSetController
 from kubelab.engine.controllers.deployment import DeploymentController
 from kubelab.engine.controllers.disruption import DisruptionController
@@ -41,7 +42,12 @@ class Controller(Protocol):
 
 
 async def run_controllers(
-    client_for: Callable[[str], Client], *, ca_pem: str, clock: Clock = system_clock, parts: Collection[Part] = ALL
+    client_for: Callable[[str], Client],
+    *,
+    ca_pem: str,
+    clock: Clock = system_clock,
+    steady: Steady = time.monotonic,
+    parts: Collection[Part] = ALL,
 ) -> None:
     """Run until cancelled.
 
@@ -56,7 +62,7 @@ async def run_controllers(
         account = client_for("system:serviceaccount:kube-system:service-controller")
         controllers.append(LoadBalancerController(account, informers))
     if "controllers" in parts:
-        controllers += _controllers(client_for, informers, ca_pem, clock)
+        controllers += _controllers(client_for, informers, ca_pem, clock, steady)
     async with asyncio.TaskGroup() as group:
         group.create_task(informers.run())
         await informers.synced()
@@ -65,7 +71,7 @@ async def run_controllers(
 
 
 def _controllers(
-    client_for: Callable[[str], Client], informers: SharedInformers, ca_pem: str, clock: Clock
+    client_for: Callable[[str], Client], informers: SharedInformers, ca_pem: str, clock: Clock, steady: Steady
 ) -> list[Controller]:
     """Those of kube-controller-manager."""
 
@@ -75,7 +81,7 @@ def _controllers(
     return [
         DeploymentController(account("deployment-controller"), informers, clock=clock),
         ReplicaSetController(account("replicaset-controller"), informers, clock=clock),
-        DaemonSetController(account("daemon-set-controller"), informers, clock=clock),
+        DaemonSetController(account("daemon-set-controller"), informers, clock=clock, steady=steady),
         StatefulSetController(account("statefulset-controller"), informers, clock=clock),
         EndpointSliceController(account("endpointslice-controller"), informers),
         EndpointsController(account("endpoint-controller"), informers),
@@ -83,9 +89,9 @@ def _controllers(
         service_accounts(account("service-account-controller"), informers),
         root_certificates(account("root-ca-cert-publisher"), informers, ca_pem),
         NamespaceController(account("namespace-controller"), informers, clock=clock),
-        NodeLifecycleController(account("node-controller"), informers, clock=clock),
-        TaintEvictionController(account("node-controller"), informers, clock=clock),
-        PodGarbageCollector(account("pod-garbage-collector"), informers, clock=clock),
+        NodeLifecycleController(account("node-controller"), informers, clock=clock, steady=steady),
+        TaintEvictionController(account("node-controller"), informers, clock=clock, steady=steady),
+        PodGarbageCollector(account("pod-garbage-collector"), informers, clock=clock, steady=steady),
         DisruptionController(account("disruption-controller"), informers, clock=clock),
         ResourceQuotaController(account("resourcequota-controller"), informers, clock=clock),
         GarbageCollector(account("generic-garbage-collector"), informers),

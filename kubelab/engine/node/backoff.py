@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
 
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
@@ -14,13 +14,13 @@ class BackOff:
     def __init__(self, *, first_is_free: bool = True) -> None:
         self._least = 0.0 if first_is_free else FIRST_SECONDS
         self._seconds = self._least
-        self._last: datetime | None = None
+        self._last = -math.inf
         self.last_seconds = 0.0
         """What `next` answered last."""
 
-    def next(self, now: datetime) -> float:
-        """Seconds to wait before trying again, counted from ``now``."""
-        if self._last is not None and (now - self._last).total_seconds() > 2 * LONGEST_SECONDS:
+    def next(self, now: float) -> float:
+        """Seconds to wait before trying again, counted from ``now`` (`Clock.passed`)."""
+        if now - self._last > 2 * LONGEST_SECONDS:
             self._seconds = self._least
         wait = self._seconds
         self._seconds = min(max(wait * 2, FIRST_SECONDS), LONGEST_SECONDS)

@@ -1,8 +1,12 @@
-"""Time for the node agent: tests bring a clock of their own."""
+"""Time for the node agent: tests bring a clock of their own.
+
+The time is for stamps; how long something takes is counted by a clock that nobody sets.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -17,6 +21,10 @@ class Clock(Protocol):
         """The time, UTC."""
         ...
 
+    def passed(self) -> float:
+        """Seconds, of which only differences mean something: they pass alike when the time is set."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds."""
         ...
@@ -28,18 +36,21 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def passed(self) -> float:
+        return time.monotonic()
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-def stamp(time: datetime) -> str:
+def stamp(moment: datetime) -> str:
     """Seconds, UTC, ``Z``: a timestamp in the API (metav1.Time)."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def stamp_micro(time: datetime) -> str:
+def stamp_micro(moment: datetime) -> str:
     """Microseconds, UTC, ``Z``: metav1.MicroTime."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def parse(text: str) -> datetime:
@@ -93,24 +104,24 @@ class Deadline:
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
-        self._at = clock.now().timestamp() + seconds
+        self._at = clock.passed() + seconds
         self._nearer = asyncio.Event()
 
     @property
     def seconds_left(self) -> float:
         """Until then; never negative."""
-        return max(self._at - self._clock.now().timestamp(), 0.0)
+        return max(self._at - self._clock.passed(), 0.0)
 
     def shorten(self, seconds: float) -> None:
         """At most that many seconds from now."""
-        at = self._clock.now().timestamp() + seconds
+        at = self._clock.passed() + seconds
         if at < self._at:
             self._at = at
             self._nearer.set()
 
     def at_least(self, seconds: float) -> None:
         """At least that many seconds from now."""
-        self._at = max(self._at, self._clock.now().timestamp() + seconds)
+        self._at = max(self._at, self._clock.passed() + seconds)
 
     async def passed(self) -> None:
         """Wait for it."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 122.0
+LONGEST_LOOK_SECONDS = 60.0
+"""A pod's tokens are looked at so often at least: the time may be set, and they with it be too old or too young."""
 OVERSTAYED = "Pod was active on the node longer than the specified deadline"
 FORCED_GRACE_SECONDS = 1.0
 """What the containers of a pod get that was deleted by force, as in kubelet."""
@@ -204,8 +206,10 @@ class PodWorker:
         """Rewrite the volumes when a ConfigMap, a Secret or the pod changes, and before a token runs out."""
         while True:
             seconds = self._volumes.seconds_until_renewal
-            renewal = [] if seconds is None else [self._host.clock.sleep(seconds)]
+            renewal = [] if seconds is None else [self._host.clock.sleep(min(seconds, LONGEST_LOOK_SECONDS))]
             await first(self._poked.wait(), *renewal)
+            if not self._poked.is_set() and self._volumes.seconds_until_renewal:
+                continue
             self._poked.clear()
             try:
                 await self._volumes.write(self._pod_with_addresses())

@@ -62,10 +62,10 @@ class Prober:
         timing = Timing.of(self.probe)
         await self.clock.sleep(timing.initial_delay)
         row, last = 0, None
-        begun = self.clock.now().timestamp()
+        begun = self.clock.passed()
         first = True
         while True:
-            due = self.clock.now().timestamp() + timing.period
+            due = self.clock.passed() + timing.period
             success = await (self._first(timing.timeout, begun) if first else self._once(timing.timeout))
             first = False
             if success is not None:
@@ -76,7 +76,7 @@ class Prober:
                     self.changed(success)
                     if (self.kind == "Startup") or (self.kind == "Liveness" and not success):
                         return
-            await self.clock.sleep(max(due - self.clock.now().timestamp(), 0))
+            await self.clock.sleep(max(due - self.clock.passed(), 0))
 
     async def _once(self, timeout: float) -> bool | None:
         """Whether it passes; None when there is no telling."""
@@ -100,7 +100,7 @@ class Prober:
                 await self.attempt(self.probe, timeout)
                 return True
             except Failure as failure:
-                late = self.clock.now().timestamp() - begun >= FIRST_PROBE_SECONDS
+                late = self.clock.passed() - begun >= FIRST_PROBE_SECONDS
                 if late or not failure.refused:
                     return self._told(failure)
             await self.clock.sleep(pause)

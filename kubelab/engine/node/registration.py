@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import math
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from kubelab import __version__
 from kubelab.engine.client import ApiError, Client, Object, already_exists, is_conflict, is_not_found
@@ -40,7 +41,7 @@ class Registration:
         self._settings = settings
         self._machine = machine
         self._port = port
-        self._told = datetime.min.replace(tzinfo=UTC)
+        self._told = -math.inf
 
     async def register(self) -> Object:
         """Create the Node, or take over the one that is there, its labels and taints kept; answers it."""
@@ -90,14 +91,14 @@ class Registration:
         known = await self._client.get(NODES, self._spec.name)
         said = known.get("status") or {}
         status = self._status(said)
-        overdue = (self._settings.clock.now() - self._told).total_seconds() >= self._settings.report_seconds
+        overdue = self._settings.clock.passed() - self._told >= self._settings.report_seconds
         if overdue or _lasting(status) != _lasting({name: said.get(name) for name in status}):
             await self._tell(known)
 
     async def _tell(self, known: Object) -> None:
         status = self._status(known.get("status") or {})
         await self._client.patch(NODES, self._spec.name, {"status": status}, subresource="status")
-        self._told = self._settings.clock.now()
+        self._told = self._settings.clock.passed()
 
     def _status(self, known: Object) -> Object:
         now = stamp(self._settings.clock.now())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from kubelab.engine.client import Object
 from kubelab.engine.network.contract import Mount
@@ -17,6 +18,8 @@ from kubelab.engine.node.sources import MissingSource, Reference, Sources
 
 TOKEN_SHARE = 0.8
 """A token is renewed when this share of its life has passed, as kubelet does."""
+SET_BACK_SECONDS = 10
+"""A token that begins later than so long from now is renewed too: the API takes it for none yet."""
 SUB_PATHS = ".sub-paths"
 LONGEST_TOKEN_SECONDS = 24 * 3600.0
 
@@ -29,6 +32,19 @@ class VolumeFailed(Exception):
         self.volume = volume
 
 
+class _Token(NamedTuple):
+    """Judged by the time, as the API does that takes it, and not by what has passed."""
+
+    content: bytes
+    since: float
+    seconds: float
+    """Until it wants renewal."""
+
+    def seconds_left(self, now: float) -> float:
+        """Until then; 0 also for one that has not begun, since the clock was set back."""
+        return 0.0 if self.since > now + SET_BACK_SECONDS else max(self.since + self.seconds - now, 0.0)
+
+
 class Volumes:
     """The folders of one pod, below ``root``."""
 
@@ -38,7 +54,7 @@ class Volumes:
         self._machine = machine
         self._clock = clock
         self._host_paths: dict[str, str] = {}
-        self._tokens: dict[tuple[str, str], tuple[bytes, float]] = {}
+        self._tokens: dict[tuple[str, str], _Token] = {}
 
     @property
     def seconds_until_renewal(self) -> float | None:
@@ -46,7 +62,7 @@ class Volumes:
         if not self._tokens:
             return None
         now = self._clock.now().timestamp()
-        return max(min(due for _, due in self._tokens.values()) - now, 0.0)
+        return min(token.seconds_left(now) for token in self._tokens.values())
 
     async def write(self, pod: Object) -> None:
         """Make every volume, or bring it up to date. Raises `VolumeFailed` and `ApiError`."""
@@ -133,13 +149,14 @@ class Volumes:
         audience, seconds = source.get("audience") or "", int(source.get("expirationSeconds") or 3600)
         known = self._tokens.get((audience, source["path"]))
         now = self._clock.now()
-        if known is not None and known[1] > now.timestamp():
-            return known[0]
+        if known is not None and known.seconds_left(now.timestamp()):
+            return known.content
         token = await self._sources.token(pod, audience, seconds)
         life = (parse(token.expires) - now).total_seconds()
-        due = now.timestamp() + min(max(life * TOKEN_SHARE, 1.0), LONGEST_TOKEN_SECONDS)
-        self._tokens[audience, source["path"]] = (token.token.encode(), due)
-        return token.token.encode()
+        share = min(max(life * TOKEN_SHARE, 1.0), LONGEST_TOKEN_SECONDS)
+        fresh = _Token(token.token.encode(), now.timestamp(), share)
+        self._tokens[audience, source["path"]] = fresh
+        return fresh.content
 
     def mounts(self, container: Object, values: Mapping[str, str]) -> list[Mount]:
         """What the container sees, and where; ``values`` is its environment. Raises `fields.UnknownField`."""

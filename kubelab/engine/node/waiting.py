@@ -72,7 +72,7 @@ class Waiting:
     async def before_restart(self) -> None:
         """The back-off that a restart has to wait for; a start that failed is shown first."""
         failed = self._record.state.get("terminated") or {}
-        seconds = self._restarts.next(self._host.clock.now())
+        seconds = self._restarts.next(self._host.clock.passed())
         if failed.get("reason") == "StartError":
             self._show("RunContainerError", failed.get("message", ""))
             await self._wait(ERROR_SHOWN_SECONDS)
@@ -93,7 +93,7 @@ class Waiting:
         if error.reason != "ErrImagePull":
             await self._wait(CONFIG_RETRY_SECONDS, self.source_changed)
             return
-        seconds = self._pulls.next(self._host.clock.now())
+        seconds = self._pulls.next(self._host.clock.passed())
         if await self._wait(ERROR_SHOWN_SECONDS):
             self._tell("BackOff", f'Back-off pulling image "{image}"')
             self._tell("Failed", "Error: ImagePullBackOff", warning=True)

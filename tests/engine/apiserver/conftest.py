@@ -18,16 +18,21 @@ TOKEN = "a-token"
 
 
 class Clock:
-    """Time that stands still until a test moves it."""
+    """Time that stands still until a test moves it, or sets it (``seconds`` alone)."""
 
     def __init__(self) -> None:
         self.seconds = 1_780_000_000.0
+        self._passed = 0.0
 
     def __call__(self) -> float:
         return self.seconds
 
+    def steady(self) -> float:
+        return self._passed
+
     def forward(self, seconds: float) -> None:
         self.seconds += seconds
+        self._passed += seconds
 
 
 @dataclass
@@ -102,7 +107,9 @@ def tls_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def server(clock: Clock, tls_folder: Path) -> AsyncIterator[ApiServer]:
     kubelets = ssl.create_default_context(cafile=str(tls_folder / "ca.crt"))
-    settings = ApiServerSettings(tokens={TOKEN: "kubernetes-admin"}, clock=clock, kubelet_tls=kubelets)
+    settings = ApiServerSettings(
+        tokens={TOKEN: "kubernetes-admin"}, clock=clock, steady=clock.steady, kubelet_tls=kubelets
+    )
     server = ApiServer.open(":memory:", settings)
     client = Client(InProcessTransport(server, "kubernetes-admin"))
     await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")

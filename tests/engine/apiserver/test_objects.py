@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+
+import pytest
+
+from kubelab.engine.apiserver import ApiServerSettings
+from kubelab.engine.apiserver.expiry import EventExpiry
+from kubelab.engine.apiserver.resources import EVENTS
+from kubelab.engine.apiserver.storage import Store
 
 CM = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -180,3 +188,41 @@ async def test_events_are_forgotten_after_an_hour(api, clock) -> None:
     assert len((await api.get(path)).body["items"]) == 1
     clock.forward(200)
     assert (await api.get(path)).body["items"] == []
+
+
+@pytest.mark.parametrize("seconds", [3700, -3700])
+async def test_events_stay_an_hour_whatever_the_time_is_set_to(api, clock, seconds) -> None:
+    path = "/api/v1/namespaces/default/events"
+
+    async def write(name: str) -> None:
+        told = datetime.fromtimestamp(clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        about = {"involvedObject": {"kind": "Pod", "name": "p"}, "lastTimestamp": told}
+        assert (await api.post(path, {"metadata": {"name": name}, **about})).code == 201
+
+    async def names() -> list[str]:
+        return [item["metadata"]["name"] for item in (await api.get(path)).body["items"]]
+
+    await write("before")
+    clock.forward(1800)
+    clock.seconds += seconds
+    await write("since")
+    clock.forward(1700)
+    assert await names() == ["before", "since"]
+    clock.forward(200)
+    assert await names() == ["since"]
+    clock.forward(1800)
+    assert await names() == []
+
+
+async def test_an_event_of_an_earlier_engine_is_as_old_as_it_says(tmp_path, clock) -> None:
+    key, event = ("default", "e"), {"involvedObject": {"kind": "Pod", "name": "p"}, "metadata": {}}
+    event["metadata"] |= {"name": "e", "namespace": "default", "creationTimestamp": "2026-11-23T12:00:00Z"}
+    store = Store(tmp_path / "store")
+    store.put(EVENTS.storage_key, key, event, "Event", "v1")
+    clock.seconds = datetime(2026, 11, 23, 12, 50, tzinfo=UTC).timestamp()
+    expiry = EventExpiry(store, ApiServerSettings(clock=clock, steady=clock.steady))
+    for seconds, there in ((500, True), (200, False)):
+        clock.forward(seconds)
+        expiry.sweep()
+        assert (store.get(EVENTS.storage_key, key) is not None) == there
+    store.close()

@@ -35,34 +35,42 @@ async def eventually(condition: Callable[[], object], seconds: float = 5) -> Non
 
 
 class FakeClock:
-    """Stands still until `advance`."""
+    """Stands still until `advance`; `time` may be set, as a machine's can."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-        self._sleeping: list[tuple[datetime, asyncio.Future]] = []
+        self._passed = 0.0
+        self._sleeping: list[tuple[float, asyncio.Future]] = []
 
     def now(self) -> datetime:
         return self.time
+
+    def passed(self) -> float:
+        return self._passed
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
         future = asyncio.get_running_loop().create_future()
-        self._sleeping.append((self.time + timedelta(seconds=min(seconds, 1e6)), future))
+        self._sleeping.append((self._passed + seconds, future))
         await future
 
     async def advance(self, seconds: float) -> None:
         """Let time pass, waking the sleepers in order."""
-        end = self.time + timedelta(seconds=seconds)
+        end = self._passed + seconds
         await settle()
         while due := sorted((at, id(f), f) for at, f in self._sleeping if at <= end and not f.done()):
-            self.time = max(due[0][0], self.time)
+            self._pass(max(due[0][0] - self._passed, 0))
             due[0][2].set_result(None)
             await settle()
         self._sleeping = [(at, f) for at, f in self._sleeping if not f.done()]
-        self.time = end
+        self._pass(end - self._passed)
         await settle()
+
+    def _pass(self, seconds: float) -> None:
+        self._passed += seconds
+        self.time += timedelta(seconds=seconds)
 
 
 async def settle() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+import time
 from functools import partial
 from typing import Any
 
 from kubelab.engine.client import ApiError, Client, Key, Object, WorkQueue, key_of
 from kubelab.engine.client.resources import DAEMONSETS, NODES, PODS
-from kubelab.engine.controllers.clock import Clock, system_clock
+from kubelab.engine.controllers.clock import Clock, Steady, system_clock
 from kubelab.engine.controllers.daemonset.placement import by_node, daemon_pod, node_of
 from kubelab.engine.controllers.daemonset.steps import Daemons, Steps
 from kubelab.engine.controllers.events import BackgroundEvents
@@ -26,13 +26,21 @@ LONGEST_BACKOFF_SECONDS = 900.0
 class DaemonSetController:
     """Keeps a pod of every DaemonSet on each node that suits, and rolls them from one template to the next."""
 
-    def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: SharedInformers,
+        *,
+        clock: Clock = system_clock,
+        steady: Steady = time.monotonic,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._steady = steady
         self._events = BackgroundEvents(client, "daemonset-controller")
         self._queue: WorkQueue[Key] = WorkQueue("daemonset", self._reconcile)
         self._history = History(client, informers, DAEMONSETS, REVISION_LABEL)
-        self._ended: dict[tuple[str, str], tuple[int, datetime]] = {}
+        self._ended: dict[tuple[str, str], tuple[int, float]] = {}
         """How often, and when last, pods of a DaemonSet (uid) were replaced on a node after they had ended."""
         self._daemonsets = informers[DAEMONSETS]
         self._pods = informers[PODS]
@@ -103,9 +111,9 @@ class DaemonSetController:
 
     def _may_replace(self, daemonset: Object, pod: Object) -> bool:
         """Whether it is time to replace a pod that has ended: later each time, as the next may end as soon."""
-        where, now = (daemonset["metadata"]["uid"], node_of(pod)), self._clock()
+        where, now = (daemonset["metadata"]["uid"], node_of(pod)), self._steady()
         times, last = self._ended.get(where, (0, now))
-        wait = (last + timedelta(seconds=min(2.0**times, LONGEST_BACKOFF_SECONDS)) - now).total_seconds()
+        wait = last + min(2.0**times, LONGEST_BACKOFF_SECONDS) - now
         if times and wait > 0:
             self._queue.add_after(key_of(daemonset), wait)
             return False

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from kubelab.engine.client import ApiError, Client, Key, Object, WorkQueue, is_not_found, key_of
 from kubelab.engine.client.resources import NODES, PODS
-from kubelab.engine.controllers.clock import Clock, parse, system_clock
+from kubelab.engine.controllers.clock import Clock, Steady, parse, system_clock
 from kubelab.engine.controllers.conditions import with_condition
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
@@ -29,12 +30,20 @@ DISRUPTION_TARGET = "DisruptionTarget"
 class TaintEvictionController:
     """Deletes pods when the time has run out for which they tolerate their node's taints."""
 
-    def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: SharedInformers,
+        *,
+        clock: Clock = system_clock,
+        steady: Steady = time.monotonic,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._steady = steady
         self._events = BackgroundEvents(client, "taint-eviction-controller")
         self._queue: WorkQueue[Key] = WorkQueue("taint eviction", self._reconcile)
-        self._since: dict[str, datetime] = {}
+        self._since: dict[str, float] = {}
         """From when on each pod's time runs that is to go, by uid."""
         self._nodes = informers[NODES]
         self._pods = informers[PODS]
@@ -64,15 +73,16 @@ class TaintEvictionController:
         pod = self._pods.get(*key)
         if pod is None or is_being_deleted(pod):
             return
-        uid, now = pod["metadata"]["uid"], self._clock()
+        uid, now, passed = pod["metadata"]["uid"], self._clock(), self._steady()
         taints = evicting_taints(self._nodes.get("", pod["spec"].get("nodeName", "")))
         wait = seconds_tolerated(pod, taints)
         if wait == math.inf:
             if self._since.pop(uid, None):
                 self._events.record(pod, "TaintManagerEviction", f"Cancelling deletion of Pod {'/'.join(key)}")
             return
-        since = self._since.setdefault(uid, tainted_since(pod, taints, now))
-        left = (since + timedelta(seconds=wait) - now).total_seconds()
+        if uid not in self._since:
+            self._since[uid] = passed - max(0.0, (now - tainted_since(pod, taints, now)).total_seconds())
+        left = self._since[uid] + wait - passed
         if left > 0:
             self._queue.add_after(key, left)
             return

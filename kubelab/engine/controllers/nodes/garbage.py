@@ -5,11 +5,11 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-garbage-co
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
 
 from kubelab.engine.client import Client, Object, WorkQueue
 from kubelab.engine.client.resources import NODES, PODS
-from kubelab.engine.controllers.clock import Clock, system_clock
+from kubelab.engine.controllers.clock import Clock, Steady, system_clock
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.nodes.eviction import delete_as_disrupted
 
@@ -20,11 +20,19 @@ QUARANTINE_SECONDS = 40
 class PodGarbageCollector:
     """Looks at a node when it goes, and when a pod is found on one that is not there."""
 
-    def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: SharedInformers,
+        *,
+        clock: Clock = system_clock,
+        steady: Steady = time.monotonic,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._steady = steady
         self._queue: WorkQueue[str] = WorkQueue("pod garbage collector", self._reconcile)
-        self._missing_since: dict[str, datetime] = {}
+        self._missing_since: dict[str, float] = {}
         self._nodes = informers[NODES]
         self._pods = informers[PODS]
         self._nodes.listen(self._node_changed)
@@ -48,12 +56,11 @@ class PodGarbageCollector:
         if self._nodes.get("", name) is not None or not pods:
             self._missing_since.pop(name, None)
             return
-        now = self._clock()
-        since = self._missing_since.setdefault(name, now)
-        left = (since + timedelta(seconds=QUARANTINE_SECONDS) - now).total_seconds()
+        now = self._steady()
+        left = self._missing_since.setdefault(name, now) + QUARANTINE_SECONDS - now
         if left > 0:
             self._queue.add_after(name, left)
             return
         for pod in pods:
             message = "PodGC: node no longer exists"
-            await delete_as_disrupted(self._client, pod, "DeletionByPodGC", message, now, failed=True)
+            await delete_as_disrupted(self._client, pod, "DeletionByPodGC", message, self._clock(), failed=True)

@@ -9,11 +9,12 @@ Who goes because of a taint is `eviction`'s to decide.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+import time
+from datetime import datetime
 
 from kubelab.engine.client import ApiError, Client, Object, WorkQueue, is_not_found
 from kubelab.engine.client.resources import LEASES, NODES, PODS
-from kubelab.engine.controllers.clock import Clock, parse, system_clock, written
+from kubelab.engine.controllers.clock import Clock, Steady, system_clock, written
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
 from kubelab.engine.controllers.nodes.taints import ready_status, taints_for
@@ -27,11 +28,20 @@ TICK_SECONDS = 5.0
 class NodeLifecycleController:
     """Looks at the Leases every five seconds, and at a node whenever it changes."""
 
-    def __init__(self, client: Client, informers: SharedInformers, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        informers: SharedInformers,
+        *,
+        clock: Clock = system_clock,
+        steady: Steady = time.monotonic,
+    ) -> None:
         self._client = client
         self._clock = clock
-        self._watching_since = clock()
-        self._heard: dict[str, datetime] = {}
+        self._steady = steady
+        self._watching_since = steady()
+        self._heard: dict[str, float] = {}
+        """When each node's Lease was last seen to be renewed, or at first the node itself."""
         self._events = BackgroundEvents(client, "node-controller")
         self._queue: WorkQueue[str] = WorkQueue("node lifecycle", self._reconcile)
         self._nodes = informers[NODES]
@@ -48,6 +58,8 @@ class NodeLifecycleController:
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         """Whether anybody is evicted anywhere depends on whether any node is ready."""
+        if old is None and new is not None:
+            self._heard[new["metadata"]["name"]] = self._steady()
         both = old is not None and new is not None
         alike = both and ready_status(old or {}) == ready_status(new or {})
         for node in [new or {}] if alike else [*self._nodes.all()]:
@@ -55,23 +67,22 @@ class NodeLifecycleController:
 
     def _lease_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and new["metadata"]["namespace"] == LEASE_NAMESPACE:
-            self._heard[new["metadata"]["name"]] = self._clock()
+            self._heard[new["metadata"]["name"]] = self._steady()
 
     async def _tick(self) -> None:
         while True:
-            before = system_clock()
+            before = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
-            if system_clock() - before > timedelta(seconds=2 * TICK_SECONDS):
-                self._watching_since = self._clock()  # we slept ourselves, and so did the agents
+            if time.monotonic() - before > 2 * TICK_SECONDS:
+                self._watching_since = self._steady()  # we slept ourselves, and so did the agents
             for node in self._nodes.all():
                 if self._is_silent(node) and ready_status(node) != "Unknown":
                     self._queue.add(node["metadata"]["name"])
 
     def _is_silent(self, node: Object) -> bool:
         """Whether the grace period is over. Time in which nobody was here to look does not count against a node."""
-        meta = node["metadata"]
-        signs = [self._watching_since, parse(meta["creationTimestamp"]), self._heard.get(meta["name"])]
-        return self._clock() - max(sign for sign in signs if sign) > timedelta(seconds=GRACE_SECONDS)
+        heard = self._heard.get(node["metadata"]["name"], self._watching_since)
+        return self._steady() - max(heard, self._watching_since) > GRACE_SECONDS
 
     async def _reconcile(self, name: str) -> None:
         node = self._nodes.get("", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -36,12 +37,15 @@ WATCHED = (NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES, CONFIGM
 
 
 class Clock:
-    """The wall clock, which a test can put forward."""
+    """Time, which a test can let pass (``ahead``), and the wall clock, which it can set as well (``set_by``)."""
 
-    ahead = timedelta()
+    ahead = set_by = timedelta()
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self.ahead + self.set_by
+
+    def steady(self) -> float:
+        return time.monotonic() + self.ahead.total_seconds()
 
 
 class Cluster:
@@ -89,7 +93,8 @@ class Cluster:
 
     def start_controllers(self) -> None:
         self._controllers = self._group.create_task(
-            run_controllers(self.client_for, ca_pem="PEM", clock=self.clock), name="controllers"
+            run_controllers(self.client_for, ca_pem="PEM", clock=self.clock, steady=self.clock.steady),
+            name="controllers",
         )
 
     async def kill_controllers(self) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from kubelab.engine.client.resources import ENDPOINTSLICES, NODES, PODS, SERVICES
 from kubelab.engine.controllers.conditions import find
 
@@ -146,3 +148,39 @@ async def test_pods_of_a_node_that_says_itself_that_it_is_not_ready_are_not_read
             {pod["spec"]["nodeName"]: ready(pod) for pod in cluster.all(PODS)} == {"worker": "False", "worker2": "True"}
         )
     )
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_the_time_being_set_makes_no_node_unready_and_evicts_nobody(cluster, hours):
+    toleration = {"key": "repair", "operator": "Exists", "tolerationSeconds": 300}
+    main = {"containers": [{"name": "main", "image": "agnhost:1"}], "nodeName": "worker", "tolerations": [toleration]}
+    await cluster.api.create(PODS, {"metadata": {"name": "patient"}, "spec": main}, "default")
+    await cluster.until(lambda: ready(cluster.get(PODS, "patient") or {"status": {}}) == "True")
+    await cluster.api.patch(NODES, "worker", {"spec": {"taints": [{"key": "repair", "effect": "NoExecute"}]}})
+    await cluster.until(lambda: cluster.get(NODES, "worker", "")["spec"].get("taints"))
+    for node in ("worker", "worker2"):
+        await cluster.renew_lease(node)
+    await look_again(cluster, "before")  # from now on the pod's time runs
+
+    cluster.clock.set_by += timedelta(hours=hours)
+    await look_again(cluster, "after")
+    assert {ready(node) for node in cluster.all(NODES, "")} == {"True"}
+    assert "deletionTimestamp" not in cluster.get(PODS, "patient")["metadata"]
+
+    cluster.clock.ahead += timedelta(seconds=60)  # and a node that falls silent is noticed, as soon as ever
+    await cluster.renew_lease("worker2")
+    await cluster.change(NODES, "worker", {"metadata": {"labels": {"look": "silent"}}})
+    await cluster.until(lambda: ready(cluster.get(NODES, "worker", "")) == "Unknown")
+    assert "deletionTimestamp" not in cluster.get(PODS, "patient")["metadata"]
+    cluster.clock.ahead += timedelta(seconds=240)
+    await cluster.change(PODS, "patient", {"metadata": {"labels": {"look": "late"}}})
+    await cluster.until(lambda: cluster.get(PODS, "patient") is None)
+
+
+async def look_again(cluster, word: str) -> None:
+    """Let the controllers look at the nodes and at the pod, and wait until one more Deployment is rolled out."""
+    for node in ("worker", "worker2"):
+        await cluster.change(NODES, node, {"metadata": {"labels": {"look": word}}})
+    await cluster.change(PODS, "patient", {"metadata": {"labels": {"look": word}}})
+    await cluster.deploy(word, replicas=1)
+    await cluster.until(lambda: cluster.rolled_out(word))
