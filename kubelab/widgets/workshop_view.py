@@ -23,7 +23,7 @@ SHORTEST_SECONDS = 2.0
 class WorkshopView(anywidget.AnyWidget):
     """``WorkshopView("workshop")``: who is where, and who may want help, by the reports of the learners' own checks.
 
-    ``kubeconfig`` and ``context`` say on which cluster, as for `kubelab workshop status`; it is asked by one request
+    ``kubeconfig`` and ``context`` say on which cluster, as for `kubelab workshop status`; it is asked by two requests
     every ``seconds`` while the page is in sight and the box is ticked. `room` holds what was seen last; `ask` looks
     anew. Raises `LabError`.
     """

@@ -71,6 +71,7 @@ def of_learner(plan: Plan, facts: Facts, learner: Learner) -> list[Object]:
         everywhere,
         own("v1", "ConfigMap", SLIP, data=slip),
         own("v1", "ResourceQuota", spec={"hard": _quota(plan)}),
+        own("v1", "ResourceQuota", f"{NAME}-priority", spec=_NO_PRIORITY),
         own("v1", "LimitRange", spec={"limits": [_limits(plan)]}),
         own("networking.k8s.io/v1", "NetworkPolicy", spec=isolation(facts)),
     ]
@@ -112,8 +113,17 @@ def _quota(plan: Plan) -> dict[str, str]:
         "configmaps": "60",
         "secrets": "60",
         "count/ingresses.networking.k8s.io": "40",
+        "count/gateways.gateway.networking.k8s.io": "4",
+        "count/httproutes.gateway.networking.k8s.io": "40",
         "persistentvolumeclaims": "0",
     }
+
+
+_SYSTEM = {"scopeName": "PriorityClass", "operator": "In",
+           "values": ["system-cluster-critical", "system-node-critical"]}  # fmt: skip
+_NO_PRIORITY = {"hard": {"pods": "0"}, "scopeSelector": {"matchExpressions": [_SYSTEM]}}
+"""Pods of these classes, which anybody may name, would drive others' pods off their nodes
+(https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-on-pod-priority)."""
 
 
 def _limits(plan: Plan) -> Object:
@@ -127,8 +137,9 @@ def _limits(plan: Plan) -> Object:
 
 
 def _guard(plan: Plan) -> list[Object]:
-    """What would reach into others' traffic is refused: an Ingress for a host that is not one's own (who shares a
-    controller shares its hosts), and a Service that claims external IPs.
+    """What would reach into others' traffic is refused: an Ingress for a host that is not one's own, or a certificate
+    for one (who shares a controller shares its hosts), a Service that claims external IPs, and one that is another name
+    of somebody's Service (to which a controller would forward, which may speak with all).
 
     (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/)
     """
@@ -147,6 +158,11 @@ def _guard(plan: Plan) -> list[Object]:
                 "message": "external IPs would take others' traffic",
                 "reason": "Forbidden",
             },
+            {
+                "expression": NO_OTHERS_NAMES,
+                "message": "an ExternalName that is a Service's name has to be that of a Service of your own",
+                "reason": "Forbidden",
+            },
         ],
     }
     name = f"{_shared_name(plan)}-guard"
@@ -163,17 +179,29 @@ def _guard(plan: Plan) -> list[Object]:
 
 
 _WRITES = ["CREATE", "UPDATE"]
+
+
+def _is_own(host: str) -> str:
+    return f"({host} == variables.host || {host}.endsWith('.' + variables.host))"
+
+
 OWN_HOSTS = (
     "request.resource.resource != 'ingresses' || (!has(object.spec.defaultBackend) && "
-    "(!has(object.spec.rules) || object.spec.rules.all(rule, "
-    "has(rule.host) && (rule.host == variables.host || rule.host.endsWith('.' + variables.host)))))"
+    f"(!has(object.spec.rules) || object.spec.rules.all(rule, has(rule.host) && {_is_own('rule.host')})) && "
+    f"(!has(object.spec.tls) || object.spec.tls.all(tls, !has(tls.hosts) || tls.hosts.all(h, {_is_own('h')}))))"
 )
 """CEL."""
 _WHICH_HOSTS = (
     "'all learners share one Ingress controller: every rule needs your host, ' + variables.host + ', or one below it, "
-    "and a default backend would be that of everybody'"
+    "so does every certificate, and a default backend would be that of everybody'"
 )
 NO_EXTERNAL_IPS = (
     "request.resource.resource != 'services' || !has(object.spec.externalIPs) || size(object.spec.externalIPs) == 0"
 )
 """CEL. Anybody's packets to such an address would come here (CVE-2020-8554)."""
+NO_OTHERS_NAMES = (
+    "request.resource.resource != 'services' || !has(object.spec.externalName) || "
+    "!(object.spec.externalName + '.').contains('.svc.') || "
+    "object.spec.externalName.contains('.' + object.metadata.namespace + '.svc')"
+)
+"""CEL. Names outside the cluster that lead into it can only be ignored by the controller, as kubelab's does."""

@@ -1,4 +1,4 @@
-"""Who is where: everybody's reports of one workshop, read by one list request."""
+"""Who is where: everybody's reports of one workshop, read by two list requests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from kubelab.grading.history import Standing
-from kubelab.grading.report import KEY, SLIP, WORKSHOP_LABEL, NoReport, Report, TaskReport, read
+from kubelab.grading.report import KEY, LEARNER_LABEL, SLIP, WORKSHOP_LABEL, NoReport, Report, TaskReport, read
 from kubelab.lab import kinds
 from kubelab.lab.api import Object
 from kubelab.workshop.access import Access
 from kubelab.workshop.errors import WorkshopError
+from kubelab.workshop.objects import HOST_ANNOTATION, NAMESPACE
 
 STUCK_ATTEMPTS = 3
 """From how many attempts at a task that is not solved somebody may want help."""
@@ -92,17 +93,19 @@ class Room:
 
 def look(access: Access, workshop: str, now: datetime) -> Room:
     """The room at this moment. Raises `WorkshopError` when there is no such workshop, `LabError`."""
-    path = kinds.CONFIGMAP._replace(namespaced=False).path("")
-    slips = access.listed(path, f"{WORKSHOP_LABEL}={workshop}")
-    # Learners may label ConfigMaps of theirs as they like: one counts, in a namespace that is named as ours are.
-    named = [each for each in slips if each["metadata"]["name"] == SLIP]
-    ours = [each for each in named if each["metadata"]["namespace"].startswith(f"{workshop}-")]
-    if not ours:
+    selector = f"{WORKSHOP_LABEL}={workshop}"
+    namespaces, slips = access.each(
+        lambda kind: access.listed(kind._replace(namespaced=False).path(""), selector), (NAMESPACE, kinds.CONFIGMAP)
+    )
+    # Who takes part, the namespaces say. In them learners may label ConfigMaps as they like, and delete them.
+    seated = {each["metadata"]["name"]: each for each in namespaces if "deletionTimestamp" not in each["metadata"]}
+    if not seated:
         raise WorkshopError(
             f"There is no workshop {workshop!r} on {access.address.server}; `kubelab workshop create` makes one, "
             "--workshop and --context choose another."
         )
-    seats = [_seat(slip, workshop) for slip in ours]
+    written = {each["metadata"]["namespace"]: each for each in slips if each["metadata"]["name"] == SLIP}
+    seats = [_seat(namespace, written.get(name)) for name, namespace in seated.items()]
     return Room(workshop, now, tuple(sorted(seats, key=lambda seat: (seat.name.casefold(), seat.label))))
 
 
@@ -129,15 +132,19 @@ def task_of(seat: Seat, task: str) -> TaskReport:
     return seat.report.tasks.get(task, TaskReport())
 
 
-def _seat(slip: Object, workshop: str) -> Seat:
+def _seat(namespace: Object, slip: Object | None) -> Seat:
+    metadata = namespace["metadata"]
+    label = metadata["labels"].get(LEARNER_LABEL, metadata["name"])
+    host = (metadata.get("annotations") or {}).get(HOST_ANNOTATION, "")
+    if slip is None:
+        return Seat(label, label, host, Report(), f"its ConfigMap {SLIP} is gone, `create` makes it anew")
     data = slip.get("data") or {}
-    label = slip["metadata"]["namespace"].removeprefix(f"{workshop}-")
     report, problem = Report(), ""
     try:
         report = read(data.get(KEY, ""))
     except NoReport as error:
         problem = str(error)
-    return Seat(label, _shown(data.get("name") or label), _shown(data.get("host", "")), report, problem)
+    return Seat(label, _shown(data.get("name") or label), host, report, problem)
 
 
 def _shown(text: str) -> str:

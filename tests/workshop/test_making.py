@@ -70,7 +70,7 @@ def test_what_is_missing_is_added_and_what_was_changed_is_put_right(made, access
     again = make(access, Plan(), ask(access), [*everyone, Learner("Alan Turing", "alan")])
     assert again[0].changes == {"ResourceQuota/kubelab-workshop": "changed", "LimitRange/kubelab-workshop": "created"}
     assert again[1].changes == {}
-    assert len(again[2].changes) == 8
+    assert len(again[2].changes) == 9
 
 
 def test_a_larger_budget_reaches_those_who_are_there(made, access, cluster, everyone):

@@ -9,7 +9,7 @@ import pytest
 
 from kubelab.workshop.errors import WorkshopError
 from kubelab.workshop.facts import Facts
-from kubelab.workshop.objects import NO_EXTERNAL_IPS, OWN_HOSTS, of_all, of_learner
+from kubelab.workshop.objects import NO_EXTERNAL_IPS, NO_OTHERS_NAMES, OWN_HOSTS, of_all, of_learner
 from kubelab.workshop.plan import BUDGETS, Plan
 from kubelab.workshop.policies import isolation
 from kubelab.workshop.roster import Learner
@@ -109,7 +109,8 @@ def ingress(**spec):
 
 
 def service(**spec):
-    return {"request": {"resource": {"resource": "services"}}, "object": {"spec": spec}}
+    written = {"metadata": {"namespace": "workshop-ada"}, "spec": spec}
+    return {"request": {"resource": {"resource": "services"}}, "object": written}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,12 @@ def service(**spec):
         (ingress(rules=[{"host": "*.lab.example.test"}]), False),
         (ingress(rules=[{"http": {}}]), False),
         (ingress(defaultBackend={"service": {"name": "web"}}), False),
+        (ingress(tls=[{"secretName": "x"}, {"hosts": ["shop.ada.lab.example.test"]}]), True),
+        (ingress(tls=[{"hosts": ["ada.lab.example.test", "grace.lab.example.test"], "secretName": "x"}]), False),
+        (service(externalName="web.workshop-ada.svc.cluster.local"), True),
+        (service(externalName="example.org"), True),
+        (service(externalName="web.workshop-grace.svc.cluster.local"), False),
+        (service(externalName="web.workshop-grace.svc"), False),
         (service(ports=[]), True),
         (service(externalIPs=[]), True),
         (service(externalIPs=["192.0.2.1"]), False),
@@ -130,4 +137,4 @@ def service(**spec):
 def test_the_guard_lets_nobody_into_others_traffic(written, allowed):
     cel = pytest.importorskip("cel")
     known = {**written, "variables": {"host": "ada.lab.example.test"}}
-    assert all(cel.evaluate(each, known) for each in (OWN_HOSTS, NO_EXTERNAL_IPS)) is allowed
+    assert all(cel.evaluate(each, known) for each in (OWN_HOSTS, NO_EXTERNAL_IPS, NO_OTHERS_NAMES)) is allowed

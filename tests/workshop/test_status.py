@@ -63,10 +63,18 @@ def test_before_the_first_report_there_is_no_table(access, made):
     )
 
 
-def test_everybody_is_read_by_one_request(access, cluster, made):
+def test_everybody_is_read_by_two_requests(access, cluster, made):
     del cluster.requests[:]
     look(access, "workshop", NOW)
-    assert cluster.requests == [("GET", "/api/v1/configmaps")]
+    assert sorted(cluster.requests) == [("GET", "/api/v1/configmaps"), ("GET", "/api/v1/namespaces")]
+
+
+def test_who_has_deleted_the_own_configmap_keeps_the_seat(access, cluster, made):
+    del cluster.objects["/api/v1/namespaces/workshop-ada/configmaps/kubelab-workshop"]
+    ada, grace = look(access, "workshop", NOW).seats
+    assert (ada.label, ada.host) == ("ada", "ada.lab.example.test")
+    assert "kubelab-workshop is gone, `create` makes it anew" in ada.problem
+    assert (grace.label, grace.problem) == ("grace", "")
 
 
 def test_what_a_learner_has_written_cannot_harm_the_page_or_the_terminal(access, made, says):
@@ -86,6 +94,9 @@ def test_a_configmap_that_a_learner_has_labelled_counts_for_nobody_else(access, 
     labels = {"kubelab.dev/workshop": "workshop", "kubelab.dev/learner": "grace"}
     cluster.put("/api/v1/namespaces/workshop-ada/configmaps/another", "ConfigMap", labels, data={"name": "Grace"})
     cluster.put("/api/v1/namespaces/stranger/configmaps/kubelab-workshop", "ConfigMap", labels, data={})
+    others = {"kubelab.dev/workshop": "workshop-two", "kubelab.dev/learner": "eve"}
+    cluster.put("/api/v1/namespaces/workshop-two-eve", "Namespace", others)
+    cluster.put("/api/v1/namespaces/workshop-two-eve/configmaps/kubelab-workshop", "ConfigMap", labels, data={})
     assert [seat.label for seat in look(access, "workshop", NOW).seats] == ["ada", "grace"]
 
 
