@@ -21,11 +21,14 @@ LONGEST_NAME = 100
 LONGEST_LABEL = 40
 """A namespace's name has at most 63 characters (RFC 1123), and the workshop's name stands in it too."""
 COLUMNS = {
-    "name": ("name", "learner", "full name", "student", "participant"),
+    "name": ("name", "names", "full name", "learner", "learners", "student", "students", "participant", "participants"),
+    "given": ("first name", "firstname", "given name"),
+    "family": ("last name", "lastname", "family name", "surname"),
     "email": ("email", "e-mail", "mail", "email address"),
     "user": ("user", "username", "login", "id"),
 }
 """What the columns may be called, in letters of either case."""
+WRITE_A_HEAD = "Write a head above them: name,email"
 SHOWN_PROBLEMS = 10
 _LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i"})
 """Latin letters that Unicode does not take apart into a plain one and an accent."""
@@ -67,7 +70,7 @@ def read_roster(file: Path) -> tuple[Learner, ...]:
         rest = f"\n  … and {more} more" if more > 0 else ""
         raise WorkshopError(f"Nothing was made, because {file} has lines to be mended:\n{shown}{rest}")
     if not learners:
-        raise WorkshopError(f"{file} names nobody; write a name a line, or columns with a head: name,email.")
+        raise WorkshopError(f"{file} names nobody; write a name a line, or columns. {WRITE_A_HEAD}.")
     return tuple(learners)
 
 
@@ -101,6 +104,15 @@ def _rows(text: str, problems: list[str]) -> Iterator[tuple[int, Mapping[str, st
                 if columns:
                     continue
                 columns = _headless(cells)
+                if not columns:
+                    problems.append(f"line {line}: it has several columns, and which is the name? {WRITE_A_HEAD}")
+                    return
+            if any(cell.strip() for cell in cells[len(columns) :]):
+                problems.append(
+                    f"line {line}: it has more columns than the list; put a name with {delimiter!r} in it into "
+                    "quotation marks"
+                )
+                continue
             yield line, dict(zip(columns, (cell.strip() for cell in cells), strict=False))
     except csv.Error as error:
         problems.append(f"line {reader.line_num}: it is not CSV ({error}); a quotation mark may be left open")
@@ -111,19 +123,21 @@ def _head(cells: Sequence[str]) -> tuple[str, ...]:
     meanings = {word: column for column, words in COLUMNS.items() for word in words}
     said = [" ".join(cell.casefold().split()) for cell in cells]
     found = tuple(meanings.get(word, f"other {at}") for at, word in enumerate(said))
-    return found if {"name", "email", "user"} & set(found) else ()
+    return found if COLUMNS.keys() & set(found) else ()
 
 
 def _headless(cells: Sequence[str]) -> tuple[str, ...]:
-    if len(cells) == 1 and _MAIL.fullmatch(cells[0].strip()):
-        return ("email",)
-    return ("name", "email") if len(cells) > 1 and "@" in cells[1] else ("name",)
+    """What the columns mean of a list without a head, by its first line; nothing when that is not clear."""
+    if len(cells) == 1:
+        return ("email",) if _MAIL.fullmatch(cells[0].strip()) else ("name",)
+    return ("name", "email") if "@" in cells[1] or not any(cell.strip() for cell in cells[1:]) else ()
 
 
 def _learner(line: int, fields: Mapping[str, str]) -> Learner:
     """Raises `ValueError` with what is wrong and what mends it."""
     email, user = fields.get("email", ""), fields.get("user", "")
-    name = " ".join(fields.get("name", "").split()) or user or email.partition("@")[0]
+    said = fields.get("name") or f"{fields.get('given', '')} {fields.get('family', '')}"
+    name = " ".join(said.split()) or user or email.partition("@")[0]
     if not name:
         raise ValueError("there is no name; write one, or take the line away")
     if any(unicodedata.category(letter).startswith("C") for letter in name if letter not in _JOINERS):

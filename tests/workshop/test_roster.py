@@ -55,6 +55,8 @@ def test_a_head_is_optional_and_its_columns_may_stand_in_any_order(roster):
     found = roster("E-Mail;Group;Full Name;Login\na@x.test;1;Ada;al\n")
     assert [(each.name, each.email, each.label) for each in found] == [("Ada", "a@x.test", "al")]
     assert labels(roster("grace@x.test\nada@x.test\n")) == ["grace", "ada"]
+    found = roster("First name,Surname,Email address\nAda,Lovelace,a@x.test\nGrace,Hopper,\n")
+    assert [each.name for each in found] == ["Ada Lovelace", "Grace Hopper"]
 
 
 def test_what_spreadsheets_write_is_read(roster):
@@ -75,6 +77,10 @@ def test_what_spreadsheets_write_is_read(roster):
         ('Ada\n"Gra\nce\n', r"line 3: it is not CSV .* quotation mark"),
         ("\n# nobody\n", r"names nobody; write a name a line"),
         ("name,email\n", r"names nobody"),
+        ("", r"names nobody; write a name a line, or columns. Write a head above them: name,email"),
+        ("Lovelace, Ada\nHopper, Grace\n", r"line 1: it has several columns, and which is the name\? Write a head"),
+        ("Ada\nHopper, Grace\n", r"line 2: it has more columns than the list; put a name with ',' in it into quot"),
+        ("Vorname,Nachname\nAda,Lovelace\n", r"line 1: it has several columns"),
     ],
 )  # fmt: skip
 def test_a_line_that_is_wrong_is_named_with_what_mends_it(roster, text, sentence):
