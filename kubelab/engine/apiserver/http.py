@@ -18,6 +18,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from kubelab.engine.apiserver.access.impersonation import PREFIX, SEPARATOR
 from kubelab.engine.apiserver.auth import CERTIFICATE_HEADER, IN_PROCESS_HEADER, certificate_header
 from kubelab.engine.apiserver.content import LARGEST_BODY
+from kubelab.engine.apiserver.proxying.headers import TOKEN_PROTOCOL
+from kubelab.engine.apiserver.routing import PROXY
 from kubelab.engine.apiserver.status import StatusError, too_large
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 
@@ -80,6 +82,10 @@ class Serving:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.last_request = time.monotonic()
+        if f"/{PROXY}" in request.rel_url.raw_path:
+            answered = await self._proxied(request)
+            if answered is not None:
+                return answered
         asked = await _read(request)
         if isinstance(asked, ApiResponse):
             return await _send(request, asked)
@@ -89,6 +95,14 @@ class Serving:
                 return refused
             return await _send(request, refused)
         return await _send(request, await self._server.handle(asked))
+
+    async def _proxied(self, request: web.BaseRequest) -> web.StreamResponse | None:
+        """For proxy subresources, whose bodies pass through unread; None for all else."""
+        try:
+            call = self._server.proxied(_with_protocol_token(_asked(request, b"")))
+            return None if call is None else await self._server.proxy.answer(request, call)
+        except StatusError as error:
+            return await _send(request, error.response())
 
     async def _upgraded(self, request: web.BaseRequest, asked: ApiRequest) -> web.StreamResponse | ApiResponse:
         try:
@@ -111,15 +125,12 @@ async def _hang_up(sockets: Sequence[socket.socket]) -> None:
                 await asyncio.sleep(0.001)
 
 
-_TOKEN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
-
-
 def _with_protocol_token(asked: ApiRequest) -> ApiRequest:
-    """Browsers cannot set headers on a websocket: they send the token as a protocol's name."""
+    """With a header for the token that a browser sends as a protocol's name."""
     for name in asked.headers.get("sec-websocket-protocol", "").split(","):
         text = name.strip()
-        if text.startswith(_TOKEN_PROTOCOL):
-            encoded = text.removeprefix(_TOKEN_PROTOCOL)
+        if text.startswith(TOKEN_PROTOCOL):
+            encoded = text.removeprefix(TOKEN_PROTOCOL)
             with contextlib.suppress(ValueError):
                 token = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
                 return ApiRequest(
@@ -142,9 +153,12 @@ async def _read(request: web.BaseRequest) -> ApiRequest | ApiResponse:
             if size > LARGEST_BODY:
                 return too_large().response()
         body = b"".join(parts)
-    headers = _headers_of(request)
+    return _asked(request, body)
+
+
+def _asked(request: web.BaseRequest, body: bytes) -> ApiRequest:
     query = list(request.rel_url.query.items())
-    return ApiRequest(request.method, request.rel_url.raw_path, query, headers, body)
+    return ApiRequest(request.method, request.rel_url.raw_path, query, _headers_of(request), body)
 
 
 def _headers_of(request: web.BaseRequest) -> dict[str, str]:

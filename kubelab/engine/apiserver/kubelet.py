@@ -28,6 +28,8 @@ _LOG_PARAMETERS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamp
                    "insecureSkipTLSVerifyBackend", "stream")  # fmt: skip
 _STREAM_PARAMETERS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 """The API's name of a stream → the kubelet's."""
+KUBELET_PORT = 10250
+"""Where a kubelet listens on a machine of its own (https://kubernetes.io/docs/reference/networking/ports-and-protocols/)."""
 _CONNECT_SECONDS = 5
 _LARGEST_FRAME = 16 * 1024 * 1024
 
@@ -51,6 +53,12 @@ def connection(call: Call) -> Object:
     asked |= {name: True for name in _STREAM_PARAMETERS if call.flag(name)}
     commands = [value for name, value in call.request.query if name == "command"]
     return {**asked, "container": call.query.get("container", ""), **({"command": commands} if commands else {})}
+
+
+def address_of(node: Object, kind: str) -> str:
+    """A node's first address of a kind (``InternalIP``), or nothing."""
+    addresses = (node.get("status") or {}).get("addresses") or ()
+    return next((one["address"] for one in addresses if one["type"] == kind), "")
 
 
 class KubeletRelay:
@@ -102,16 +110,19 @@ class KubeletRelay:
         node = pod["spec"].get("nodeName")
         if not node:
             raise bad_request(f"pod {name} does not have a host assigned")
+        host, port = self.kubelet_of(node)
+        return f"https://{host}:{port}"
+
+    def kubelet_of(self, node: str) -> tuple[str, int]:
+        """Host and port of a node's kubelet. Raises a Status."""
         stored = self._store.get(r.NODES.storage_key, ("", node))
         if stored is None:
             raise not_found(r.NODES, node)
-        status = stored.obj.get("status") or {}
-        addresses = {one["type"]: one["address"] for one in reversed(status.get("addresses") or [])}
-        host = addresses.get("ExternalDNS") or addresses.get("InternalIP")
-        port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port", 10250)
+        host = address_of(stored.obj, "ExternalDNS") or address_of(stored.obj, "InternalIP")
+        endpoints = (stored.obj.get("status") or {}).get("daemonEndpoints") or {}
         if not host:
             raise internal(f"node {node} has no address yet; wait until it is Ready")
-        return f"https://{host}:{port}"
+        return host, (endpoints.get("kubeletEndpoint") or {}).get("Port", KUBELET_PORT)
 
     # -- logs --------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from kubelab.engine.apiserver.catalogue import BUILT_IN, Catalogue
 from kubelab.engine.apiserver.resources import ResourceType
 
+PROXY = "proxy"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -17,6 +19,8 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    path: str = ""
+    """What stands behind a proxy subresource, unescaped, without slashes around it."""
 
 
 def parse(path: str, catalogue: Catalogue = BUILT_IN) -> Target | None:
@@ -39,6 +43,8 @@ def parse(path: str, catalogue: Catalogue = BUILT_IN) -> Target | None:
 
 def _target(rtype: ResourceType, namespace: str, rest: list[str]) -> Target | None:
     name, subresource, *beyond = [*rest, "", ""] if len(rest) < 2 else rest
+    if subresource == PROXY and rtype.subresource(PROXY):
+        return Target(rtype, namespace, name, subresource, "/".join(beyond))
     if any(beyond) or (subresource and rtype.subresource(subresource) is None):
         return None
     return Target(rtype, namespace, name, subresource)

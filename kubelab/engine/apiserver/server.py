@@ -30,13 +30,15 @@ from kubelab.engine.apiserver.judging.policies import Policies
 from kubelab.engine.apiserver.kubelet import KubeletRelay, connection
 from kubelab.engine.apiserver.metrics import ApiMetrics
 from kubelab.engine.apiserver.podsecurity.admission import PodSecurity
+from kubelab.engine.apiserver.proxying import proxy as proxying
 from kubelab.engine.apiserver.reads import Reader
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.reviews import Reviews
-from kubelab.engine.apiserver.routing import Target, parse
+from kubelab.engine.apiserver.routing import PROXY, Target, parse
 from kubelab.engine.apiserver.settings import ApiServerSettings
 from kubelab.engine.apiserver.status import (
     StatusError,
+    bad_request,
     internal,
     method_not_allowed,
     unauthorized,
@@ -86,6 +88,7 @@ class ApiServer:
         checks = {"ping": lambda: True, "log": lambda: True, "storage": store.is_usable}
         self._inside = nonresource.Inside(checks, ApiMetrics(store))
         self.relay = KubeletRelay(store, settings.kubelet_tls)
+        self.proxy = proxying.Proxy(store, self.relay, settings)
 
     @classmethod
     def open(cls, database: Path | str, settings: ApiServerSettings | None = None) -> ApiServer:
@@ -187,6 +190,20 @@ class ApiServer:
         self._policies.check(call, connection(call), None, "CONNECT")
         return call
 
+    def proxied(self, request: ApiRequest) -> Call | None:
+        """Like `admit`, for what is handed on to a Service, pod or node, without its body; None: anything else."""
+        target = parse(request.path, self._definitions.catalogue)
+        if target is None or target.subresource != PROXY:
+            return None
+        call = self.admit(request)
+        if request.method not in proxying.METHODS:
+            raise method_not_allowed(target.rtype)
+        if "dryRun" in dict(request.query):
+            raise bad_request("dryRun is not supported")
+        assert call is not None
+        self._policies.check(call, proxying.options(target), None, "CONNECT")
+        return call
+
     async def _answer(self, request: ApiRequest) -> ApiResponse:
         call = self.admit(request)
         if call is None:
@@ -243,6 +260,8 @@ class ApiServer:
         verb = verb_of(method, named=True, watch=False)
         if sub is None or verb not in sub.verbs:
             raise method_not_allowed(target.rtype)
+        if sub.name == PROXY:
+            raise bad_request("only connections are handed on, and this request came without one")
         if sub.name in _RELAYED:
             return await self.relay.answer(call)
         if sub.name in ("status", "ephemeralcontainers"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sqlite3
 
@@ -9,7 +10,8 @@ from kubelab.engine.access import ADMIN
 from kubelab.engine.apiserver import ApiServer, ApiServerSettings
 from kubelab.engine.client import Client, InProcessTransport
 from kubelab.engine.controllers import run_controllers
-from kubelab.engine.controlplane.contract import ControlPlaneError, Served
+from kubelab.engine.controlplane.contract import ControlPlaneError, Dial, Served
+from kubelab.engine.network.contract import NetworkLost
 from kubelab.engine.pki import PKI
 from kubelab.engine.state import StateDir
 
@@ -19,10 +21,11 @@ class BuiltIn:
 
     description = "built in"
 
-    def __init__(self, state: StateDir, pki: PKI, token: str) -> None:
+    def __init__(self, state: StateDir, pki: PKI, token: str, dial: Dial) -> None:
         self._state = state
         self._pki = pki
         self._token = token
+        self._dial = dial
         self._api: ApiServer | None = None
 
     async def start(self) -> None:
@@ -32,6 +35,7 @@ class BuiltIn:
             service_account_key=self._pki.service_account_key.read_bytes(),
             ca_pem=self._pki.ca_pem,
             kubelet_tls=self._pki.kubelet_client_tls(),
+            dial=self._reach,
         )
         try:
             self._state.store.touch(mode=0o600)  # SQLite's files beside it take over its mode
@@ -46,6 +50,12 @@ class BuiltIn:
                 f"The cluster's objects in {self._state.store} cannot be read ({error}): "
                 "`kubelab down` takes them away, and `kubelab up` starts anew."
             ) from error
+
+    async def _reach(self, host: str, port: int) -> socket.socket:
+        try:
+            return await self._dial(host, port)
+        except NetworkLost as error:
+            raise OSError(errno.ENETDOWN, str(error)) from error
 
     def client_for(self, user: str) -> Client:
         """See the contract."""

@@ -16,7 +16,7 @@ def control_plane(options: Options, pki: PKI, token: str, dial: Dial) -> Control
     """The one that this cluster has, not started yet. Raises `ControlPlaneError`."""
     kind = _kind(options)
     if kind == BUILT_IN:
-        return BuiltIn(options.state, pki, token)
+        return BuiltIn(options.state, pki, token, dial)
     from kubelab.engine.controlplane.upstream import Upstream
 
     return Upstream(options.state, options.name, pki, token, dial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubelab.engine.apiserver.resources.types import STATUS, ResourceType, Subresource
+from kubelab.engine.apiserver.resources.types import PROXY_VERBS, STATUS, ResourceType, Subresource
 
 _CORE = "io.k8s.api.core.v1."
 _CONNECT = ("create", "get")
@@ -28,7 +28,7 @@ NODES = ResourceType(
     _CORE + "Node",
     namespaced=False,
     short_names=("no",),
-    subresources=(STATUS,),
+    subresources=(Subresource("proxy", PROXY_VERBS, ("", "v1", "NodeProxyOptions")), STATUS),
 )
 PODS = ResourceType(
     "",
@@ -48,6 +48,7 @@ PODS = ResourceType(
         Subresource("exec", _CONNECT, ("", "v1", "PodExecOptions")),
         Subresource("log", ("get",)),
         Subresource("portforward", _CONNECT, ("", "v1", "PodPortForwardOptions")),
+        Subresource("proxy", PROXY_VERBS, ("", "v1", "PodProxyOptions")),
         Subresource("resize"),
         STATUS,
     ),
@@ -61,7 +62,7 @@ SERVICES = ResourceType(
     _CORE + "Service",
     short_names=("svc",),
     categories=("all",),
-    subresources=(STATUS,),
+    subresources=(Subresource("proxy", PROXY_VERBS, ("", "v1", "ServiceProxyOptions")), STATUS),
     create_on_update=True,
 )
 ENDPOINTS = ResourceType(

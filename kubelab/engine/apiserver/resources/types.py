@@ -23,6 +23,7 @@ class Subresource:
 
 
 STATUS = Subresource("status")
+PROXY_VERBS = ("create", "delete", "get", "patch", "update")
 SCALE = Subresource("scale", kind=("autoscaling", "v1", "Scale"))
 
 
