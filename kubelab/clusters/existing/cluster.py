@@ -236,7 +236,7 @@ class ExistingCluster:
             return
         labelled.clear(access, known.namespace)
         ours = ((found.get("metadata") or {}).get("labels") or {}).get(labelled.LABEL) == "kubelab"
-        if known.made_namespace and ours and not labelled.strangers(access, known.namespace):
+        if known.made_namespace and ours and not labelled.is_anything_left(access, known.namespace):
             access.ask("DELETE", f"/api/v1/namespaces/{known.namespace}")
 
     def _access(self) -> Access:

@@ -24,11 +24,13 @@ _GROUPS = {
 }
 
 
+_IN_EVERY = ("default", "kube-root-ca.crt")
+"""ServiceAccount and ConfigMap of every namespace."""
+
+
 def clear(access: Access, namespace: str) -> int:
     """Delete it all and wait until its pods are gone; how many objects were deleted. Raises `ClusterError`."""
-    collections = [f"/api/v1/namespaces/{namespace}/{each}" for each in _CORE]
-    collections += [f"/apis/{group}/namespaces/{namespace}/{each}" for group, listed in _GROUPS.items()
-                    for each in listed]  # fmt: skip
+    collections = _collections(namespace)
     found = access.together([_listing(access, collection, SELECTOR) for collection in collections])
     doomed = [
         (f"{collection}/{each['metadata']['name']}", each)
@@ -62,6 +64,18 @@ def strangers(access: Access, namespace: str) -> list[str]:
         for each in items
         if not _is_owned(each) and (kind, each["metadata"]["name"]) != ("service", "kubernetes")
     ]
+
+
+def is_anything_left(access: Access, namespace: str) -> bool:
+    """Whether anything is there that kubelab did not make, of whatever kind, but what is in every namespace."""
+    found = access.together([_listing(access, collection, FOREIGN) for collection in _collections(namespace)])
+    named = (each["metadata"]["name"] for items in found for each in items if not _is_owned(each))
+    return any(name not in _IN_EVERY for name in named)
+
+
+def _collections(namespace: str) -> list[str]:
+    roots = {"/api/v1": _CORE, **{f"/apis/{group}": listed for group, listed in _GROUPS.items()}}
+    return [f"{root}/namespaces/{namespace}/{each}" for root, listed in roots.items() for each in listed]
 
 
 def _is_owned(found: Object) -> bool:

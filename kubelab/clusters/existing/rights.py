@@ -25,13 +25,14 @@ class Right(NamedTuple):
         return f"{self.verb} {self.resource}" + (" in all namespaces" if self.everywhere else "")
 
 
+_VERBS = ("get", "list", "create", "update", "delete")
 NEEDED = (
-    *(Right(verb, "pods") for verb in ("get", "list", "create", "delete")),
+    *(Right(verb, "pods") for verb in ("watch", *_VERBS)),
     Right("create", "pods/exec"),
     Right("get", "pods/log"),
-    *(Right(verb, resource) for resource in ("services", "configmaps") for verb in ("list", "create", "delete")),
-    *(Right(verb, "deployments", "apps") for verb in ("create", "update", "delete")),
-    Right("list", "endpointslices", "discovery.k8s.io"),
+    *(Right(verb, resource) for resource in ("services", "configmaps") for verb in _VERBS),
+    *(Right(verb, "deployments", "apps") for verb in _VERBS),
+    *(Right(verb, "endpointslices", "discovery.k8s.io") for verb in ("list", "watch")),
 )
 """Without one of these no lesson can be."""
 

@@ -87,6 +87,15 @@ def test_a_namespace_that_is_not_there_is_made_only_when_that_is_asked_for_and_a
     assert "/api/v1/namespaces/mine" not in there.objects
 
 
+def test_a_namespace_that_was_made_stays_with_what_others_have_put_there(make, there):
+    there.denied.discard("create namespaces")
+    make(namespace="mine", create_namespace=True).up()
+    there.put("/api/v1/namespaces/mine/configmaps", "kube-root-ca.crt")
+    there.put("/api/v1/namespaces/mine/persistentvolumeclaims", "theirs")
+    find("classroom").down()
+    assert "/api/v1/namespaces/mine/persistentvolumeclaims/theirs" in there.objects
+
+
 def test_what_looks_like_production_is_refused_until_it_is_meant(make, there, mine):
     mine.write_text(kubeconfig(name="shop-prod", namespace="team-blue"))
     with pytest.raises(ClusterError, match=r"looks like production \(the context's name shop-prod\).*--yes`"):
