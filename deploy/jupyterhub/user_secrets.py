@@ -18,9 +18,15 @@ NAMESPACE = "jupyterhub"
 
 
 def secrets(folder: Path, namespace: str = NAMESPACE) -> Iterator[dict[str, Any]]:
-    """``kubeconfig-ada`` and so on, as ``values.yaml`` mounts them. Raises `OSError`."""
+    """``kubeconfig-ada`` and so on, as ``values.yaml`` mounts them. Raises `OSError`, `ValueError`."""
     with (folder / "handout.csv").open(newline="", encoding="utf-8") as handout:
         for row in csv.DictReader(handout):
+            if not row["learner"][0].isalpha():
+                # KubeSpawner's slugs begin with a letter: {username} would be another name than the Secret's.
+                raise ValueError(
+                    f"JupyterHub gives {row['learner']} another name, because it begins with a digit: add a column "
+                    "`user` to the list of learners, with a name that begins with a letter, and make the workshop anew."
+                )
             kubeconfig = (folder / row["kubeconfig"]).read_bytes()
             yield {
                 "apiVersion": "v1",
@@ -39,6 +45,8 @@ def main(argv: list[str]) -> None:
         items = list(secrets(Path(argv[0]), *argv[1:]))
     except OSError as error:
         raise SystemExit(f"{error.filename} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     print(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))  # noqa: T201
 
 

@@ -88,6 +88,13 @@ def test_a_folder_without_a_handout_is_told(tmp_path):
     assert re.search(r"handout\.csv cannot be read: No such file", done.stderr)
 
 
+def test_a_name_that_the_hub_would_change_is_told_before_a_server_waits_for_its_secret(handout):
+    (handout / "handout.csv").write_text("learner,name,kubeconfig\n7-of-9,7 of 9,ada.kubeconfig\n")
+    done = secrets(handout)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "JupyterHub gives 7-of-9 another name" in done.stderr
+
+
 def test_the_servers_may_speak_with_the_api_alone():
     policy = {"podSelector": {}, "policyTypes": ["Egress"], "egress": USER["networkPolicy"]["egress"]}
     whole = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x"}, "spec": policy}
