@@ -84,13 +84,17 @@ def refuse_undeclared(config: Object, problems: list[str]) -> None:
 
     In upstream's words, which come with a 500 there; a client's mistake is a 400 here.
     """
+    refuse_untyped(config, [f".{problem.split(chr(34))[1]}: field not declared in schema" for problem in problems])
+
+
+def refuse_untyped(config: Object, problems: list[str]) -> None:
+    """An applied configuration is of its schema's types. Raises a Status that lists why it is not."""
     if not problems:
         return
-    fields = [f".{problem.split(chr(34))[1]}: field not declared in schema" for problem in problems]
     group, _, version = config["apiVersion"].rpartition("/")
     meta = config["metadata"]
     which = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {group}/{version}, Kind={config['kind']}"
-    listed = fields[0] if len(fields) == 1 else "errors:\n" + "\n".join(f"  {field}" for field in fields)
+    listed = problems[0] if len(problems) == 1 else "errors:\n" + "\n".join(f"  {problem}" for problem in problems)
     raise StatusError(400, "", f"failed to create typed patch object ({which}): {listed}")
 
 

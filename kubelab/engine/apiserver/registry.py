@@ -36,6 +36,7 @@ from kubelab.engine.apiserver.status import (
 )
 from kubelab.engine.apiserver.storage import ByNamespace, Key, Store, Stored, Write
 from kubelab.engine.apiserver.validation.fields import FieldError, required
+from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 from kubelab.engine.apiserver.validation.metadata import kube_finalizers, object_meta, object_meta_update
 
 Prepare = Callable[[Object, Object], None]
@@ -46,6 +47,11 @@ Judge = Callable[[Call, Object | None, Object | None], None]
 
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
                  "generateName", "selfLink")  # fmt: skip
+
+
+_CHANGED_AS_READ = (r.CUSTOMRESOURCEDEFINITIONS, r.LEASES, r.PODDISRUPTIONBUDGETS, r.VALIDATINGADMISSIONPOLICIES,
+                    r.VALIDATINGADMISSIONPOLICYBINDINGS)  # fmt: skip
+"""Who changes one of these, or a custom resource, says which version they have read."""
 
 
 class Registry:
@@ -168,7 +174,11 @@ class Registry:
     def _check_versions(self, rtype: ResourceType, new: Object, old: Stored) -> None:
         meta, name = new["metadata"], old.key[1]
         version = meta.get("resourceVersion")
-        if version and version != "0" and version != str(old.revision):
+        if version in (None, "", "0"):
+            if rtype.custom or rtype in _CHANGED_AS_READ:
+                error = invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
+                raise invalid(rtype.plural, rtype.group, name, [error])
+        elif version != str(old.revision):
             raise conflict(rtype, name)
         uid, was = meta.get("uid"), old.obj["metadata"]["uid"]
         if uid and uid != was:

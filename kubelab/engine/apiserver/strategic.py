@@ -106,7 +106,7 @@ def _merge_objects(current: list[Any], patch: list[Any], shape: Shape) -> list[A
     result = list(current)
     for item in items:
         if key not in item:
-            raise bad_request(f"map: {item} does not contain declared merge key: {key}")
+            raise bad_request(f"map: {_as_go(item)} does not contain declared merge key: {key}")
         places = [at for at, known in enumerate(result) if isinstance(known, dict) and known.get(key) == item[key]]
         if item.get(_PATCH) == "delete":
             result = [known for at, known in enumerate(result) if at not in places]
@@ -115,6 +115,15 @@ def _merge_objects(current: list[Any], patch: list[Any], shape: Shape) -> list[A
         else:
             result.append(_merge_map({}, item, shape.item))
     return result
+
+
+def _as_go(value: Any) -> str:
+    """As Go prints a value: ``map[image:nginx ports:[1 2]]``."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{name}:{_as_go(item)}' for name, item in sorted(value.items()))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_as_go, value))}]"
+    return "<nil>" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _ordered(items: list[Any], order: list[Any], shape: Shape | None) -> list[Any]:

@@ -28,7 +28,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
-_ANSWERS_WITH_OBJECT = (r.PODS, r.SERVICES, r.SERVICEACCOUNTS)
+_ANSWERS_WITH_OBJECT = (r.PODS, r.SERVICES, r.SERVICEACCOUNTS, r.RESOURCEQUOTAS)
 
 
 class Writer:
@@ -98,6 +98,9 @@ class Writer:
         rtype, target = call.target.rtype, call.target
         if not isinstance(patch, dict):
             raise bad_request("an apply patch must be an object")
+        if (said := patch.get("apiVersion") or "") != rtype.api_version:
+            text = "Incorrect version specified in apply patch. Specified patch version"
+            raise bad_request(f"{text}: {said}, expected: {rtype.api_version}")
         check_type(patch, rtype)
         config, problems = decode(patch, rtype)
         refuse_undeclared(config, problems)

@@ -88,3 +88,28 @@ async def test_items_of_a_list_are_owned_one_by_one(api, make) -> None:
 async def test_an_apply_that_makes_no_sense_is_refused(api, body, query, code) -> None:
     answer = await api.patch(f"{CM}/a?{query}", body, "apply")
     assert answer.code == code, answer.raw
+
+
+async def test_one_key_twice_is_refused_wherever_items_have_keys(api) -> None:
+    ports = [{"port": 80}, {"name": "again", "port": 80, "protocol": "TCP"}]
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": ports}}
+    refused = await api.patch(f"{SERVICES}/a?fieldManager=me", body, "apply")
+    assert (refused.code, refused.body["message"]) == (
+        400,
+        "failed to create typed patch object (/a; /v1, Kind=Service): "
+        '.spec.ports: duplicate entries for key [port=80,protocol="TCP"]',
+    )
+
+
+async def test_who_owns_what_is_not_applied(api) -> None:
+    await apply(api, config(k="1"))
+    refused = await apply(api, (await api.get(f"{CM}/a")).body)
+    assert (refused.code, refused.body["message"]) == (400, "metadata.managedFields must be nil")
+
+
+async def test_what_is_applied_says_its_version(api) -> None:
+    refused = await apply(api, {"kind": "ConfigMap", "metadata": {"name": "a"}})
+    assert refused.code == 400
+    assert refused.body["message"] == (
+        "Incorrect version specified in apply patch. Specified patch version: , expected: v1"
+    )

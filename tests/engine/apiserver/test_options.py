@@ -131,3 +131,13 @@ async def test_a_scale_is_that_of_the_object_in_the_url(api, make) -> None:
     answer = await api.put(f"{DEPLOYMENTS}/web/scale", {"metadata": {"name": "other"}, "spec": {"replicas": 2}})
     assert answer.code == 400
     assert (await api.put(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": 2}})).body["spec"] == {"replicas": 2}
+
+
+async def test_some_kinds_are_only_changed_by_who_says_which_version_they_read(api, why) -> None:
+    leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    made = (await api.post(leases, {"metadata": {"name": "a"}, "spec": {}})).body
+    refused = await api.put(f"{leases}/a", {"metadata": {"name": "a"}, "spec": {"holderIdentity": "me"}})
+    assert why(refused) == [("metadata.resourceVersion", "Invalid")]
+    assert refused.body["message"].startswith('leases.coordination.k8s.io "a" is invalid: ')
+    assert (await api.put(f"{leases}/a", {**made, "spec": {"holderIdentity": "me"}})).code == 200
+    assert (await api.patch(f"{leases}/a", {"spec": {"holderIdentity": "you"}})).code == 200

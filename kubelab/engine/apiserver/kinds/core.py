@@ -154,7 +154,8 @@ class EndpointSliceKind(Kind):
         new.setdefault("endpoints", [])
 
     def spec_changed(self, new: Object, old: Object) -> bool:
-        return any(new.get(member) != old.get(member) for member in ("endpoints", "ports", "addressType"))
+        labels = new["metadata"].get("labels") != old["metadata"].get("labels")
+        return labels or any(new.get(member) != old.get(member) for member in ("endpoints", "ports", "addressType"))
 
     def validate(self, obj: Object) -> list[FieldError]:
         family = obj.get("addressType", "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kubelab.engine.apiserver.bodies import refuse_untyped
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.encoding import Object, copy
 from kubelab.engine.apiserver.ownership.fields import Fields, Path, dotted, has, intersect, paths, subtract, union
@@ -29,20 +30,23 @@ from kubelab.engine.apiserver.ownership.values import (
     is_set,
     key_step,
     matches,
+    repeated,
     set_fields,
 )
 from kubelab.engine.apiserver.schema import Shape
-from kubelab.engine.apiserver.status import StatusError
+from kubelab.engine.apiserver.status import StatusError, bad_request
 
 _STAY = (("f:metadata",), ("f:spec",))
 
 
 def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
-    """``live`` with the applied configuration merged in; ``call.managed_fields`` says who owns what. Raises 409."""
+    """``live`` with the applied configuration merged in; ``call.managed_fields`` says who owns what. Raises a Status."""
     shape = call.target.rtype.shape
     config = copy(config)
     version = config["metadata"].pop("resourceVersion", None)
-    config["metadata"].pop("managedFields", None)
+    if config["metadata"].get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    refuse_untyped(config, repeated(config, shape))
     mine = entry_of(call, call.query["fieldManager"], "Apply", set_fields(owned_part(config), shape))
     entries = _known(call, live)
     before = next((entry for entry in entries if is_same_manager(entry, mine)), None)

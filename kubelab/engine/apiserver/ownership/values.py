@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
-from kubelab.engine.apiserver.ownership.fields import Fields, Path
+from kubelab.engine.apiserver.ownership.fields import Fields, Path, dotted
 from kubelab.engine.apiserver.schema import Shape
 
 GONE = object()
@@ -36,6 +36,23 @@ def _set(value: Any, shape: Shape | None) -> Fields:
     if is_keyed(value, shape):
         return {key_step(item, shape): {".": {}, **set_fields(item, shape.item)} for item in value}
     return {f"v:{json.dumps(item)}": {} for item in value} if is_set(value, shape) else {}
+
+
+def repeated(value: Any, shape: Shape | None, at: Path = ()) -> list[str]:
+    """Where lists whose items are told apart by keys hold one key twice, in upstream's words."""
+    if not value or shape is None or shape.atomic:
+        return []
+    if isinstance(value, dict):
+        below = ((f"f:{name}", item, child(shape, name)) for name, item in value.items())
+        return [each for step, item, of in below for each in repeated(item, of, (*at, step))]
+    if not is_keyed(value, shape):
+        return []
+    steps = [key_step(item, shape) for item in value]
+    twice = dict.fromkeys(step for step in steps if steps.count(step) > 1)
+    found = [f"{dotted(at)}: duplicate entries for key {dotted((step,))}" for step in twice]
+    for step, item in zip(steps, value, strict=True):
+        found += repeated(item, shape.item, (*at, step))
+    return found
 
 
 def differences(old: Object, new: Object, shape: Shape | None) -> tuple[Fields, Fields]:
