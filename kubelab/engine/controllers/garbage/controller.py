@@ -9,6 +9,7 @@ finalizer, until no dependent that blocks it is left. *Orphan*: the owner's name
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 
 from kubelab.engine.client import ApiError, Client, Informer, Object, Resource, WorkQueue, is_not_found
@@ -17,7 +18,13 @@ from kubelab.engine.controllers.discovery import served_resources
 from kubelab.engine.controllers.garbage.graph import Graph, Node, node_of
 from kubelab.engine.controllers.informers import SharedInformers
 
+log = logging.getLogger(__name__)
+
 ASK_AGAIN_SECONDS = 1.0
+
+
+class NotServed(LookupError):
+    """An owner is of a kind that the API does not know, so nobody can say whether it is there."""
 
 
 class GarbageCollector:
@@ -33,6 +40,8 @@ class GarbageCollector:
         self._watched: set[Resource] = set()
         self._by_kind: dict[tuple[str, str], Resource] = {}
         self._served_changed = asyncio.Event()
+        self._undecided: set[str] = set()
+        """Objects with an owner of a kind that is not served: judged again when what is served changes."""
         self._queue: WorkQueue[str] = WorkQueue("garbage collector", self._reconcile)
 
     async def run(self) -> None:
@@ -63,6 +72,8 @@ class GarbageCollector:
             self._informers.drop(resource)
             for node in [each for each in self._graph.nodes.values() if each.resource == resource]:
                 self._gone(node)
+        for uid in list(self._undecided) if new else ():
+            self._queue.add(uid)
         return new
 
     async def _discover(self) -> list[Resource]:
@@ -88,6 +99,7 @@ class GarbageCollector:
 
     def _gone(self, node: Node) -> None:
         self._graph.drop(node.uid)
+        self._undecided.discard(node.uid)
         for dependent in self._graph.dependents(node.uid):
             self._queue.add(dependent.uid)
         for owner in node.owners:
@@ -107,7 +119,18 @@ class GarbageCollector:
         elif node.deletes_dependents_first:
             await self._wait_for_dependents(node)
         if node.owners and not node.deleting:
+            await self._judge(node)
+
+    async def _judge(self, node: Node) -> None:
+        """By its owners; one whose owner is of an unknown kind stays, and is told of once."""
+        try:
             await self._check_owners(node)
+        except NotServed as error:
+            if node.uid not in self._undecided:
+                log.warning("garbage collector: %s", error)
+            self._undecided.add(node.uid)
+        else:
+            self._undecided.discard(node.uid)
 
     async def _orphan(self, node: Node) -> None:
         for dependent in self._graph.dependents(node.uid):
@@ -148,7 +171,7 @@ class GarbageCollector:
         group = reference["apiVersion"].rpartition("/")[0]
         resource = self._by_kind.get((group, reference["kind"]))
         if resource is None:
-            raise LookupError(
+            raise NotServed(
                 f"{node.resource.plural} {node.namespace}/{node.name} has an owner of kind {reference['kind']} "
                 f"({reference['apiVersion']}), which the API does not serve; it is kept"
             )

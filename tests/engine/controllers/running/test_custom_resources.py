@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 import pytest
 
 from kubelab.engine.client import Resource
@@ -50,6 +53,29 @@ async def test_what_a_kind_owned_goes_when_the_kind_goes(cluster, widgets):
     await cluster.create(CONFIGMAPS, {"metadata": owned_by(owner, name="notes")})
     await cluster.api.delete(CUSTOMRESOURCEDEFINITIONS, "widgets.example.test")
     await cluster.until(lambda: cluster.get(CONFIGMAPS, "notes") is None)
+
+
+@pytest.fixture
+def told():
+    """What the garbage collector logs."""
+    records, log = asyncio.Queue(), logging.getLogger("kubelab.engine.controllers.garbage.controller")
+    handler = logging.Handler()
+    handler.emit = records.put_nowait
+    log.addHandler(handler)
+    yield records
+    log.removeHandler(handler)
+
+
+async def test_an_object_stays_whose_owners_kind_is_unknown_until_it_is_known_and_one_line_says_so(cluster, told):
+    owner = {"apiVersion": "example.test/v1", "kind": "Widget", "metadata": {"name": "nobody", "uid": "no-such-uid"}}
+    await cluster.create(CONFIGMAPS, {"metadata": owned_by(owner, name="notes")})
+    line = await asyncio.wait_for(told.get(), 10)
+    assert "configmaps default/notes has an owner of kind Widget" in line.getMessage() and not line.exc_info
+    await cluster.change(CONFIGMAPS, "notes", {"metadata": {"finalizers": ["example.test/wait"]}})
+    await cluster.change(CONFIGMAPS, "notes", {"metadata": {"finalizers": None}})
+    await cluster.api.create(CUSTOMRESOURCEDEFINITIONS, DEFINITION)
+    await cluster.until(lambda: cluster.get(CONFIGMAPS, "notes") is None)
+    assert told.empty()
 
 
 async def test_a_namespace_is_emptied_of_custom_resources(cluster, widgets):
