@@ -40,7 +40,7 @@ _STAY = (("f:metadata",), ("f:spec",))
 
 
 def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
-    """``live`` with the applied configuration merged in; ``call.managed_fields`` says who owns what. Raises a Status."""
+    """``live`` with the applied configuration merged in; ``call.managed_fields``: who owns what. Raises a Status."""
     shape = call.target.rtype.shape
     config = copy(config)
     version = config["metadata"].pop("resourceVersion", None)
