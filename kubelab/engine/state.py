@@ -15,6 +15,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,8 +55,15 @@ def check_name(name: str) -> str:
 
 
 def state_of(name: str) -> StateDir:
-    """The state directory of the cluster of this name; nothing is created. Raises `StateError` for a bad name."""
-    return StateDir(home() / check_name(name))
+    """The state directory of the cluster of this name; nothing is created.
+
+    Raises `StateError` for a bad name, and for a directory that somebody else has put there: what it holds would be
+    believed. Root may end what others have started.
+    """
+    state = StateDir(home() / check_name(name))
+    if os.geteuid() != 0:
+        state.check_owner()
+    return state
 
 
 def clusters() -> list[str]:
@@ -102,11 +110,24 @@ class StateDir:
     def create(self) -> None:
         """Make the directories. Raises `StateError` where that is not allowed."""
         self._make_root()
+        self.check_owner()
         try:
             for directory in (self.root, self.pki, self.volumes, self.logs):
                 self.make_private(directory)
         except OSError as error:
             raise self._unusable(error) from error
+
+    def check_owner(self) -> None:
+        """Raises `StateError` when what is there is no directory of ours."""
+        try:
+            found = self.root.lstat()
+        except OSError:  # nothing is there, or nothing can be: whoever wants to write is told so
+            return
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise StateError(
+                f"{self.root} is no directory of yours, so no cluster is kept there: "
+                "remove it, or set KUBELAB_HOME to a directory that only you may write to."
+            )
 
     def make_private(self, directory: Path) -> None:
         """Make a directory in it, for its owner only. Raises OSError."""
@@ -115,7 +136,8 @@ class StateDir:
 
     def _make_root(self) -> None:
         try:
-            self.root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in reversed(self.root.parents):
+                folder.mkdir(mode=0o700, exist_ok=True)
             with suppress(FileExistsError):  # not exist_ok, which looks again and finds it gone when `clean` runs
                 self.root.mkdir(mode=0o700)
         except OSError as error:
@@ -130,6 +152,8 @@ class StateDir:
                 file.write(data)
             fresh.rename(path)
         except OSError as error:
+            with suppress(OSError):
+                fresh.unlink()
             raise self._unusable(error) from error
 
     @contextmanager
@@ -161,16 +185,21 @@ class StateDir:
         """Take the engine's place, and write its pid. Returns the file descriptor that holds it.
 
         The place is free again when the descriptor closes: keep it as long as the engine lives. Raises
-        `AlreadyRunning`.
+        `AlreadyRunning` and `StateError`.
         """
-        held = os.open(self.pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = -1
         try:
+            held = os.open(self.pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            raise AlreadyRunning(f"An engine runs already in {self.root}; use it, or `kubelab down` first.") from None
-        os.ftruncate(held, 0)
-        os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
+            os.ftruncate(held, 0)
+            os.pwrite(held, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            if held >= 0:
+                os.close(held)
+            if isinstance(error, BlockingIOError):
+                why = f"An engine runs already in {self.root}; use it, or `kubelab down` first."
+                raise AlreadyRunning(why) from None
+            raise self._unusable(error) from error
         return held
 
     def engine_pid(self) -> int | None:

@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
 
+_COLUMNS = tuple((name, *(6 * (None,))) for name in ("resource", "namespace", "name", "revision", "body"))
+"""Of ``objects``, as a cursor describes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One version of one object. ``obj`` is shared: whoever changes it copies it first."""
@@ -120,10 +124,16 @@ class Store:
     """The objects of every resource."""
 
     def __init__(self, database: Path | str, *, window: int = 1000) -> None:
+        """Open or make it. Raises `sqlite3.Error` and ValueError for one that is damaged, or of another layout."""
+        _refuse_emptied(Path(database))
         self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False, cached_statements=16)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":  # half of them may be readable still
+            raise sqlite3.DatabaseError("the file is damaged")
+        if self._db.execute("SELECT * FROM objects LIMIT 0").description != _COLUMNS:
+            raise sqlite3.DatabaseError("another version of kubelab has written them")
         self._window = window
         self._shelves: dict[str, Shelf] = {}
         deleted = self.fact("revision")
@@ -211,6 +221,13 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._db.close()
+
+
+def _refuse_emptied(database: Path) -> None:
+    """SQLite takes an empty file for a new database, and throws away what lies in the log beside it."""
+    log = database.with_name(f"{database.name}-wal")
+    if database.exists() and not database.stat().st_size and log.exists() and log.stat().st_size:
+        raise sqlite3.DatabaseError("the file is empty, although there were objects in it")
 
 
 class ByNamespace:

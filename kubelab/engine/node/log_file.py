@@ -6,11 +6,14 @@ Source: kubernetes/design-proposals, "CRI: Dockershim/kubelet log format"; ``P``
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 ROTATE_BYTES = 10 * 1024 * 1024
 """kubelet's ``containerLogMaxSize``."""
@@ -37,6 +40,7 @@ class LogFile:
         self._waiting: set[asyncio.Future[None]] = set()
         self._taps: list[Tap] = []
         self._untold: deque[tuple[str, bytes]] | None = deque(maxlen=MOST_UNTOLD) if awaited else None
+        self._lossless = True
         self.closed = False
 
     def write(self, stream: str, data: bytes) -> None:
@@ -60,8 +64,13 @@ class LogFile:
     def _append(self, data: bytes) -> None:
         if self._size and self._size + len(data) > ROTATE_BYTES:
             self._rotate()
-        os.write(self._file, data)
-        self._size += len(data)
+        try:
+            self._size += os.write(self._file, data)
+            self._lossless = True
+        except OSError as error:  # a full disk costs a container its log, not its life
+            if self._lossless:
+                log.warning("%s cannot be written, and lacks lines from now on: %s", self.path, error.strerror)
+            self._lossless = False
         self._wake()
 
     def _rotate(self) -> None:

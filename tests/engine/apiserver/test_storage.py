@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,6 +101,46 @@ async def test_a_full_disk_refuses_writes_in_one_sentence_and_reads_go_on(api, s
     assert (await api.get(f"{configmaps}/a")).code == 404
     server._store._db.execute("PRAGMA max_page_count = 1000000")
     assert (await api.post(configmaps, {"metadata": {"name": "a"}})).code == 201
+
+
+@pytest.fixture
+def full_store(tmp_path: Path) -> Path:
+    """As an engine that was killed leaves it: its last writes are in the log beside the file."""
+    store = Store(tmp_path / "db")
+    for number in range(2000):
+        store.put("/configmaps", ("default", f"n{number}"), _config(f"n{number}"), "ConfigMap", "v1")
+    (tmp_path / "killed").mkdir()
+    for name in ("db", "db-wal"):
+        shutil.copy(tmp_path / name, tmp_path / "killed" / name)
+    store.close()
+    return tmp_path / "killed" / "db"
+
+
+def test_what_lies_in_the_log_beside_the_file_comes_back(full_store) -> None:
+    assert full_store.with_name("db-wal").stat().st_size
+    store = Store(full_store)
+    assert len(store.shelf("/configmaps").objects) == 2000
+    store.close()
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9])
+def test_a_store_that_was_cut_short_is_refused_and_never_half_read(full_store, share) -> None:
+    os.truncate(full_store, int(full_store.stat().st_size * share))
+    log = full_store.with_name("db-wal").read_bytes()
+    try:
+        store = Store(full_store)
+    except (sqlite3.Error, ValueError):
+        assert share or full_store.with_name("db-wal").read_bytes() == log
+        return
+    assert len(store.shelf("/configmaps").objects) == 2000  # the log had all that was cut off
+    store.close()
+
+
+def test_a_store_of_another_layout_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "db")) as old:
+        old.execute("CREATE TABLE objects (resource, namespace, name, body)")
+    with pytest.raises(sqlite3.DatabaseError, match="another version of kubelab"):
+        Store(tmp_path / "db")
 
 
 def test_several_changes_are_kept_as_one_or_not_at_all(tmp_path) -> None:

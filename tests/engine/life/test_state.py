@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -52,6 +53,57 @@ def test_directories_and_files_are_the_owners_alone(state):
     state.write(state.token, "secret")
     assert mode(state.root) == mode(state.pki) == mode(state.root.parent) == 0o700
     assert mode(state.token) == 0o600
+    assert sorted(path.name for path in state.root.iterdir()) == ["logs", "pki", "token", "volumes"]
+
+
+def test_whatever_the_shell_lets_others_do_the_directories_are_the_owners_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "open" / "below" / "home"))
+    before = os.umask(0)
+    try:
+        (tmp_path / "open").mkdir(mode=0o777)
+        state = state_of("demo")
+        state.create()
+    finally:
+        os.umask(before)
+    made = (state.root.parent.parent, state.root.parent, state.root, state.pki, state.volumes, state.logs)
+    assert {mode(path) for path in made} == {0o700}
+    state.root.chmod(0o777)
+    state.create()
+    assert mode(state.root) == 0o700
+
+
+@pytest.mark.parametrize("trap", ["a directory", "a link", "a file"])
+def test_what_somebody_else_has_put_in_its_place_is_neither_used_nor_believed(tmp_path, monkeypatch, trap):
+    """In a KUBELAB_HOME where everybody may write, with a token and a socket of the other's choice in it."""
+    state, theirs = StateDir(tmp_path / "demo"), tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    if trap == "a link":
+        state.root.symlink_to(theirs)
+    elif trap == "a file":
+        state.root.touch()
+    elif os.getuid() == 0:
+        state.root.mkdir(mode=0o755)
+        os.chown(state.root, 51234, 51234)
+    else:
+        pytest.skip("only root can make a directory of another user's")
+    with pytest.raises(StateError, match=r"no directory of yours.* set KUBELAB_HOME"):
+        state.create()
+    assert mode(theirs) == 0o755 and list(theirs.iterdir()) == []
+    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 51235)
+    with pytest.raises(StateError, match="no directory of yours"):
+        state_of("demo")
+
+
+def test_a_write_for_which_there_is_no_room_leaves_what_was_there(state, monkeypatch):
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    state.write(state.token, "old")
+    monkeypatch.setattr(Path, "rename", no_room)
+    with pytest.raises(StateError, match=r"cannot be kept in .* \(No space left on device\): set KUBELAB_HOME"):
+        state.write(state.token, "new")
+    assert state.token.read_text() == "old"
     assert sorted(path.name for path in state.root.iterdir()) == ["logs", "pki", "token", "volumes"]
 
 

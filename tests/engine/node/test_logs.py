@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -99,3 +101,24 @@ async def test_a_waiting_container_has_no_log_and_an_unknown_one_is_not_found(la
             agent.api.logs("default", "web", "other", {})
         with pytest.raises(Refused, match="previous terminated container"):
             agent.api.logs("default", "web", "web", {"previous": "true"})
+
+
+async def test_a_full_disk_costs_a_container_its_log_and_not_its_life(tmp_path, monkeypatch, caplog):
+    log, real, told = LogFile(tmp_path / "0.log"), os.write, []
+    log.tap(lambda stream, data: told.append(data))
+
+    def full(_file, _data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    log.write("stdout", b"one\n")
+    monkeypatch.setattr(os, "write", full)
+    log.write("stdout", b"two\n")
+    log.write("stdout", b"three\nrest")
+    monkeypatch.setattr(os, "write", real)
+    log.write("stdout", b"\nfour\n")
+    log.close()
+    assert [line.split()[-1] for line in log.path.read_text().splitlines()] == ["one", "rest", "four"]
+    assert b"".join(told) == b"one\ntwo\nthree\nrest\nfour\n"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{log.path} cannot be written, and lacks lines from now on: No space left on device"
+    ]
