@@ -56,8 +56,7 @@ class Links:
         """A page (HTML in UTF-8 or alike) with its links; everything else in it stays as it is, byte for byte."""
         text = content.decode(errors="surrogateescape")
         tags = _Tags(self, text)
-        tags.feed(text)
-        tags.close()
+        tags.feed(text)  # and no close(), which would look into what never ends again and again
         return tags.rewritten().encode(errors="surrogateescape")
 
     def compressed_page(self, content: bytes) -> bytes:
@@ -77,7 +76,7 @@ class _Tags(HTMLParser):
     """Finds the tags that change, and where they stand."""
 
     def __init__(self, links: Links, text: str) -> None:
-        super().__init__(convert_charrefs=False)
+        super().__init__()
         self._links = links
         self._text = text
         self._lines = [0]

@@ -40,7 +40,7 @@ def test_absolute_paths_of_the_same_host_get_the_proxys_path_in_front(said, led)
 def test_a_page_changes_in_its_links_alone() -> None:
     page = (
         "<!doctype html>\r\n<HTML>\n<!-- <a href='/no'> -->\n<p title=/no>"
-        '<A class=x HREF=/yes&amp;more checked>ä &eacute;</A  >\n<img src="/a.png"/><img src="b.png">'
+        '<A class=x HREF=/yes&amp;more checked>ä &eacute; &#; & a < b &</A  >\n<img src="/a.png"/><img src="b.png">'
         '<script>"<a href=\'/no\'>"</script><script src=/s.js></script>\n<a href="/unfinished'
     )
     wanted = (
@@ -49,6 +49,12 @@ def test_a_page_changes_in_its_links_alone() -> None:
         .replace("<script src=/s.js>", f'<script src="{PREFIX}/s.js">')
     )
     assert LINKS.page(page.encode()).decode() == wanted
+
+
+@pytest.mark.parametrize("word", ["<!--", "<a ", "<a href='", "</", "<![CDATA[", "&#", "<script>", "<"])
+def test_what_never_ends_takes_no_time_to_speak_of(word) -> None:
+    page = b"<a href=/x>" + word.encode() * (LARGEST_PAGE // 10 // len(word))
+    assert LINKS.page(page).startswith(b'<a href="/api/')
 
 
 def test_bytes_that_are_no_text_pass() -> None:

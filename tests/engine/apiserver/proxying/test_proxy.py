@@ -176,6 +176,23 @@ async def test_an_answer_that_breaks_off_is_not_whole_for_the_client_either(pod,
                 await answer.read()
 
 
+async def test_a_client_that_goes_takes_the_connection_to_the_server_along(pod, session, pods) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nhalf")
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    gone = asyncio.Event()
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as server:
+        pods.servers[PLACE] = server.sockets[0].getsockname()[1]
+        async with session.get(f"{POD}/") as answer:
+            assert await answer.content.readexactly(4) == b"half"
+            answer.close()
+        await asyncio.wait_for(gone.wait(), 5)
+
+
 async def test_a_nodes_proxy_reaches_its_kubelet(api, session, tls_folder) -> None:
     server, sock = web.Server(echo), loopback()
     listening = await asyncio.get_running_loop().create_server(server, sock=sock, ssl=server_tls(tls_folder))
@@ -210,6 +227,23 @@ async def test_the_subresources_verbs_are_needed(pod, serve, session, api) -> No
         assert answer.status == 201
     async with session.post(f"{POD}/", headers=jane) as answer:
         assert answer.status == 403
+
+
+async def test_a_policy_may_forbid_a_path(pod, serve, session, api) -> None:
+    await serve(PLACE, echo)
+    admission = "/apis/admissionregistration.k8s.io/v1"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"], "resources": ["pods/proxy"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "!object.path.startsWith('admin')", "message": "not there"}],
+    }
+    policy = {"metadata": {"name": "p"}, "spec": spec}
+    assert (await api.post(f"{admission}/validatingadmissionpolicies", policy)).code == 201
+    binding = {"metadata": {"name": "p"}, "spec": {"policyName": "p", "validationActions": ["Deny"]}}
+    assert (await api.post(f"{admission}/validatingadmissionpolicybindings", binding)).code == 201
+    for path, code in (("admin/x", 422), ("public", 201)):
+        async with session.get(f"{POD}/{path}") as answer:
+            assert answer.status == code, await answer.text()
 
 
 async def test_a_request_without_a_connection_is_refused(server, pod) -> None:
