@@ -7,6 +7,7 @@ UPSTREAMS_OWN = (
     b"This pod has more than one PodDisruptionBudget",
     b"has no address yet",
     b"error dialing backend",
+    b"error trying to reach service",
     b"Internal error occurred: Get \"https://",
 )  # fmt: skip
 """The real API server answers with a 5xx here too: the future, two budgets, and nodes that do not answer."""
