@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 
 from kubelab.engine.options import Options
+from kubelab.engine.room import make_room
 from kubelab.engine.state import StateError
 
 
 def main() -> int:
     """Run until SIGTERM, SIGINT or ``down``; 1, and one sentence to the starter, when it cannot."""
     options = Options.parse(sys.argv[1:])
-    os.umask(0o022)  # what pods mount is the same whatever the starter's shell says; the directory is private anyway
+    make_room()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr
     )
