@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubelab.clusters.base import ClusterError
-from kubelab.clusters.kind.configuration import free_ports
-from kubelab.clusters.kind.containers import Engine, Facts, find_engine
+from kubelab.clusters.kind.commands import run
+from kubelab.clusters.kind.configuration import NODE_IMAGE, free_ports
+from kubelab.clusters.kind.containers import ANSWER_SECONDS, Engine, Facts, find_engine
 from kubelab.clusters.kind.program import find_kind
 from kubelab.engine.doctor import Finding
 
@@ -78,7 +80,7 @@ def examine(engine: Engine, machine: Machine | None = None) -> list[Finding]:
     """Look at what is around an engine that works. Raises `ClusterError` when it does not."""
     facts, machine = engine.facts, machine or Machine()
     local = sys.platform == "linux" and not (facts.in_a_machine_of_its_own or _is_remote(machine))
-    found = [*_everywhere(engine, facts, machine), *_proxies(machine)]
+    found = [*_everywhere(engine, facts, machine), *_proxies(machine), *_kubectl()]
     if local:
         found += [*_kernel(machine), *_disk(engine), *_docker_settings(engine, machine), *_routes(engine, machine)]
     if facts.rootless:
@@ -178,6 +180,21 @@ def _proxies(machine: Machine) -> Iterator[Finding]:
         + (", and requests to this machine would go through it" if missing else ""),
         f"{advice}, so that the API and the ingress are reached directly." if missing else "",
     )  # fmt: skip
+
+
+def _kubectl() -> Iterator[Finding]:
+    """The machine's own may be one minor version away (https://kubernetes.io/releases/version-skew-policy/)."""
+    program = shutil.which("kubectl")
+    if program is None:
+        return  # the notebooks do without
+    done = run([program, "version", "--client", "--output=json"], timeout_seconds=ANSWER_SECONDS)
+    its, the_nodes = (re.search(r"\bv1\.(\d+)\.", text) for text in (done.stdout, NODE_IMAGE))
+    if its and the_nodes and abs(int(its[1]) - int(the_nodes[1])) > 1:
+        yield _finding(
+            "kubectl", "limited", f"{program} is of Kubernetes 1.{its[1]} and the cluster of 1.{the_nodes[1]}: more than "
+            "one minor version apart they may misunderstand each other",
+            "https://kubernetes.io/docs/tasks/tools/ has a newer one; the notebooks need none.",
+        )  # fmt: skip
 
 
 def _docker_settings(engine: Engine, machine: Machine) -> Iterator[Finding]:

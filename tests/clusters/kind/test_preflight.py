@@ -99,6 +99,14 @@ def test_room_on_the_disk(programs, machine, space, gib, verdict):
     assert found(machine())["disk"][0] == verdict
 
 
+@pytest.mark.parametrize(("version", "told"), [("v1.34.1", True), ("v1.35.0", False), ("v1.37.2", False)])
+def test_a_kubectl_too_far_from_the_nodes_is_told(programs, machine, version, told):
+    kubectl = programs.path / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\necho \'{{"clientVersion": {{"gitVersion": "{version}"}}}}\'\n')
+    kubectl.chmod(0o755)
+    assert ("kubectl" in found(machine())) is told
+
+
 def test_room_is_made_by_the_engine_that_is_there(programs, machine, space, monkeypatch):
     programs.install("podman")
     programs.info(PODMAN_INFO)
