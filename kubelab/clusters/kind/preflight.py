@@ -191,8 +191,8 @@ def _kubectl() -> Iterator[Finding]:
     its, the_nodes = (re.search(r"\bv1\.(\d+)\.", text) for text in (done.stdout, NODE_IMAGE))
     if its and the_nodes and abs(int(its[1]) - int(the_nodes[1])) > 1:
         yield _finding(
-            "kubectl", "limited", f"{program} is of Kubernetes 1.{its[1]} and the cluster of 1.{the_nodes[1]}: more than "
-            "one minor version apart they may misunderstand each other",
+            "kubectl", "limited", f"{program} is of Kubernetes 1.{its[1]} and the cluster of 1.{the_nodes[1]}: more "
+            "than one minor version apart they may misunderstand each other",
             "https://kubernetes.io/docs/tasks/tools/ has a newer one; the notebooks need none.",
         )  # fmt: skip
 
