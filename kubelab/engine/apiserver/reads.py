@@ -60,12 +60,13 @@ class Reader:
                more: Object | None = None) -> Object:  # fmt: skip
         rtype, include = call.target.rtype, call.query.get("includeObject", "Metadata")
         now = self._clock()  # not the call's: a watch goes on, and ages with it
-        rows = [tables.row(rtype, shown(rtype, stored), now, include) for stored in items]
+        table = tables.table_of(rtype)
+        rows = [tables.row(table, shown(rtype, stored), now, include) for stored in items]
         return {
             "kind": "Table",
             "apiVersion": form.group_version,
             "metadata": {"resourceVersion": version, **(more or {})},
-            "columnDefinitions": tables.definitions(rtype) if columns else [],
+            "columnDefinitions": tables.definitions(table) if columns else [],
             "rows": rows,
         }
 

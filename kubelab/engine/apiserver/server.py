@@ -211,7 +211,10 @@ class ApiServer:
         target = call.target
         if target.rtype.deprecation:
             call.warnings.append(target.rtype.deprecation)
-        response = await self._dispatch(call)
+        try:
+            response = await self._dispatch(call)
+        except StatusError as refused:  # told with what was noticed before
+            response = refused.response()
         self._settle()
         if call.warnings:
             shown = dict.fromkeys(call.warnings)

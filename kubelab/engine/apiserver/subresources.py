@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubelab.engine.apiserver import resources as r
+from kubelab.engine.apiserver import tables
 from kubelab.engine.apiserver.bodies import read_options
 from kubelab.engine.apiserver.call import Call, rfc3339
 from kubelab.engine.apiserver.content import parse_body, wanted
@@ -84,7 +85,14 @@ class Subresources:
             obj = copy(stored.obj)
             set_replicas(call.target.rtype, obj, replicas)
             scale = scale_of(call.target.rtype, self._registry.replace(call, stored, obj).obj)
-        return respond(200, dumps(scale), wanted(call.request.headers))
+        form = wanted(call.request.headers, "Table")
+        if form.kind:
+            row = tables.row(tables.SCALE, scale, call.now, call.query.get("includeObject", "Metadata"))
+            kind = {"kind": form.kind, "apiVersion": form.group_version}
+            meta = {"resourceVersion": scale["metadata"]["resourceVersion"]}
+            columns = tables.definitions(tables.SCALE)
+            scale = {**kind, "metadata": meta, "columnDefinitions": columns, "rows": [row]}
+        return respond(200, dumps(scale), form)
 
     def _asked_scale(self, call: Call, scale: Object) -> Object:
         media = _media(call)

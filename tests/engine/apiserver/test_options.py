@@ -141,3 +141,9 @@ async def test_some_kinds_are_only_changed_by_who_says_which_version_they_read(a
     assert refused.body["message"].startswith('leases.coordination.k8s.io "a" is invalid: ')
     assert (await api.put(f"{leases}/a", {**made, "spec": {"holderIdentity": "me"}})).code == 200
     assert (await api.patch(f"{leases}/a", {"spec": {"holderIdentity": "you"}})).code == 200
+
+
+async def test_what_was_noticed_is_told_with_a_refusal_too(api) -> None:
+    refused = await api.post(PODS, {"metadata": {"name": "a"}, "spec": {"containers": []}, "extra": 1})
+    assert (refused.code, refused.headers["warning"]) == (422, '299 - "unknown field \\"extra\\""')
+    assert (await api.get("/api/v1/namespaces/default/endpoints/none")).headers["warning"].startswith("299 - ")

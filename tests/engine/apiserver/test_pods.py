@@ -35,7 +35,7 @@ async def test_the_pull_policy_follows_the_tag(api, make, image, policy) -> None
 
 
 async def test_a_probe_is_filled_in(api, make) -> None:
-    container = {"name": "a", "image": "a", "readinessProbe": {"httpGet": {"port": 80}}}
+    container = {"name": "a", "image": "a", "readinessProbe": {"httpGet": {"port": 80}, "periodSeconds": 0}}
     made = (await api.post(PODS, make.pod(containers=[container]))).body
     assert made["spec"]["containers"][0]["readinessProbe"] == {
         "httpGet": {"port": 80, "path": "/", "scheme": "HTTP"},

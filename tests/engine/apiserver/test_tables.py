@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubelab.engine.apiserver.tables.cells import duration
+from kubelab.engine.apiserver.tables.cells import duration, selector
 from kubelab.engine.apiserver.tables.pods import pod_cells
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -126,3 +126,27 @@ def test_init_containers_are_counted_while_they_run() -> None:
         {"name": "j", "restartCount": 0, "state": {"running": {}}},
     ]
     assert pod_cells(pod, 1_780_000_000.0)[2] == "Init:1/2"
+
+
+def test_a_sidecar_that_ends_after_the_pod_was_initialised_hides_no_container() -> None:
+    pod = _pod({"running": {}}, ready=True, conditions=[{"type": "Initialized", "status": "True"}])
+    pod["spec"]["initContainers"] = [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}]
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    pod["status"]["initContainerStatuses"] = [
+        {"name": "i", "restartCount": 1, "state": {"terminated": {"exitCode": 0}}},
+        {"name": "s", "restartCount": 3, "state": waiting},
+    ]
+    assert pod_cells(pod, 1_780_000_000.0)[1:4] == ["1/2", "Init:CrashLoopBackOff", "3"]
+
+
+def test_a_selector_is_written_in_the_order_of_its_keys() -> None:
+    terms = [{"key": "c", "operator": "DoesNotExist"}, {"key": "a", "operator": "In", "values": ["y", "x"]}]
+    assert selector({"matchLabels": {"b": "1", "a": "x"}, "matchExpressions": terms}) == "a=x,a in (x,y),b=1,!c"
+
+
+async def test_a_scale_is_shown_as_a_row_too(api, make) -> None:
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    await api.post(path, make.deployment(replicas=3))
+    table = (await api.get(f"{path}/web/scale", accept="application/json;as=Table;v=v1;g=meta.k8s.io")).body
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"] == ["web", 3, 0, "0s"]

@@ -12,6 +12,8 @@ Spec = dict[str, Any]
 
 _DIGEST_OR_TAG = re.compile(r"(@[^/]+|:[^/:@]+)$")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_TIMING = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+"""Of a probe; 0 stands for what is left out, too."""
 _HANDLERS = ("postStart", "preStop")
 _FILE_MODE = 0o644
 _MODED_SOURCES = ("secret", "configMap", "downwardAPI", "projected")
@@ -44,7 +46,7 @@ def default_pod_spec(spec: Spec) -> None:
     if spec.get("hostNetwork"):
         for _, container in containers(spec):
             for port in container.get("ports") or []:
-                fill(port, hostPort=port.get("containerPort"))
+                port["hostPort"] = port.get("hostPort") or port.get("containerPort")
     for constraint in spec.get("topologySpreadConstraints") or []:
         fill(constraint, nodeAffinityPolicy="Honor", nodeTaintsPolicy="Ignore")
 
@@ -66,7 +68,7 @@ def _default_container(container: dict[str, Any]) -> None:
     for name in _PROBES:
         probe = container.get(name)
         if probe is not None:
-            fill(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
+            probe |= {name: value for name, value in _TIMING.items() if not probe.get(name)}
             _default_action(probe)
     for name in _HANDLERS:
         handler = (container.get("lifecycle") or {}).get(name)

@@ -8,15 +8,17 @@ from kubelab.engine.apiserver.tables.cells import Column, TableOf
 from kubelab.engine.apiserver.tables.columns import GENERIC, TABLES
 from kubelab.engine.apiserver.tables.custom import custom_table
 
-
-def definitions(rtype: ResourceType) -> list[Object]:
-    """The ``columnDefinitions`` of a resource."""
-    return [column.definition() for column in table_of(rtype).columns]
+SCALE = TABLES["Scale"]
 
 
-def row(rtype: ResourceType, obj: Object, now: float, include: str) -> Object:
+def definitions(table: TableOf) -> list[Object]:
+    """The ``columnDefinitions`` of a table."""
+    return [column.definition() for column in table.columns]
+
+
+def row(table: TableOf, obj: Object, now: float, include: str) -> Object:
     """One row. ``include``: ``Metadata`` (default), ``Object`` or ``None``, what comes along with the cells."""
-    made: Object = {"cells": table_of(rtype).cells(obj, now)}
+    made: Object = {"cells": table.cells(obj, now)}
     if include == "Object":
         made["object"] = obj
     elif include != "None":
@@ -36,4 +38,4 @@ def table_of(rtype: ResourceType) -> TableOf:
     return TABLES.get(rtype.kind, GENERIC)
 
 
-__all__ = ["Column", "definitions", "partial", "row", "table_of"]
+__all__ = ["SCALE", "Column", "definitions", "partial", "row", "table_of"]

@@ -106,15 +106,12 @@ def selector(value: dict[str, Any] | None) -> str:
     """A LabelSelector object in the form of a query."""
     if value is None:
         return NONE
-    terms = [f"{key}={text}" for key, text in sorted((value.get("matchLabels") or {}).items())]
+    terms = [(key, f"{key}={text}") for key, text in (value.get("matchLabels") or {}).items()]
     for term in value.get("matchExpressions") or []:
         key, values = term["key"], ",".join(sorted(term.get("values") or []))
-        terms.append(
-            {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}.get(
-                term["operator"], f"!{key}"
-            )
-        )
-    return ",".join(terms) or NONE
+        words = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
+        terms.append((key, words.get(term["operator"], f"!{key}")))
+    return ",".join(text for _, text in sorted(terms, key=lambda term: term[0])) or NONE
 
 
 def truncated(items: list[str], most: int = 3) -> str:

@@ -19,7 +19,6 @@ from kubelab.engine.apiserver.tables.policies import POLICY_TABLES
 from kubelab.engine.apiserver.tables.rbac import BINDING_COLUMNS, ROLE_COLUMNS, binding_cells, role_cells
 from kubelab.engine.apiserver.tables.sets import SET_TABLES
 
-_LOAD_BALANCER_WIDTH = 16
 _ROLE = "node-role.kubernetes.io/"
 
 
@@ -230,6 +229,15 @@ TABLES: dict[str, TableOf] = {
             *_TEMPLATE_COLUMNS,
         ),
         _replica_set,
+    ),
+    "Scale": TableOf(
+        (
+            NAME,
+            Column("Desired", "integer", description="Number of desired pods."),
+            Column("Available", "integer", description="Number of observed pods."),
+            AGE,
+        ),
+        lambda obj, now: [_name(obj), obj["spec"]["replicas"], obj["status"]["replicas"], c.age(obj, now)],
     ),
     "Namespace": TableOf(
         (NAME, Column("Status", description="The status of the namespace"), AGE),

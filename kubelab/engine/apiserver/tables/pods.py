@@ -37,7 +37,7 @@ def pod_cells(pod: Object, now: float) -> list[Any]:
     total = len(spec.get("containers") or []) + len(_sidecars(spec))
     if initialising:
         reason = init_reason
-    else:
+    if not initialising or _is_true(status, "Initialized"):  # a sidecar may end later, and start again
         restarts, last = _sidecar_restarts(spec, status)
         running = False
         for state in reversed(status.get("containerStatuses") or []):
@@ -49,7 +49,7 @@ def pod_cells(pod: Object, now: float) -> list[Any]:
                 running = True
                 ready += 1
         if reason == "Completed" and running:
-            reason = "Running" if _is_ready(status) else "NotReady"
+            reason = "Running" if _is_true(status, "Ready") else "NotReady"
     if pod["metadata"].get("deletionTimestamp"):
         lost = status.get("reason") == "NodeLost"
         finished = status.get("phase") in ("Succeeded", "Failed")
@@ -75,9 +75,9 @@ def _gates(gates: list[Status], status: Status) -> str:
     return f"{sum(gate['conditionType'] in true for gate in gates)}/{len(gates)}"
 
 
-def _is_ready(status: Status) -> bool:
+def _is_true(status: Status, kind: str) -> bool:
     conditions = status.get("conditions") or []
-    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
+    return any(condition.get("type") == kind and condition.get("status") == "True" for condition in conditions)
 
 
 def _finished(state: Status) -> float:
