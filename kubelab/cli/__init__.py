@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -36,6 +37,7 @@ def main() -> None:
     from kubelab.clusters.base import ClusterError
     from kubelab.grading.book import BookError
 
+    _end_like_an_interrupt()
     try:
         cli.main(prog_name="kubelab", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -54,6 +56,13 @@ def main() -> None:
         if os.environ.get("KUBELAB_DEBUG"):
             raise
         _fail(f"Something unforeseen went wrong: {type(error).__name__}: {error} (KUBELAB_DEBUG=1 shows where).")
+
+
+def _end_like_an_interrupt() -> None:
+    """Whoever is told to end, or whose terminal is closed, clears away what is half made, as after ^C."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda caught, _: sys.exit(128 + caught))
 
 
 def _fail(sentence: str) -> None:

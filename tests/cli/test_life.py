@@ -80,16 +80,17 @@ def test_a_failed_start_is_one_sentence(kubelab):
     assert done.stderr == "kubelab: Port 6443 on 127.0.0.1 is taken; choose another with --api-port.\n"
 
 
-def test_an_interrupted_start_leaves_no_half_made_cluster(kubelab, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_start_leaves_no_half_made_cluster(kubelab, tmp_path, number):
     state = StateDir(tmp_path / "home" / "kubelab")
     script = Path(__file__).with_name("on_a_fake_engine.py")
     with subprocess.Popen([sys.executable, script, "mute", "up"], stderr=subprocess.PIPE) as up:
         while state.engine_pid() is None:
             assert up.poll() is None
             time.sleep(0.01)
-        up.send_signal(signal.SIGINT)
+        up.send_signal(number)
         assert up.stderr.read().strip() == b""
-    assert up.returncode == 130
+    assert up.returncode == 128 + number
     assert state.engine_pid() is None
 
 

@@ -223,3 +223,39 @@ def test_the_engine_outlives_the_process_that_started_it(make_cluster):
     with suppress(ProcessLookupError):
         os.killpg(starter.pid, signal.SIGKILL)
     assert cluster.status().running
+
+
+def test_whoever_ups_and_downs_at_once_leaves_one_cluster_or_none(make_cluster):
+    """Whatever the order: no call fails, and what stands at the end is whole."""
+    cluster, failures = make_cluster(), []
+
+    def repeat(act) -> None:
+        try:
+            for _ in range(5):
+                act()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=repeat, args=[act]) for act in (cluster.up, cluster.down, cluster.up)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    pid = cluster.state.engine_pid()
+    assert engines_of(cluster) == ([] if pid is None else [pid])
+    assert cluster.status().running == (pid is not None)
+    cluster.down()
+    assert engines_of(cluster) == []
+    assert list(cluster.state.root.parent.iterdir()) == []
+
+
+def engines_of(cluster) -> list[int]:
+    """By their command lines, whoever started them."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = file.read_bytes().split(b"\0")
+            if b"--state" in words and words[words.index(b"--state") + 1] == os.fsencode(cluster.state.root):
+                found.append(int(file.parent.name))
+    return found
