@@ -39,12 +39,16 @@ def write_csv(rows: Iterable[Row], file: TextIO) -> None:
     writer.writerows([_cell(getattr(row, column)) for column in COLUMNS] for row in rows)
 
 
+def harmless(text: str) -> str:
+    """A text that a spreadsheet shows as it is: learners choose their names, and it would run some as formulas."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def _cell(value: object) -> object:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        # Learners choose their names, and a spreadsheet would run such a cell as a formula.
-        return f"'{value}"
+    if isinstance(value, str):
+        return harmless(value)
     return f"{value:g}" if isinstance(value, float) else value

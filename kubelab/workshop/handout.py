@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from kubelab.grading.export import harmless
 from kubelab.lab.errors import ApiError
 from kubelab.workshop import tokens
 from kubelab.workshop.access import Access
@@ -85,8 +86,8 @@ class Handout:
         for each in given:
             learner = each.made.learner
             expires = each.expires.strftime("%Y-%m-%dT%H:%M:%SZ") if each.expires else ""
-            values = (learner.label, learner.name, learner.email, plan.namespace(learner), plan.host(learner),
-                      each.file.name, expires)  # fmt: skip
+            values = (learner.label, harmless(learner.name), harmless(learner.email), plan.namespace(learner),
+                      plan.host(learner), each.file.name, expires)  # fmt: skip
             rows[learner.label] = dict(zip(COLUMNS, values, strict=True))
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")

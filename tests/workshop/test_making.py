@@ -158,6 +158,12 @@ def test_a_server_that_shortens_tokens_is_noticed(give):
     assert [each.shortened for each in give(3600, renew=True)] == [False, False]
 
 
+def test_a_name_in_the_handout_is_no_formula(access, made, tmp_path, clock):
+    (formula,) = make(access, Plan(), ask(access), [Learner("=HYPERLINK(1)", "hyperlink-1")])
+    Handout(tmp_path / "out").give(access, Plan(), [formula], 3600)
+    assert "hyperlink-1,'=HYPERLINK(1)," in (tmp_path / "out" / "handout.csv").read_text()
+
+
 def test_a_later_list_of_newcomers_adds_to_the_handout(give, made, access, tmp_path):
     give()
     Handout(tmp_path / "out").give(access, Plan(), made[:1], 3600)
