@@ -277,6 +277,8 @@ P = {"port": 80}
             [("spec.LoadBalancerSourceRanges[0]", "Invalid")],
         ),
         ({"ipFamilies": ["IPv6"]}, [("spec.ipFamilies[0]", "Invalid")]),
+        ({"ipFamilies": ["IPv4", "IPv4"]}, [("spec.ipFamilies[1]", "Duplicate")]),
+        ({"ports": [{"port": 80, "appProtocol": "a b"}]}, [("spec.ports[0].appProtocol", "Invalid")]),
         ({"ipFamilyPolicy": "RequireDualStack"}, [("spec.ipFamilyPolicy", "Invalid")]),
         ({"selector": {"a": "b c"}}, [("spec.selector", "Invalid")]),
         ({"healthCheckNodePort": 30002}, [("spec.healthCheckNodePort", "Invalid")]),
@@ -325,6 +327,20 @@ async def test_an_endpoint_slice_is_checked(api, why) -> None:
         ("endpoints[0].addresses[0]", "Invalid"),
         ("endpoints[1].addresses", "Required"),
     ]
+    zones = [{"name": "a"}, {"name": "a"}]
+    endpoint = {"addresses": ["10.244.1.2"], "nodeName": "N", "hostname": "a.b", "hints": {"forZones": zones}}
+    ports = [{"name": "p", "port": 80}, {"name": "p", "port": 81, "appProtocol": "a b"}]
+    bad = {**good, "metadata": {"name": "b"}, "endpoints": [endpoint], "ports": ports}
+    assert why(await api.post(path, bad)) == [
+        ("endpoints[0].nodeName", "Invalid"),
+        ("endpoints[0].hostname", "Invalid"),
+        ("endpoints[0].hints.forZones[1].name", "Duplicate"),
+        ("ports[1].name", "Duplicate"),
+        ("ports[1].appProtocol", "Invalid"),
+    ]
+    many = {"addresses": [f"10.244.1.{number}" for number in range(101)]}
+    crowded = await api.post(path, {**good, "metadata": {"name": "b"}, "endpoints": [many]})
+    assert why(crowded) == [("endpoints[0].addresses", "TooMany")]
 
 
 async def test_endpoints_carry_their_warning(api) -> None:

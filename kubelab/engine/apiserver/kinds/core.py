@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
@@ -10,6 +11,7 @@ from kubelab.engine.apiserver.kinds.base import Kind, fill, keep
 from kubelab.engine.apiserver.validation import names
 from kubelab.engine.apiserver.validation.fields import (
     FieldError,
+    duplicate,
     forbidden,
     immutable,
     invalid,
@@ -20,6 +22,8 @@ from kubelab.engine.apiserver.validation.fields import (
 from kubelab.engine.apiserver.validation.secret import secret_type
 
 LARGEST_DATA = 1024 * 1024
+MOST_HINTS = 8
+"""Zones, or nodes, that one endpoint of a slice can be meant for."""
 
 
 class NamespaceKind(Kind):
@@ -164,15 +168,41 @@ class EndpointSliceKind(Kind):
         if len(endpoints) > 1000:
             errors.append(FieldError("FieldValueTooMany", "endpoints", len(endpoints), "must have at most 1000 items"))
         for index, endpoint in enumerate(endpoints):
-            here = f"endpoints[{index}]"
-            if not endpoint.get("addresses"):
-                errors.append(required(f"{here}.addresses", "must contain at least 1 address"))
-            for number, address in enumerate(endpoint.get("addresses") or []):
-                errors += _slice_address(address, family, f"{here}.addresses[{number}]")
+            errors += _slice_endpoint(endpoint, family, f"endpoints[{index}]")
         return errors + _endpoint_ports(obj.get("ports") or [], "ports", named=False)
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return immutable("addressType", new.get("addressType"), old.get("addressType"))
+
+
+def _slice_endpoint(endpoint: Any, family: str, here: str) -> list[FieldError]:
+    addresses = endpoint.get("addresses") or []
+    errors: list[FieldError] = []
+    if not addresses:
+        errors.append(required(f"{here}.addresses", "must contain at least 1 address"))
+    elif len(addresses) > 100:
+        why = "must have at most 100 items"
+        errors.append(FieldError("FieldValueTooMany", f"{here}.addresses", len(addresses), why))
+    for number, address in enumerate(addresses):
+        errors += _slice_address(address, family, f"{here}.addresses[{number}]")
+    for member, rule in (("nodeName", names.dns1123_subdomain), ("hostname", names.dns1123_label)):
+        if (name := endpoint.get(member)) is not None:
+            errors += [invalid(f"{here}.{member}", name, why) for why in rule(name)]
+    for member, rule in (("forZones", names.qualified_name), ("forNodes", names.dns1123_subdomain)):
+        errors += _hints((endpoint.get("hints") or {}).get(member) or [], f"{here}.hints.{member}", rule)
+    return errors
+
+
+def _hints(hints: list[Any], at: str, rule: Callable[[str], list[str]]) -> list[FieldError]:
+    if len(hints) > MOST_HINTS:
+        return [FieldError("FieldValueTooMany", at, len(hints), f"must have at most {MOST_HINTS} items")]
+    told = [hint.get("name", "") for hint in hints]
+    errors: list[FieldError] = []
+    for index, name in enumerate(told):
+        if name in told[:index]:
+            errors.append(duplicate(f"{at}[{index}].name", name))
+        errors += [invalid(f"{at}[{index}].name", name, why) for why in rule(name)]
+    return errors
 
 
 def _slice_address(address: str, family: str, here: str) -> list[FieldError]:
@@ -193,12 +223,16 @@ def _endpoint_ports(ports: list[Any], at: str, *, named: bool) -> list[FieldErro
             errors += [invalid(f"{here}.name", name, why) for why in names.dns1123_label(name)]
         elif named and len(ports) > 1:
             errors.append(required(f"{here}.name"))
+        if not named and any(name == other.get("name", "") for other in ports[:index]):
+            errors.append(duplicate(f"{here}.name", name))
         if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
             errors.append(not_supported(f"{here}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP")))
         if named or "port" in port:
             errors += [
                 invalid(f"{here}.port", port.get("port", 0), why) for why in names.port_number(port.get("port", 0))
             ]
+        if protocol := port.get("appProtocol"):
+            errors += [invalid(f"{here}.appProtocol", protocol, why) for why in names.qualified_name(protocol)]
     return errors
 
 

@@ -98,9 +98,8 @@ def _port(spec: Spec, port: Spec, here: str, needs_name: bool) -> list[FieldErro
     errors += one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
     if "targetPort" in port:
         errors += port_or_name(port["targetPort"], f"{here}.targetPort")
-    if port.get("appProtocol"):
-        why = [] if "/" not in port["appProtocol"] else names.qualified_name(port["appProtocol"])
-        errors += [invalid(f"{here}.appProtocol", port["appProtocol"], problem) for problem in why]
+    if protocol := port.get("appProtocol"):
+        errors += [invalid(f"{here}.appProtocol", protocol, problem) for problem in names.qualified_name(protocol)]
     if spec["type"] == "ClusterIP" and port.get("nodePort"):
         errors.append(forbidden(f"{here}.nodePort", "may not be used when `type` is 'ClusterIP'"))
     return errors
@@ -146,7 +145,10 @@ def _families(spec: Spec) -> list[FieldError]:
     if spec.get("clusterIP") == HEADLESS and not spec.get("selector"):
         return []
     errors: list[FieldError] = []
-    for index, family in enumerate(spec.get("ipFamilies") or []):
+    families = spec.get("ipFamilies") or []
+    for index, family in enumerate(families):
+        if family in families[:index]:
+            errors.append(duplicate(f"spec.ipFamilies[{index}]", family))
         if family not in ("IPv4", "IPv6"):
             errors.append(not_supported(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6")))
         elif family == "IPv6":
