@@ -134,8 +134,10 @@ async def _page(
     headers.popall("Content-Length", None)
     if request.method == "HEAD":
         return b""
-    parts = [part async for part in _at_most(inner.content, LARGEST_PAGE)]
-    begun = b"".join(parts)
+    try:
+        begun = b"".join([part async for part in _at_most(inner.content, LARGEST_PAGE)])
+    except (aiohttp.ClientError, OSError):
+        raise unavailable("error trying to reach service: unexpected EOF") from None
     return await asyncio.to_thread(rewrite, begun) if inner.content.at_eof() else begun
 
 

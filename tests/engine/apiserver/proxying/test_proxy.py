@@ -165,8 +165,8 @@ async def test_a_server_that_cannot_be_reached_is_told_of_in_gos_words(pod, serv
 
 async def test_an_answer_that_breaks_off_is_not_whole_for_the_client_either(pod, session, pods) -> None:
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nhalf")
+        media = b"html" if b" /page " in await reader.readuntil(b"\r\n\r\n") else b"plain"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/" + media + b"\r\nContent-Length: 10\r\n\r\nhalf")
         writer.close()
 
     async with await asyncio.start_server(half, "127.0.0.1", 0) as server:
@@ -174,6 +174,8 @@ async def test_an_answer_that_breaks_off_is_not_whole_for_the_client_either(pod,
         with pytest.raises(aiohttp.ClientError):
             async with session.get(f"{POD}/") as answer:
                 await answer.read()
+        async with session.get(f"{POD}/page") as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (503, "ServiceUnavailable")
 
 
 async def test_a_client_that_goes_takes_the_connection_to_the_server_along(pod, session, pods) -> None:
