@@ -1,4 +1,4 @@
-"""A node through kubectl and the Python client, on a whole cluster: port-forward, cp, debug, run, logs."""
+"""A node through kubectl and the Python client, on a whole cluster: port-forward, proxy, cp, debug, run, logs."""
 
 from __future__ import annotations
 
@@ -66,6 +66,16 @@ class Kubectl:
             finally:
                 process.terminate()
 
+    @contextmanager
+    def proxy(self) -> Iterator[str]:
+        """The address at which ``kubectl proxy`` answers."""
+        argv = [*self._argv, "proxy", "--port=0"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            try:
+                yield f"http://{process.stdout.readline().split()[-1]}"
+            finally:
+                process.terminate()
+
 
 @pytest.fixture(scope="module")
 def kubectl(tmp_path_factory) -> Iterator[Kubectl]:
@@ -105,6 +115,28 @@ def test_the_python_client_forwards_a_port_too(kubectl):
         tunnel.sendall(b"GET /hostname HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert tunnel.recv(4096).endswith(b"web")
         forwarding.close()
+
+
+def test_kubectl_proxy_leads_to_services_pods_and_nodes(kubectl):
+    default = "/api/v1/namespaces/default"
+    with kubectl.proxy() as api:
+        for path in ("services/web", "services/web:80", "services/http:web:", "pods/web", "pods/web:8080"):
+            with urllib.request.urlopen(f"{api}{default}/{path}/proxy/hostname", timeout=10) as answer:
+                assert answer.read() == b"web"
+        with urllib.request.urlopen(f"{api}{default}/services/web/proxy/redirect?location=/hostname") as answer:
+            assert answer.read() == b"web"
+    assert kubectl("get", "--raw", f"{default}/services/web:80/proxy/echo?msg=hello") == "hello"
+    assert kubectl("get", "--raw", "/api/v1/nodes/kubectl-worker/proxy/healthz") == "ok"
+    assert "lastUpdated" in kubectl("get", "--raw", "/api/v1/nodes/kubectl-worker:10256/proxy/healthz")
+    kubectl("get", "--raw", f"{default}/services/web:81/proxy/", code=1)
+    kubectl("get", "--raw", f"{default}/pods/web:81/proxy/", code=1)
+
+
+def test_the_python_client_asks_a_service_by_way_of_the_api(kubectl):
+    with kubernetes.config.new_client_from_config(kubectl.kubeconfig) as client:
+        api = kubernetes.client.CoreV1Api(client)
+        assert api.connect_get_namespaced_service_proxy_with_path("web:80", "default", "hostname") == "web"
+        assert api.connect_post_namespaced_pod_proxy_with_path("web:8080", "default", "hostname") == "web"
 
 
 def test_files_are_copied_into_a_pod_and_out_of_it(kubectl, tmp_path):
