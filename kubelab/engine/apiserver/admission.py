@@ -55,6 +55,8 @@ def admit_pod(store: Store, pod: Object) -> None:
     spec = pod["spec"]
     _service_account(store, pod)
     priorities.admit_pod(store, pod)
+    if runtime := spec.get("runtimeClassName"):
+        raise forbidden(r.PODS, pod["metadata"].get("name", ""), f'pod rejected: RuntimeClass "{runtime}" not found')
     tolerations = spec.setdefault("tolerations", [])
     for taint in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(

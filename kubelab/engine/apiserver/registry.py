@@ -157,7 +157,8 @@ class Registry:
         errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
         self.judge(call, new, old.obj)
-        call.warnings += kind.warnings(new)
+        if prepare is None:
+            call.warnings += kind.warnings(new)
         if rtype is r.PRIORITYCLASSES:
             admit_class(self.store, new)
         along = self._quotas.charge(rtype, new, call.now, old.obj)

@@ -11,6 +11,7 @@ from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.validation.ephemeral import ephemeral_kept
 from kubelab.engine.apiserver.validation.fields import FieldError, forbidden
 from kubelab.engine.apiserver.validation.pod import pod_spec
+from kubelab.engine.apiserver.validation.pod_warnings import pod_warnings
 from kubelab.engine.quantity import value as quantity_value
 
 _ONLY = (
@@ -65,12 +66,17 @@ class PodKind(Kind):
     def validate(self, obj: Object) -> list[FieldError]:
         return pod_spec(obj["spec"], "spec")
 
+    def warnings(self, obj: Object) -> list[str]:
+        return pod_warnings(obj["spec"], "spec")
+
     def validate_create(self, obj: Object) -> list[FieldError]:
         if obj["spec"].get("ephemeralContainers"):
             return [forbidden("spec.ephemeralContainers", "cannot be set on create")]
         return []
 
     def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
+        if new["spec"] == old["spec"]:  # what was accepted once stays
+            return []
         errors = super().validate_replacement(new, old, status=status)
         return errors + ephemeral_kept(new["spec"], old["spec"], "spec.ephemeralContainers")
 

@@ -20,6 +20,7 @@ from kubelab.engine.apiserver.validation.fields import (
     required,
 )
 from kubelab.engine.apiserver.validation.numbers import count_or_percent, is_zero, non_negative
+from kubelab.engine.apiserver.validation.pod_warnings import pod_warnings
 from kubelab.engine.apiserver.validation.template import pod_template, template_selector
 
 Spec = dict[str, Any]
@@ -65,6 +66,9 @@ class DaemonSetKind(Kind):
         errors += pod_template(spec.get("template"), spec.get("selector"), "DaemonSet")
         errors += non_negative(spec, "spec", "minReadySeconds", "revisionHistoryLimit")
         return errors + _daemon_strategy(spec["updateStrategy"])
+
+    def warnings(self, obj: Object) -> list[str]:
+        return pod_warnings(obj["spec"]["template"]["spec"], "spec.template.spec")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return immutable("spec.selector", new["spec"].get("selector"), old["spec"].get("selector"))
@@ -128,6 +132,9 @@ class StatefulSetKind(Kind):
             (claim.get("metadata") or {}).get("name", "") for claim in spec.get("volumeClaimTemplates") or []
         )
         return errors + pod_template(spec.get("template"), spec.get("selector"), "StatefulSet", claims)
+
+    def warnings(self, obj: Object) -> list[str]:
+        return pod_warnings(obj["spec"]["template"]["spec"], "spec.template.spec")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         if _fixed(new["spec"]) == _fixed(old["spec"]):

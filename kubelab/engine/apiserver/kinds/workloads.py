@@ -15,6 +15,7 @@ from kubelab.engine.apiserver.validation.fields import (
     not_supported,
 )
 from kubelab.engine.apiserver.validation.numbers import count_or_percent, non_negative
+from kubelab.engine.apiserver.validation.pod_warnings import pod_warnings
 from kubelab.engine.apiserver.validation.template import pod_template, template_selector
 
 
@@ -38,6 +39,9 @@ class ReplicaSetKind(Kind):
         selector, template = spec.get("selector"), spec.get("template")
         errors += template_selector(selector, "invalid for deployment")  # upstream says so of ReplicaSets too
         return errors + pod_template(template, selector, self.rtype.kind)
+
+    def warnings(self, obj: Object) -> list[str]:
+        return pod_warnings(obj["spec"]["template"]["spec"], "spec.template.spec")
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return immutable("spec.selector", new["spec"].get("selector"), old["spec"].get("selector"))

@@ -5,37 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.engine.apiserver.validation import names
+from kubelab.engine.apiserver.validation.environment import sources, variables
 from kubelab.engine.apiserver.validation.ephemeral import ephemeral_only
-from kubelab.engine.apiserver.validation.fields import (
-    FieldError,
-    duplicate,
-    forbidden,
-    invalid,
-    not_supported,
-    one_of,
-    required,
-)
+from kubelab.engine.apiserver.validation.fields import FieldError, duplicate, invalid, not_supported, one_of, required
+from kubelab.engine.apiserver.validation.placing import placing
+from kubelab.engine.apiserver.validation.probes import probes_and_hooks
+from kubelab.engine.apiserver.validation.resolving import resolving
+from kubelab.engine.apiserver.validation.volumes import mounts, volumes
 from kubelab.engine.quantity import value as quantity_value
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-_ACTIONS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 Spec = dict[str, Any]
 
 
 def pod_spec(spec: Spec, at: str) -> list[FieldError]:
     """Everything wrong with a pod spec whose path is ``at``."""
-    volumes, errors = _volumes(spec.get("volumes") or [], f"{at}.volumes")
+    known, errors = volumes(spec.get("volumes") or [], f"{at}.volumes")
+    grace = spec.get("terminationGracePeriodSeconds")
     seen: set[str] = set()
     if not spec.get("containers"):
         errors.append(required(f"{at}.containers"))
     for member in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(member) or []):
-            errors += _container(container, f"{at}.{member}[{index}]", volumes, member == "initContainers")
+            errors += _container(container, f"{at}.{member}[{index}]", known, grace, is_init=member == "initContainers")
             name = container.get("name")
             if name in seen:
                 errors.append(duplicate(f"{at}.{member}[{index}].name", name))
@@ -44,37 +39,31 @@ def pod_spec(spec: Spec, at: str) -> list[FieldError]:
     own = set(seen)
     for index, container in enumerate(spec.get("ephemeralContainers") or []):
         where, name = f"{at}.ephemeralContainers[{index}]", container.get("name")
-        errors += _container(container, where, volumes, False) + ephemeral_only(container, where, own)
+        errors += _container(container, where, known, grace) + ephemeral_only(container, where, own)
         if name in seen:
             errors.append(duplicate(f"{where}.name", name))
         seen.add(name)
     errors += _host_ports(spec, at)
     errors += one_of(f"{at}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES)
-    errors += one_of(f"{at}.dnsPolicy", spec.get("dnsPolicy"), DNS_POLICIES)
-    grace = spec.get("terminationGracePeriodSeconds")
     if grace is not None and grace < 0:
         errors.append(invalid(f"{at}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0"))
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline < 2**31:
         errors.append(invalid(f"{at}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"))
     for member, rule in (
-        ("hostname", names.dns1123_label),
-        ("subdomain", names.dns1123_label),
         ("serviceAccountName", names.dns1123_subdomain),
         ("nodeName", names.dns1123_subdomain),
     ):
         value = spec.get(member)
         if value:
             errors += [invalid(f"{at}.{member}", value, problem) for problem in rule(value)]
-    errors += names.labels(spec.get("nodeSelector"), f"{at}.nodeSelector")
-    errors += _tolerations(spec.get("tolerations") or [], f"{at}.tolerations")
-    if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
-        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        errors.append(required(f"{at}.dnsConfig.nameservers", why))
-    return errors
+    errors += _security(spec.get("securityContext") or {}, f"{at}.securityContext")
+    return errors + resolving(spec, at) + placing(spec, at)
 
 
-def _container(container: Spec, at: str, volumes: set[str], is_init: bool) -> list[FieldError]:
+def _container(
+    container: Spec, at: str, known: set[str], grace: int | None, *, is_init: bool = False
+) -> list[FieldError]:
     name, image = container.get("name", ""), container.get("image", "")
     errors = names.all_of(f"{at}.name", name, names.dns1123_label(name))
     if not image:
@@ -86,23 +75,23 @@ def _container(container: Spec, at: str, volumes: set[str], is_init: bool) -> li
         f"{at}.terminationMessagePolicy", container.get("terminationMessagePolicy"), ("FallbackToLogsOnError", "File")
     )
     errors += _ports(container.get("ports") or [], f"{at}.ports")
-    errors += _env(container.get("env") or [], f"{at}.env")
-    errors += _mounts(container.get("volumeMounts") or [], f"{at}.volumeMounts", volumes)
+    errors += sources(container.get("envFrom") or [], f"{at}.envFrom")
+    errors += variables(container.get("env") or [], f"{at}.env")
+    errors += mounts(container.get("volumeMounts") or [], f"{at}.volumeMounts", known)
     errors += _resources(container.get("resources") or {}, f"{at}.resources")
-    sidecar = container.get("restartPolicy") == "Always"
-    for probe in _PROBES:
-        if probe in container:
-            if is_init and not sidecar:
-                errors.append(
-                    forbidden(f"{at}.{probe}", "may not be set for init containers without restartPolicy=Always")
-                )
-            else:
-                errors += _probe(container[probe], f"{at}.{probe}", probe != "readinessProbe")
-    for hook in ("postStart", "preStop"):
-        handler = (container.get("lifecycle") or {}).get(hook)
-        if handler is not None:
-            errors += _action(handler, f"{at}.lifecycle.{hook}")
-    return errors
+    errors += _security(container.get("securityContext") or {}, f"{at}.securityContext")
+    policy = container.get("restartPolicy")
+    if policy and policy not in RESTART_POLICIES:
+        errors.append(not_supported(f"{at}.restartPolicy", policy, RESTART_POLICIES))
+    return errors + probes_and_hooks(container, at, runs_once=is_init and policy != "Always", grace=grace)
+
+
+def _security(context: Spec, at: str) -> list[FieldError]:
+    return [
+        invalid(f"{at}.{member}", context[member], "must be between 0 and 2147483647, inclusive")
+        for member in ("runAsUser", "runAsGroup", "fsGroup")
+        if context.get(member) is not None and not 0 <= context[member] < 2**31
+    ]
 
 
 def _ports(ports: list[Spec], at: str) -> list[FieldError]:
@@ -146,49 +135,6 @@ def _host_ports(spec: Spec, at: str) -> list[FieldError]:
     return errors
 
 
-def _env(env: list[Spec], at: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for index, variable in enumerate(env):
-        here, name = f"{at}[{index}]", variable.get("name", "")
-        errors += names.all_of(f"{here}.name", name, names.env_name(name))
-        source = variable.get("valueFrom")
-        if source is None:
-            continue
-        if variable.get("value"):
-            errors.append(invalid(f"{here}.valueFrom", "", "may not be specified when `value` is not empty"))
-        if len(source) == 0:
-            errors.append(
-                invalid(
-                    f"{here}.valueFrom",
-                    "",
-                    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
-                )
-            )
-        elif len(source) > 1:
-            errors.append(invalid(f"{here}.valueFrom", "", "may not have more than one field specified at a time"))
-        for kind in ("configMapKeyRef", "secretKeyRef"):
-            if kind in source and not source[kind].get("key"):
-                errors.append(required(f"{here}.valueFrom.{kind}.key"))
-    return errors
-
-
-def _mounts(mounts: list[Spec], at: str, volumes: set[str]) -> list[FieldError]:
-    errors: list[FieldError] = []
-    paths: set[str] = set()
-    for index, mount in enumerate(mounts):
-        here, name, path = f"{at}[{index}]", mount.get("name"), mount.get("mountPath")
-        if not name:
-            errors.append(required(f"{here}.name"))
-        elif name not in volumes:
-            errors.append(FieldError("FieldValueNotFound", f"{here}.name", name))
-        if not path:
-            errors.append(required(f"{here}.mountPath"))
-        elif path in paths:
-            errors.append(invalid(f"{here}.mountPath", path, "must be unique"))
-        paths.add(path or "")
-    return errors
-
-
 def _resources(resources: Spec, at: str) -> list[FieldError]:
     errors: list[FieldError] = []
     limits = resources.get("limits") or {}
@@ -206,77 +152,4 @@ def _resources(resources: Spec, at: str) -> list[FieldError]:
         if name in limits and quantity_value(amount) > quantity_value(limits[name]):
             why = f"must be less than or equal to {name} limit of {limits[name]}"
             errors.append(invalid(f"{at}.requests", amount, why))
-    return errors
-
-
-def _probe(probe: Spec, at: str, single_success: bool) -> list[FieldError]:
-    errors = _action(probe, at)
-    for member in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        number = probe.get(member)
-        if number is not None and number < 0:
-            errors.append(invalid(f"{at}.{member}", number, "must be greater than or equal to 0"))
-    if single_success and probe.get("successThreshold", 1) != 1:
-        errors.append(invalid(f"{at}.successThreshold", probe["successThreshold"], "must be 1"))
-    return errors
-
-
-def _action(action: Spec, at: str) -> list[FieldError]:
-    chosen = [name for name in _ACTIONS if name in action]
-    if not chosen:
-        return [required(at, "must specify a handler type")]
-    errors = [forbidden(f"{at}.{name}", "may not specify more than 1 handler type") for name in chosen[1:]]
-    name, handler = chosen[0], action[chosen[0]]
-    if name == "exec" and not handler.get("command"):
-        errors.append(required(f"{at}.exec.command"))
-    if name == "httpGet" and handler.get("scheme") not in ("HTTP", "HTTPS"):
-        errors.append(not_supported(f"{at}.httpGet.scheme", handler.get("scheme"), ("HTTP", "HTTPS")))
-    if name in ("httpGet", "tcpSocket", "grpc"):
-        errors += port_or_name(handler.get("port", 0), f"{at}.{name}.port")
-    return errors
-
-
-def port_or_name(port: Any, at: str) -> list[FieldError]:
-    """A port given by its number or by a container port's name."""
-    problems = names.port_name(port) if isinstance(port, str) else names.port_number(port)
-    return [invalid(at, port, problem) for problem in problems]
-
-
-def _volumes(volumes: list[Spec], at: str) -> tuple[set[str], list[FieldError]]:
-    seen: set[str] = set()
-    errors: list[FieldError] = []
-    for index, volume in enumerate(volumes):
-        here, name = f"{at}[{index}]", volume.get("name", "")
-        errors += names.all_of(f"{here}.name", name, names.dns1123_label(name))
-        if name in seen:
-            errors.append(duplicate(f"{here}.name", name))
-        seen.add(name)
-        sources = [member for member in volume if member != "name"]
-        errors += [forbidden(f"{here}.{extra}", "may not specify more than 1 volume type") for extra in sources[1:]]
-        if "configMap" in volume and not volume["configMap"].get("name"):
-            errors.append(required(f"{here}.configMap.name"))
-        if "secret" in volume and not volume["secret"].get("secretName"):
-            errors.append(required(f"{here}.secret.secretName"))
-        if "hostPath" in volume and not volume["hostPath"].get("path"):
-            errors.append(required(f"{here}.hostPath.path"))
-    return seen, errors
-
-
-def _tolerations(tolerations: list[Spec], at: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for index, toleration in enumerate(tolerations):
-        here, operator = f"{at}[{index}]", toleration.get("operator") or "Equal"
-        key = toleration.get("key")
-        if key:
-            errors += [invalid(f"{here}.key", key, problem) for problem in names.qualified_name(key)]
-        elif operator != "Exists":
-            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-            errors.append(invalid(f"{here}.operator", operator, why))
-        if operator not in ("Equal", "Exists", "Gt", "Lt"):
-            errors.append(not_supported(f"{here}.operator", operator, ("Equal", "Exists")))
-        if operator == "Exists" and toleration.get("value"):
-            why = "value must be empty when `operator` is 'Exists'"
-            errors.append(invalid(f"{here}.operator", operator, why))
-        effect = toleration.get("effect")
-        if effect and effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
-            errors.append(not_supported(f"{here}.effect", effect, ("NoSchedule", "PreferNoSchedule", "NoExecute")))
     return errors

@@ -18,7 +18,8 @@ from kubelab.engine.apiserver.validation.fields import (
     one_of,
     required,
 )
-from kubelab.engine.apiserver.validation.pod import PROTOCOLS, port_or_name
+from kubelab.engine.apiserver.validation.pod import PROTOCOLS
+from kubelab.engine.apiserver.validation.probes import port_or_name
 
 Spec = dict[str, Any]
 
