@@ -15,6 +15,7 @@ from kubelab.grading.report import Report, Reporter, TaskReport
 from kubelab.lab.api import KubeconfigApi
 from kubelab.lab.errors import ApiError
 from kubelab.lab.lab import Lab
+from kubelab.lab.waiting import Seen, until
 from kubelab.workshop.access import open_cluster
 from kubelab.workshop.deleting import delete, doomed
 from kubelab.workshop.facts import ask
@@ -194,8 +195,9 @@ def test_nobody_takes_the_host_of_somebody_else(workshop):
         f"request: all learners share one Ingress controller: every rule needs your host, {ada}, or one below it"
     )
     everything = {"defaultBackend": {"service": {"name": "shop", "port": {"number": 80}}}}
+    stolen = {"tls": [{"hosts": [grace], "secretName": "x"}]}
     for wrong in (ingress("x", grace), ingress("x", ada, f"shop.{grace}"), ingress("x", ""), ingress("x", **everything),
-                  ingress("x", f"not{ada}")):  # fmt: skip
+                  ingress("x", f"not{ada}"), ingress("x", ada, **stolen)):  # fmt: skip
         said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(wrong))
         assert (said.returncode, refusal in said.stderr) == (1, True), said.stderr
     for right in (ingress("own", ada), ingress("below", f"shop.{ada}")):
@@ -219,11 +221,48 @@ def test_nobody_takes_packets_by_an_external_address(workshop):
     assert "denied request: external IPs" in said.stderr
 
 
+def test_nobody_has_another_name_for_somebody_elses_service(workshop):
+    for where, allowed in (("class-grace", False), ("class-ada", True)):
+        spec = {"type": "ExternalName", "externalName": f"shop.{where}.svc.cluster.local"}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "alias"}, "spec": spec}
+        said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(service))
+        assert ("denied request: an ExternalName that is a Service's name" in said.stderr) is not allowed, said.stderr
+
+
+def test_nobodys_pods_drive_others_off_their_nodes(workshop):
+    wanted = pod("important", "class-ada")
+    wanted["spec"]["priorityClassName"] = "system-cluster-critical"
+    said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(wanted))
+    assert "exceeded quota: kubelab-workshop-priority" in said.stderr
+
+
 def test_nobody_gets_round_the_own_namespace_by_the_nodes_network(workshop):
     wanted = pod("anywhere", "class-ada")
     wanted["spec"]["hostNetwork"] = True
     said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(wanted))
     assert 'violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)' in said.stderr
+
+
+def ways_to(lab, service, pod_ip):
+    """The pod's own address, and every other by which it is reached: of its Service, of nodes, of a load balancer."""
+
+    def has_an_address():
+        ingress = lab.get(f"service/{service}")["status"]["loadBalancer"].get("ingress")
+        return Seen(bool(ingress), "no address")
+
+    until(has_an_address, f"service/{service} has no address", 60)
+    lab.wait(f"service/{service}", "endpoints")
+    made = lab.get(f"service/{service}")
+    node_port = made["spec"]["ports"][0]["nodePort"]
+    nodes = [f"172.18.0.{node}:{node_port}" for node in (2, 3, 4)]
+    name = f"{service}.{lab.namespace}.svc.cluster.local"
+    return [
+        f"{pod_ip}:8080",
+        made["spec"]["clusterIP"],
+        name,
+        *nodes,
+        made["status"]["loadBalancer"]["ingress"][0]["ip"],
+    ]
 
 
 def test_traffic_arrives_at_ones_own_pods_and_at_nobody_elses(workshop):
@@ -241,8 +280,14 @@ def test_traffic_arrives_at_ones_own_pods_and_at_nobody_elses(workshop):
     for lab, address in zip(labs, (own, others), strict=True):
         seen = lab.exec("asks", ["python3", "-c", FETCH, f"http://{address}:8080", "10"])
         assert seen.stdout.strip() == "here", seen.stderr
-    kept_out = labs[0].exec("asks", ["python3", "-c", FETCH, f"http://{others}:8080", "2"])
-    assert "timed out" in kept_out.stderr
+    ports = [{"port": 80, "targetPort": 8080}]
+    balanced = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "answers"},
+                "spec": {"type": "LoadBalancer", "selector": {"app": "answers"}, "ports": ports}}  # fmt: skip
+    labs[1].api.request("POST", "/api/v1/namespaces/class-grace/services", body=balanced)
+    for way in ways_to(labs[1], "answers", others):
+        kept_out = labs[0].exec("asks", ["python3", "-c", FETCH, f"http://{way}", "2"])
+        assert "here" not in kept_out.stdout, way
+        assert "timed out" in kept_out.stderr, way
 
 
 def test_a_report_is_written_with_the_learners_own_rights_and_read_by_one_request(workshop):
