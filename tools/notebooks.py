@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from kubelab.clusters import DEFAULT_NAME
 from kubelab.course.exercises import Notebook, exercise
 from kubelab.course.seed import REFERENCE
 from kubelab.grading.book import FOLDER_VARIABLE, SEED_VARIABLE
@@ -43,13 +44,16 @@ def main() -> int:
 
 
 def execute(path: Path) -> None:
-    """Run a notebook top to bottom as a learner with the reference seed and an empty book; store it normalised."""
+    """Run a notebook top to bottom as a learner with the reference seed and an empty book; store it normalised.
+
+    On the cluster of the usual name: outputs name its nodes. ``KUBELAB_HOME`` sets another's beside it.
+    """
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as book:
-        environment = {**os.environ, SEED_VARIABLE: REFERENCE, FOLDER_VARIABLE: book}
+        environment = {**os.environ, SEED_VARIABLE: REFERENCE, FOLDER_VARIABLE: book, "KUBELAB_NAME": DEFAULT_NAME}
         client = NotebookClient(
             notebook,
             timeout=CELL_SECONDS,
