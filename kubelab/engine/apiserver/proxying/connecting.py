@@ -6,12 +6,16 @@ import asyncio
 import os
 import socket
 import ssl
+from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from kubelab.engine.apiserver.proxying.locations import Location
 from kubelab.engine.apiserver.settings import Dial, dial_directly
+
+HANDSHAKE_SECONDS = 10.0
+"""For TLS, as upstream."""
 
 
 class Ways:
@@ -28,15 +32,12 @@ class Ways:
         """Connected, and not blocking. Raises OSError."""
         return await (dial_directly if to.kubelet else self._dial)(to.host, to.port)
 
-    def tls(self, to: Location) -> ssl.SSLContext | None:
-        """None for plain HTTP. Nobody checks what a pod shows: it may be signed by anybody (upstream does not)."""
+    def tls(self, to: Location) -> dict[str, Any]:
+        """asyncio's arguments for TLS. Nobody checks what a pod shows: it may be signed by anybody (so upstream)."""
         if to.scheme != "https":
-            return None
-        return self._kubelet_tls if to.kubelet and self._kubelet_tls else self._unchecked
-
-    def server_name(self, to: Location) -> str | None:
-        """What the certificate has to say; an address is not sent along."""
-        return None if to.scheme != "https" else to.host if to.kubelet else ""
+            return {}
+        context, name = (self._kubelet_tls, to.host) if to.kubelet and self._kubelet_tls else (self._unchecked, "")
+        return {"ssl": context, "server_hostname": name, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
 
 
 class OneConnection(aiohttp.BaseConnector):
@@ -50,19 +51,14 @@ class OneConnection(aiohttp.BaseConnector):
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: object, timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        ways, to = self._ways, self._to
-        sock = await ways.open(to)
-        _, protocol = await self._loop.create_connection(
-            self._factory, sock=sock, ssl=ways.tls(to), server_hostname=ways.server_name(to)
-        )
+        sock = await self._ways.open(self._to)
+        _, protocol = await self._loop.create_connection(self._factory, sock=sock, **self._ways.tls(self._to))
         return protocol
 
 
 async def open_streams(ways: Ways, to: Location, *, limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """The same as bytes; ``limit`` is the longest head. Raises OSError."""
-    return await asyncio.open_connection(
-        sock=await ways.open(to), ssl=ways.tls(to), server_hostname=ways.server_name(to), limit=limit
-    )
+    return await asyncio.open_connection(sock=await ways.open(to), limit=limit, **ways.tls(to))
 
 
 def why(to: Location, error: Exception) -> str:
@@ -73,6 +69,8 @@ def why(to: Location, error: Exception) -> str:
         if error.reason == "WRONG_VERSION_NUMBER":
             return "http: server gave HTTP response to HTTPS client"
         return f"tls: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    if isinstance(error, ConnectionAbortedError):
+        return "net/http: TLS handshake timeout"
     if isinstance(error, TimeoutError):
         return f"dial tcp {to.authority}: i/o timeout"
     if isinstance(error, aiohttp.ServerDisconnectedError | EOFError):

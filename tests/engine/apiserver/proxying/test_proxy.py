@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from kubelab.engine.apiserver.proxying import connecting
 from kubelab.engine.apiserver.status import StatusError
 from kubelab.engine.client import ApiRequest
 from tests.engine.apiserver.network import TOKEN, loopback, server_tls
@@ -161,6 +162,19 @@ async def test_a_server_that_cannot_be_reached_is_told_of_in_gos_words(pod, serv
         )
     await serve(PLACE, echo)
     assert await told("https:web:8080") == (503, "http: server gave HTTP response to HTTPS client")
+
+
+async def test_a_server_that_never_answers_a_handshake_is_not_waited_for(pod, session, pods, monkeypatch) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(connecting, "HANDSHAKE_SECONDS", 0.05)
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        pods.servers[PLACE] = server.sockets[0].getsockname()[1]
+        async with session.get("/api/v1/namespaces/default/pods/https:web:8080/proxy/") as answer:
+            said = (await answer.json())["message"]
+    assert said == "error trying to reach service: net/http: TLS handshake timeout"
 
 
 async def test_an_answer_that_breaks_off_is_not_whole_for_the_client_either(pod, session, pods) -> None:
