@@ -138,7 +138,11 @@ async def _page(
         begun = b"".join([part async for part in _at_most(inner.content, LARGEST_PAGE)])
     except (aiohttp.ClientError, OSError):
         raise unavailable("error trying to reach service: unexpected EOF") from None
-    return await asyncio.to_thread(rewrite, begun) if inner.content.at_eof() else begun
+    if not inner.content.at_eof():
+        return begun
+    page = await asyncio.to_thread(rewrite, begun)
+    headers["Content-Length"] = str(len(page))
+    return page
 
 
 async def _at_most(content: aiohttp.StreamReader, size: int) -> AsyncIterator[bytes]:
