@@ -4,8 +4,9 @@
 ``api`` (the API server, and many pods), ``ingress`` (beside a plain Envoy), ``soak`` (the ingress while all around it
 goes wrong), ``trace`` (the way of a packet explained), ``binder`` (a Binder session replayed), ``workshop`` (a class of
 200 on one cluster), ``fuzz [REQUESTS [SEED]]`` (requests that nobody would write by hand), ``kill [TIMES [SEED]]`` (of
-any of its processes), ``sync [SERVICES …]`` (kube-proxy with many Services) and ``first-packet [SERVICES …]`` (what
-these cost a connection). ``KUBELAB_TIER=user`` for a plain user's network.
+any of its processes), ``creep [ROUNDS]`` (what stays in memory when all has gone), ``sync [SERVICES …]`` (kube-proxy
+with many Services) and ``first-packet [SERVICES …]`` (what these cost a connection). ``KUBELAB_TIER=user`` for a plain
+user's network.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import platform
 import sys
 
-from benchmarks import api, binder, daily, first_packet, fuzz, ingress, kill, soak, sync, trace, workshop
+from benchmarks import api, binder, creep, daily, first_packet, fuzz, ingress, kill, soak, sync, trace, workshop
 
 WHOLE = {
     "daily": daily.main,
@@ -25,7 +26,13 @@ WHOLE = {
     "binder": binder.main,
     "workshop": workshop.main,
 }
-SIZED = {"fuzz": fuzz.main, "kill": kill.main, "sync": sync.main, "first-packet": first_packet.main}
+SIZED = {
+    "fuzz": fuzz.main,
+    "kill": kill.main,
+    "creep": creep.main,
+    "sync": sync.main,
+    "first-packet": first_packet.main,
+}
 
 
 def main(part: str = "", *sizes: str) -> None:

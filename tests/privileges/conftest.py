@@ -16,6 +16,9 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 PLAIN_UID = 51234
 """Nobody's: a user without an entry in /etc/passwd, as containers have them."""
+NAMESPACES_WORK = ["unshare", "--user", "--net", "--map-root-user", "true"]
+CARELESS = "import os, sys; os.umask(0); os.execv(sys.executable, [sys.executable, '-m', 'kubelab.cli', *sys.argv[1:]])"
+"""From a shell that keeps nothing from others."""
 COPIED = ("kubelab", "notebooks", "solutions", "exercises", "tests", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -84,6 +87,8 @@ def settle(ground: Path, name: str, uid: int) -> tuple[Path, Path]:
     """A home and a copy of the checkout that belong to ``uid``."""
     home, checkout = ground / name / "home", ground / name / "kubelab"
     (home / "tmp").mkdir(parents=True)
+    (home / "state").mkdir()
+    (home / "state").chmod(0o777)  # what is in it has to be private all the same
     checkout.mkdir()
     for each in COPIED:
         if (CHECKOUT / each).is_dir():
@@ -118,3 +123,13 @@ def someone(request: pytest.FixtureRequest, everyone: dict[str, Someone]) -> Som
     if request.param not in everyone:
         pytest.skip("only root can try what root may do")
     return everyone[request.param]
+
+
+@pytest.fixture(scope="module")
+def cluster(someone: Someone) -> Someone:
+    """A cluster that was started without a word about how."""
+    if someone.tier == "user" and subprocess.run([*someone.prefix, *NAMESPACES_WORK], capture_output=True).returncode:
+        pytest.skip("this machine refuses user namespaces to plain users; 'nothing allowed' is what they have here")
+    up = someone.run("-c", CARELESS, "up")
+    assert up.returncode == 0, up.stdout
+    return someone

@@ -15,18 +15,6 @@ LESSONS_SECONDS = 2400
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(2 * LESSONS_SECONDS + 60)]
 
-NAMESPACES_WORK = ["unshare", "--user", "--net", "--map-root-user", "true"]
-
-
-@pytest.fixture(scope="module")
-def cluster(someone):
-    """A cluster that was started without a word about how."""
-    if someone.tier == "user" and subprocess.run([*someone.prefix, *NAMESPACES_WORK], capture_output=True).returncode:
-        pytest.skip("this machine refuses user namespaces to plain users; 'nothing allowed' is what they have here")
-    up = someone.kubelab("up")
-    assert up.returncode == 0, up.stdout
-    return someone
-
 
 def test_the_tier_is_found_by_trying(cluster):
     if cluster.tier == "root" and subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
