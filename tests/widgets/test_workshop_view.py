@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubelab.grading.history import Standing
-from kubelab.grading.report import SLIP, Report, TaskReport
+from kubelab.grading.report import LEARNER_LABEL, SLIP, Report, TaskReport
 from kubelab.lab.errors import LabError
 from kubelab.widgets import WorkshopView
 from kubelab.workshop.access import Access, Address
@@ -22,8 +22,11 @@ class Api:
     def request(self, method, path, query=None, body=None):
         if not self.answers:
             raise LabError("Nobody answers.")
+        if path == "/api/v1/namespaces":
+            return {"items": [{"metadata": {"name": f"workshop-{label}", "labels": {LEARNER_LABEL: label}}}
+                              for label in self.reports]}  # fmt: skip
         return {"items": [{"metadata": {"name": SLIP, "namespace": f"workshop-{label}"},
-                           "data": {"name": label.title(), "host": f"{label}.test", "progress": report}}
+                           "data": {"name": label.title(), "progress": report}}
                           for label, report in self.reports.items()]}  # fmt: skip
 
 
