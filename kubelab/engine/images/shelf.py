@@ -64,7 +64,7 @@ _NGINX = Image(
     ("nginx", "-g", "daemon off;"),
     forks={"/docker-entrypoint.sh": NGINX, "nginx": NGINX, "/usr/sbin/nginx": NGINX},
     says=f"a small server of the files in {pages.NGINX_ROOT}",
-    tags=r"(latest|stable|mainline|1\.\d{1,2}(\.\d{1,2})?|0\.\d{1,2}|alpine|perl)(-[\w.-]+)?",
+    tags=r"(latest|stable|mainline|1(\.\d{1,2}){0,2}|0\.\d{1,2}|alpine|perl)(-[\w.-]+)?",
     folders={pages.NGINX_ROOT: {"index.html": pages.index("Welcome to nginx, nearly", "nginx", pages.NGINX_ROOT)}},
     unread=("/etc/nginx",),
 )

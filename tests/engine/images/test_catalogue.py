@@ -57,7 +57,7 @@ def test_an_unknown_image_is_refused_with_a_list_of_those_there_are():
     assert "kubelab" not in str(error.value).partition(": alpine")[2]
 
 
-@pytest.mark.parametrize("tag", ["", ":latest", ":1.27-alpine", ":1.29.3", ":stable"])
+@pytest.mark.parametrize("tag", ["", ":latest", ":1", ":1.27-alpine", ":1.29.3", ":stable"])
 def test_tags_that_an_image_has_are_there(tag):
     assert images.resolve(f"nginx{tag}").argv == ("/docker-entrypoint.sh", "nginx", "-g", "daemon off;")
 

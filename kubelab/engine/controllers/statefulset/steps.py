@@ -68,9 +68,13 @@ class StatefulPods:
         return [pod for ordinal, pod in sorted(beyond, key=lambda each: -each[0]) if ordinal not in wanted]
 
     def roll(self) -> Steps:
-        """The steps of a rolling update that may be taken now: from the highest down to the partition."""
+        """The steps of a rolling update that may be taken now: from the highest down to the partition.
+
+        In order, a pod that is not well holds everything up: one of a broken revision stays until somebody deletes it
+        (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
+        """
         steps = Steps([], [], [])
-        if self._spec["updateStrategy"]["type"] != "RollingUpdate":
+        if self._spec["updateStrategy"]["type"] != "RollingUpdate" or (self._in_order and not self._all_are_well()):
             return steps
         budget = self._most_unavailable()
         for ordinal in reversed(ordinals(self._statefulset)[self._partition() :]):
@@ -119,6 +123,10 @@ class StatefulPods:
 
     def _partition(self) -> int:
         return int((self._spec["updateStrategy"].get("rollingUpdate") or {}).get("partition", 0))
+
+    def _all_are_well(self) -> bool:
+        pods = [self._pods.get(ordinal) for ordinal in ordinals(self._statefulset)]
+        return not self._condemned() and all(pod is not None and self._is_well(pod) for pod in pods)
 
     def _status(self, name: str) -> int:
         return int((self._statefulset.get("status") or {}).get(name, 0))

@@ -65,6 +65,13 @@ def test_a_rolling_update_goes_from_the_highest_down_and_waits_for_each(stateful
     assert names(stateful(4, dict.fromkeys(range(4), "old"), maxUnavailable="50%").roll().delete) == ["web-3", "web-2"]
 
 
+def test_in_order_a_broken_pod_stays_until_somebody_deletes_it(stateful):
+    pods = {0: "old", 1: "old"}
+    assert names(stateful(2, pods, broken={1}).roll().delete) == []
+    assert names(stateful(1, pods, deleting={1}).roll().delete) == []
+    assert names(stateful(2, pods, broken={1}, policy="Parallel").roll().delete) == ["web-1"]
+
+
 def test_below_the_partition_everything_stays_as_it_was(stateful):
     pods = stateful(3, {0: "old", 1: "old", 2: "new"}, partition=2)
     assert not any(pods.roll())
