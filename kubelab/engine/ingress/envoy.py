@@ -26,6 +26,9 @@ VERSION_SECONDS = 10
 _MOST_CONNECTIONS = 20_000
 _LOG_FLUSH_MILLISECONDS = 250
 _STATS = ("version_text", "update_rejected", "downstream_rq_active", "downstream_cx_active", "downstream_rq_total")
+_ADMIN_PATHS = ("/ready", "/stats", "/healthcheck/fail")
+"""What we ask for. Without namespaces a pod's loopback is the machine's, and who else is on it may not end an Envoy or
+read its configuration."""
 _MONITOR = "envoy.resource_monitors.global_downstream_max_connections"
 _MONITOR_TYPE = (
     "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
@@ -64,6 +67,7 @@ def command(program: str, folder: Path, admin_port: int) -> list[str]:
     return [
         *(program, "-c", str(file), "--concurrency", str(WORKERS), "--disable-hot-restart"),
         *("-l", "warning", "--file-flush-interval-msec", str(_LOG_FLUSH_MILLISECONDS)),
+        "--allow-unknown-static-fields",  # Envoy 1.36 has no `allow_paths`
     ]
 
 
@@ -73,10 +77,11 @@ def bootstrap(folder: Path, admin_port: int) -> Object:
     def watched(name: str) -> Object:
         return {"path_config_source": {"path": str(folder / name)}, "resource_api_version": "V3"}
 
+    admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin_port}}}
     limit = {"@type": _MONITOR_TYPE, "max_active_downstream_connections": _MOST_CONNECTIONS}
     return {
         "node": {"id": f"envoy-{admin_port}", "cluster": "kubelab-ingress"},
-        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin_port}}},
+        "admin": {**admin, "allow_paths": [{"prefix": path} for path in _ADMIN_PATHS]},
         "dynamic_resources": {"lds_config": watched(LISTENERS), "cds_config": watched(CLUSTERS)},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [{"suffix": each} for each in _STATS]}}},
         "stats_flush_on_admin": True,

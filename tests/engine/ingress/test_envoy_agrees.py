@@ -158,6 +158,14 @@ def proxy(tmp_path):
         process.wait(10)
 
 
+def test_an_envoy_tells_whoever_reaches_it_how_it_is_and_takes_no_orders(proxy):
+    if tuple(map(int, envoy.version().split(".")[:2])) < (1, 37):
+        pytest.skip("this Envoy cannot refuse what it is asked for")
+    for method, path in (("GET", "/config_dump"), ("GET", "/certs"), ("POST", "/quitquitquit"), ("POST", "/logging")):
+        assert "not allowed" in admin.ask(proxy.admin, path, method)
+    assert admin.requests_under_way(proxy.admin) == 0
+
+
 async def test_envoy_answers_as_is_decided(proxy):
     dice = random.Random(14)
     seen = set()
