@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.measure import Measure
-from benchmarks.processes import cpu_seconds, memory
+from benchmarks.processes import memory, settle
 from kubelab.clusters.embedded import EmbeddedCluster
 from tests.engine.apiserver.fuzz.requests import FuzzRequest, preparation, request
 from tests.engine.apiserver.fuzz.verdict import is_fault
@@ -32,7 +32,6 @@ LONGEST_SECONDS = 5.0
 NEWER_THAN_KUBECTL = ("ipaddresses.networking.k8s.io", "servicecidrs.networking.k8s.io")
 """A kubectl of before 1.33 describes only their beta versions."""
 NAMESPACES = ("fuzz-1", "fuzz-2", "fuzz-3", "fuzz-4")
-SETTLE_SECONDS, IDLE_SECONDS = 30.0, 10.0
 EXPECTED = ("an owner of kind",)
 """What is said of objects that nothing can be done with (here: an owner that is of no kind), as upstream says it."""
 
@@ -147,17 +146,6 @@ class _Shared:
         with self._lock:
             number = next(self._numbers)
         return number if number < self._most else None
-
-
-def settle(pid: int) -> float:
-    """Wait until the cluster is quiet, as long as it may take; the share of a core that it takes then."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        before, begin = cpu_seconds(pid), time.monotonic()
-        time.sleep(IDLE_SECONDS / 2)
-        share = (cpu_seconds(pid) - before) / (time.monotonic() - begin)
-        if share < 0.03 or time.monotonic() > deadline:
-            return share
 
 
 def kubectl(cluster: EmbeddedCluster, *arguments: str) -> subprocess.CompletedProcess[str]:

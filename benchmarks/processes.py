@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from kubelab.clusters.descendants import below
 
 TICKS = os.sysconf("SC_CLK_TCK")
+SETTLE_SECONDS, IDLE_SECONDS = 30.0, 5.0
 
 
 def memory(pid: int) -> tuple[int, int]:
@@ -19,6 +21,17 @@ def memory(pid: int) -> tuple[int, int]:
 def cpu_seconds(pid: int) -> float:
     """What they have used so far."""
     return sum(_ticks(each) for each in below(pid)) / TICKS
+
+
+def settle(pid: int) -> float:
+    """Wait until the cluster is quiet, as long as it may take; the share of a core that it takes then."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        before, begin = cpu_seconds(pid), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        share = (cpu_seconds(pid) - before) / (time.monotonic() - begin)
+        if share < 0.03 or time.monotonic() > deadline:
+            return share
 
 
 def pss(pid: int) -> int:
