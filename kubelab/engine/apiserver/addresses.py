@@ -10,9 +10,9 @@ from ipaddress import IPv4Address
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.allocation import cluster_ips
-from kubelab.engine.apiserver.call import rfc3339
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.storage import Store, Write
+from kubelab.engine.apiserver.times import rfc3339
 
 _ADDRESSES = r.IPADDRESSES
 LABELS = {"ipaddress.kubernetes.io/ip-family": "IPv4", "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from kubelab.engine.apiserver.auth import User
 from kubelab.engine.apiserver.routing import Target
 from kubelab.engine.apiserver.status import StatusError, bad_request, invalid
+from kubelab.engine.apiserver.times import rfc3339
 from kubelab.engine.apiserver.validation.fields import FieldError, not_supported
 from kubelab.engine.client.transport import ApiRequest
 
@@ -104,13 +104,3 @@ def is_set(query: Mapping[str, str], name: str) -> bool:
 def dry_run_values(asked: list[str]) -> list[FieldError]:
     """What is wrong with the values of ``dryRun``."""
     return [] if all(value == "All" for value in asked) else [not_supported("dryRun", asked, ("All",))]
-
-
-def rfc3339(seconds: float) -> str:
-    """Seconds since the epoch as ``2026-01-31T12:00:00Z``."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_time(text: str) -> float:
-    """The way back from `rfc3339`; fractions and offsets are understood."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

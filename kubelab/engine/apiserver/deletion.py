@@ -11,12 +11,13 @@ from typing import Any
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.admission import namespace_may_go
 from kubelab.engine.apiserver.bodies import read_options
-from kubelab.engine.apiserver.call import Call, dry_run_values, parse_time, rfc3339
+from kubelab.engine.apiserver.call import Call, dry_run_values
 from kubelab.engine.apiserver.custom.definitions import FINALIZER
 from kubelab.engine.apiserver.encoding import Object, copy, encode_object
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.status import conflict, invalid
 from kubelab.engine.apiserver.storage import Stored
+from kubelab.engine.apiserver.times import parse_time, rfc3339
 from kubelab.engine.apiserver.validation.fields import FieldError
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 

@@ -7,10 +7,10 @@ engine has left does the time written in them tell.
 
 from __future__ import annotations
 
-from kubelab.engine.apiserver.call import parse_time
 from kubelab.engine.apiserver.resources import EVENTS
 from kubelab.engine.apiserver.settings import ApiServerSettings
 from kubelab.engine.apiserver.storage import Event, Key, Store, Stored
+from kubelab.engine.apiserver.times import parse_time
 
 SWEEP_SECONDS = 60.0
 

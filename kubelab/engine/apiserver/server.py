@@ -20,7 +20,7 @@ from kubelab.engine.apiserver.access.impersonation import impersonated
 from kubelab.engine.apiserver.access.policy import reconcile
 from kubelab.engine.apiserver.account_secrets import AccountSecrets, holds_token
 from kubelab.engine.apiserver.auth import MASTERS, Authenticator, User
-from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.custom.definitions import Definitions
 from kubelab.engine.apiserver.deletion import delete
 from kubelab.engine.apiserver.encoding import Object
@@ -46,6 +46,7 @@ from kubelab.engine.apiserver.status import (
 )
 from kubelab.engine.apiserver.storage import Store, Stored
 from kubelab.engine.apiserver.subresources import Subresources
+from kubelab.engine.apiserver.times import rfc3339
 from kubelab.engine.apiserver.tokens import TokenSigner
 from kubelab.engine.apiserver.watch import WatchHub
 from kubelab.engine.apiserver.writes import Writer

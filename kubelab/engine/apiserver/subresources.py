@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver import tables
 from kubelab.engine.apiserver.bodies import read_options
-from kubelab.engine.apiserver.call import Call, rfc3339
+from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.content import parse_body, wanted
 from kubelab.engine.apiserver.decode import DecodeError, Decoder
 from kubelab.engine.apiserver.encoding import Object, copy, dumps
@@ -18,6 +18,7 @@ from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.scale import scale_of, set_replicas
 from kubelab.engine.apiserver.status import bad_request, conflict, forbidden, invalid, method_not_allowed
 from kubelab.engine.apiserver.storage import Stored
+from kubelab.engine.apiserver.times import rfc3339
 from kubelab.engine.apiserver.tokens import TokenSigner
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
 from kubelab.engine.apiserver.writes import (

@@ -13,8 +13,8 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
-from kubelab.engine.apiserver.call import parse_time
 from kubelab.engine.apiserver.custom.patterns import compiled
+from kubelab.engine.apiserver.times import parse_time
 
 RESERVED = frozenset(
     {

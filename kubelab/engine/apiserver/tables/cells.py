@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kubelab.engine.apiserver.call import parse_time
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.times import parse_time
 
 NONE = "<none>"
 UNKNOWN = "<unknown>"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from kubelab.engine.apiserver.call import parse_time
 from kubelab.engine.apiserver.custom.jsonpath import found
 from kubelab.engine.apiserver.custom.version import CustomVersion
 from kubelab.engine.apiserver.encoding import Object, dumps
 from kubelab.engine.apiserver.tables import cells as c
 from kubelab.engine.apiserver.tables.cells import NAME, Column, TableOf
+from kubelab.engine.apiserver.times import parse_time
 
 _AGE: Object = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 

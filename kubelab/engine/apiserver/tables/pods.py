@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.engine.apiserver.call import parse_time
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.tables.cells import AGE, NAME, NONE, Column, age, duration, wide
+from kubelab.engine.apiserver.times import parse_time
 
 POD_COLUMNS = (
     NAME,
