@@ -152,8 +152,9 @@ async def test_plain_text_of_a_secret_is_stored_encoded(api, why) -> None:
 async def test_only_some_resources_are_created_by_put(api, make) -> None:
     assert (await api.put(f"{CM}/new", {"metadata": {"name": "new"}})).code == 404
     lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/new"
-    assert (await api.put(lease, {"metadata": {"name": "new"}, "spec": {"holderIdentity": "me"}})).code == 201
-    assert (await api.put(lease, {"metadata": {"name": "new"}, "spec": {"holderIdentity": "you"}})).code == 200
+    made = await api.put(lease, {"metadata": {"name": "new"}, "spec": {"holderIdentity": "me"}})
+    assert made.code == 201
+    assert (await api.put(lease, {**made.body, "spec": {"holderIdentity": "you"}})).code == 200
 
 
 async def test_a_verb_that_a_resource_lacks_is_refused(api) -> None:
