@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -14,6 +15,7 @@ import pytest
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.descendants import below
 from kubelab.clusters.embedded import EmbeddedCluster
+from kubelab.engine.state import StateDir
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -93,7 +95,16 @@ def test_down_leaves_nothing(cluster, api, eventually):
     assert of_this_machine() == before
 
 
-def test_what_was_acknowledged_survives_a_killed_engine(cluster, api, eventually):
+def as_an_earlier_version_left_it(state: StateDir) -> None:
+    """Its objects are there, and little else; a file of then means nothing now."""
+    for folder in (state.volumes, state.logs, state.root / "network"):
+        shutil.rmtree(folder)
+    for file in (state.loopback, state.proxy_mode, state.provider):
+        file.unlink(missing_ok=True)
+    (state.root / "control-plane").write_text("built-in")
+
+
+def test_what_was_acknowledged_survives_a_killed_engine_and_a_newer_version(cluster, api, eventually):
     cluster.up()
     for number in range(20):
         api("POST", CONFIGMAPS, {"metadata": {"name": f"note-{number}"}, "data": {"n": str(number)}})
@@ -105,6 +116,7 @@ def test_what_was_acknowledged_survives_a_killed_engine(cluster, api, eventually
     eventually(lambda: not [pid for pid in before if is_alive(pid)])
     assert not cluster.status().running
 
+    as_an_earlier_version_left_it(cluster.state)
     cluster.up()
     assert cluster.facts()["server"] == server
     names = {item["metadata"]["name"] for item in api("GET", CONFIGMAPS)["items"]}
