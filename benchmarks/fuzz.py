@@ -79,7 +79,7 @@ class Tally:
         with self._lock:
             self.statuses[status] += 1
             self.longest = max(self.longest, seconds)
-            if status < 0 or is_fault(status, body):
+            if status < 0 or is_fault(asked, status, body):
                 self.faults.append(f"{asked.number} {asked.method} {asked.line[:150]}: {status} {body[:300]!r}")
 
 

@@ -48,6 +48,7 @@ from kubelab.engine.apiserver.storage import Store, Stored
 from kubelab.engine.apiserver.subresources import Subresources
 from kubelab.engine.apiserver.times import rfc3339
 from kubelab.engine.apiserver.tokens import TokenSigner
+from kubelab.engine.apiserver.warned import warning_header
 from kubelab.engine.apiserver.watch import WatchHub
 from kubelab.engine.apiserver.writes import Writer
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
@@ -217,9 +218,8 @@ class ApiServer:
         except StatusError as refused:  # told with what was noticed before
             response = refused.response()
         self._settle()
-        if call.warnings:
-            shown = dict.fromkeys(call.warnings)
-            response.headers["warning"] = ", ".join(f"299 - {_header_quoted(text)}" for text in shown)
+        if warned := warning_header(call.warnings):
+            response.headers["warning"] = warned
         return response
 
     async def _dispatch(self, call: Call) -> ApiResponse:
@@ -287,8 +287,3 @@ class ApiServer:
             if uid is None and not holds_token(stored.obj, token):
                 return False
         return True
-
-
-def _header_quoted(text: str) -> str:
-    plain = text.encode("ascii", "backslashreplace").decode().replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{plain}"'
