@@ -168,7 +168,8 @@ def _address(local: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """The kernel prints words of 32 bits in the machine's own order."""
     text = bytes.fromhex(local.rpartition(":")[0])
     words = [text[at : at + 4][::-1] for at in range(0, len(text), 4)]
-    return ipaddress.ip_address(b"".join(words))
+    found = ipaddress.ip_address(b"".join(words))
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
