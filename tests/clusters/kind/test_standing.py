@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,22 @@ from kubelab.clusters.kind.cluster import KindCluster
 from kubelab.clusters.kind.configuration import NODE_IMAGE
 from kubelab.clusters.kind.image import LESSON_IMAGES, OWN_IMAGE
 from tests.clusters.kind.conftest import Programs, api_for, machine_with
+
+
+IN_THE_IMAGE = """
+import importlib, sys
+
+class OnlyThese:
+    there = {"kubelab", "cryptography", "envoy"} | sys.stdlib_module_names
+
+    def find_spec(self, name, path=None, target=None):
+        if not name.startswith("_") and name.partition(".")[0] not in self.there:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, OnlyThese())
+importlib.import_module(sys.argv[1])
+"""
+"""Imports a module where there is what the recipe installs, and no more."""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +104,13 @@ def test_the_image_has_the_package_and_no_secrets_of_the_machine(standing, made_
     assert "kubelab/engine/ingress/__main__.py" in packed
     assert all(path.startswith("kubelab/") for path in packed)
     assert (made_with.home / "Dockerfile").read_text().startswith("FROM docker.io/library/python:3.12\n")
+
+
+@pytest.mark.parametrize("module", ["kubelab.engine.ingress.supervisor", "kubelab.engine.ingress.controller",
+                                    "kubelab.engine.ingress.default_certificate", "kubelab.clusters.kind.street"])  # fmt: skip
+def test_what_runs_of_the_image_needs_no_packages_but_those_that_are_installed_in_it(module):
+    done = subprocess.run([sys.executable, "-c", IN_THE_IMAGE, module], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_image_of_a_lesson_is_loaded_beforehand():
