@@ -17,7 +17,6 @@ from kubelab.clusters.kind.configuration import NODE_IMAGE
 from kubelab.clusters.kind.image import LESSON_IMAGES, OWN_IMAGE
 from tests.clusters.kind.conftest import Programs, api_for, machine_with
 
-
 IN_THE_IMAGE = """
 import importlib, sys
 
@@ -106,8 +105,15 @@ def test_the_image_has_the_package_and_no_secrets_of_the_machine(standing, made_
     assert (made_with.home / "Dockerfile").read_text().startswith("FROM docker.io/library/python:3.12\n")
 
 
-@pytest.mark.parametrize("module", ["kubelab.engine.ingress.supervisor", "kubelab.engine.ingress.controller",
-                                    "kubelab.engine.ingress.default_certificate", "kubelab.clusters.kind.street"])  # fmt: skip
+@pytest.mark.parametrize(
+    "module",
+    [
+        "kubelab.engine.ingress.supervisor",
+        "kubelab.engine.ingress.controller",
+        "kubelab.engine.ingress.default_certificate",
+        "kubelab.clusters.kind.street",
+    ],
+)
 def test_what_runs_of_the_image_needs_no_packages_but_those_that_are_installed_in_it(module):
     done = subprocess.run([sys.executable, "-c", IN_THE_IMAGE, module], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
