@@ -219,6 +219,11 @@ class Engine:
         return {}
 
     async def _on_reset(self, _call: Call) -> Mapping[str, Any]:
+        # Whoever hangs up meanwhile does not leave the cluster half empty.
+        await asyncio.shield(self._reset())
+        return {}
+
+    async def _reset(self) -> None:
         await self._ready.wait()
         world = self._this_world()
         cut_off = world.cut_off
@@ -228,7 +233,6 @@ class Engine:
         await self._ready.wait()
         if cut_off:
             await wait_until_ready(self._client(ADMIN), world.network, [spec.name for spec in self._specs])
-        return {}
 
     async def _on_proxy_mode(self, call: Call) -> Mapping[str, Any]:
         """Switch, if a mode is given, and say by what every node serves."""

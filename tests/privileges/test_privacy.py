@@ -96,7 +96,7 @@ def ask(python: Path, **about: Any) -> list[str]:
     asked = {"paths": [], "pids": [], "sockets": [], "secrets": [], "folders": [], "owner": 0, "since": 0} | about
     done = subprocess.run(
         [*command, str(python), "-IS", "-c", STRANGER.read_text()], input=json.dumps(asked), capture_output=True,
-        text=True, timeout=60, cwd="/",
+        text=True, timeout=120, cwd="/",
     )  # fmt: skip
     assert done.stderr == ""
     found: list[str] = json.loads(done.stdout)

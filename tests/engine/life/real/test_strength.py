@@ -20,9 +20,10 @@ import pytest
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.descendants import below
 from kubelab.clusters.embedded import EmbeddedCluster
+from kubelab.engine.control.client import Call
 from tests.engine.life.real.conftest import Api
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 INGRESS = "/apis/apps/v1/namespaces/kubelab-ingress/deployments"
@@ -113,16 +114,24 @@ def test_a_crowd_starves_nobody_and_leaves_nothing_and_reset_ends_pods_that_begi
     eventually(lambda: open_files(engine) <= before + 10)
     assert resident(engine) <= held + MOST_LEFT
 
-    args = ["netexec", "--http-port=8099"]
-    for number in range(6):
-        container = {"name": "web", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": args}
-        api("POST", PODS, {"metadata": {"name": f"web-{number}"}, "spec": {"containers": [container]}})
+    begin_pods(api)
     cluster.reset()
     assert api("GET", PODS)["items"] == []
+    begin_pods(api)
+    with Call(cluster.state, "reset", {}):
+        pass  # and hung up on at once
+    eventually(lambda: not api("GET", PODS)["items"])
     assert not [pid for pid in below(engine) if "--http-port=8099" in command_line(pid)]
     alive = {pod["metadata"]["uid"] for pod in api("GET", "/api/v1/pods")["items"]}
     for folder in (cluster.state.volumes, cluster.state.logs):
         eventually(lambda folder=folder: {each.name for each in folder.glob("*/*")} <= alive)
+
+
+def begin_pods(api: Api) -> None:
+    args = ["netexec", "--http-port=8099"]
+    for number in range(6):
+        container = {"name": "web", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": args}
+        api("POST", PODS, {"metadata": {"name": f"web-{number}"}, "spec": {"containers": [container]}})
 
 
 def is_available(deployment: dict) -> bool:
