@@ -12,7 +12,7 @@ from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
 from kubelab.engine.apiserver.metrics import ApiMetrics
 from kubelab.engine.apiserver.reads import respond
-from kubelab.engine.apiserver.status import method_not_allowed, not_acceptable
+from kubelab.engine.apiserver.status import method_not_allowed, not_acceptable, unknown_resource
 from kubelab.engine.client.transport import ApiRequest, ApiResponse
 from kubelab.engine.config import KUBERNETES_VERSION
 
@@ -52,10 +52,18 @@ def answer(request: ApiRequest, catalogue: Catalogue, inside: Inside) -> ApiResp
     parts = request.path.strip("/").split("/")
     found = _about_itself(request, parts, inside) or _answer(request, parts, catalogue)
     if found is None:
+        if _is_served(parts, catalogue):
+            raise unknown_resource()
         return ApiResponse(404, b"404 page not found\n", {"content-type": "text/plain; charset=utf-8"})
     if request.method not in ("GET", "HEAD"):
         raise method_not_allowed()
     return found
+
+
+def _is_served(parts: list[str], catalogue: Catalogue) -> bool:
+    """Whether the path is below a group version that there is: then what is missing is a resource, not a page."""
+    group, v = ("", parts[1:2]) if parts[0] == "api" else (parts[1] if parts[0] == "apis" else None, parts[2:3])
+    return any((group, each) in catalogue.group_versions for each in v)
 
 
 def _about_itself(request: ApiRequest, parts: list[str], inside: Inside) -> ApiResponse | None:

@@ -37,7 +37,7 @@ from kubelab.engine.apiserver.status import (
 from kubelab.engine.apiserver.storage import ByNamespace, Key, Store, Stored, Write
 from kubelab.engine.apiserver.validation.fields import FieldError, required
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
-from kubelab.engine.apiserver.validation.metadata import kube_finalizers, object_meta, object_meta_update
+from kubelab.engine.apiserver.validation.metadata import kube_finalizers, object_meta, object_meta_update, times_kept
 
 Prepare = Callable[[Object, Object], None]
 Check = Callable[[Call, Object, Object | None], None]
@@ -148,12 +148,13 @@ class Registry:
         kind.default(new)
         (prepare or kind.prepare_update)(new, old.obj)
         managed_fields = tracked(call, old.obj, new)
+        errors = times_kept(new, old.obj)
         self._keep_metadata(new, old.obj)
         _own(new["metadata"], managed_fields)
         self._guard(call, new, old.obj)
         if rtype.generation and kind.spec_changed(new, old.obj):
             new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-        errors = object_meta_update(new, old.obj) + _metadata(rtype, new, kind)
+        errors += object_meta_update(new, old.obj) + _metadata(rtype, new, kind)
         errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
         self.judge(call, new, old.obj)

@@ -77,7 +77,7 @@ async def test_an_update_that_changes_nothing_writes_nothing(api) -> None:
 
 async def test_what_the_server_owns_cannot_be_changed(api) -> None:
     first = (await api.post(CM, {"metadata": {"name": "a"}})).body
-    changed = {**first, "metadata": {**first["metadata"], "creationTimestamp": "2000-01-01T00:00:00Z"}}
+    changed = {**first, "metadata": {**first["metadata"], "selfLink": "/elsewhere", "generation": 7}}
     assert (await api.put(f"{CM}/a", changed)).body["metadata"] == first["metadata"]
     other = await api.put(f"{CM}/a", {**first, "metadata": {**first["metadata"], "uid": "other"}})
     assert (other.code, other.body["reason"]) == (409, "Conflict")

@@ -147,3 +147,20 @@ async def test_what_was_noticed_is_told_with_a_refusal_too(api) -> None:
     refused = await api.post(PODS, {"metadata": {"name": "a"}, "spec": {"containers": []}, "extra": 1})
     assert (refused.code, refused.headers["warning"]) == (422, '299 - "unknown field \\"extra\\""')
     assert (await api.get("/api/v1/namespaces/default/endpoints/none")).headers["warning"].startswith("299 - ")
+
+
+async def test_when_an_object_was_made_and_goes_is_not_for_clients_to_say(api, why) -> None:
+    made = (await api.post(CM, {"metadata": {"name": "a"}})).body
+    for member in ("creationTimestamp", "deletionTimestamp"):
+        refused = await api.patch(f"{CM}/a", {"metadata": {member: "2020-01-01T00:00:00Z"}})
+        assert why(refused) == [(f"metadata.{member}", "Invalid")]
+    made["metadata"]["creationTimestamp"] = made["metadata"]["creationTimestamp"].replace("Z", "+00:00")
+    assert (await api.put(f"{CM}/a", {**made, "data": {"k": "v"}})).code == 200
+
+
+async def test_what_a_version_does_not_have_is_no_missing_page(api) -> None:
+    for path in ("/api/v1/namespaces/default/foos", "/apis/apps/v1/foos"):
+        missing = await api.get(path)
+        assert (missing.code, missing.body["message"]) == (404, "the server could not find the requested resource")
+    for path in ("/apis/nobody.example/v1/foos", "/foos"):
+        assert (await api.get(path)).raw == b"404 page not found\n"

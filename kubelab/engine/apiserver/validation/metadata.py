@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.times import parse_time
 from kubelab.engine.apiserver.validation import names
-from kubelab.engine.apiserver.validation.fields import FieldError, forbidden, invalid, required
+from kubelab.engine.apiserver.validation.fields import IMMUTABLE, FieldError, forbidden, invalid, required
 
 NameRule = Callable[[str], list[str]]
 
@@ -66,6 +67,18 @@ def _owners(owners: list[Any]) -> list[FieldError]:
                 f"{first['kind']}/{first['name']} and {second['kind']}/{second['name']}",
             )
         )
+    return errors
+
+
+def times_kept(sent: Object, old: Object) -> list[FieldError]:
+    """What an update says of when the object was made, and that it is going: the server knows, and nobody else."""
+    after, before = sent["metadata"], old["metadata"]
+    created, was, going = after.get("creationTimestamp"), before["creationTimestamp"], after.get("deletionTimestamp")
+    errors: list[FieldError] = []
+    if created not in (None, "", was) and parse_time(created) != parse_time(was):
+        errors.append(invalid("metadata.creationTimestamp", created, IMMUTABLE))
+    if going and "deletionTimestamp" not in before:
+        errors.append(invalid("metadata.deletionTimestamp", going, IMMUTABLE))
     return errors
 
 
