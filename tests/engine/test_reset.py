@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from kubelab.engine.client.resources import (
     VALIDATINGADMISSIONPOLICIES,
     VALIDATINGADMISSIONPOLICYBINDINGS,
 )
+from kubelab.engine.control.server import Call
+from kubelab.engine.engine import Engine
+from kubelab.engine.options import Options
 from kubelab.engine.reset import reset
 
 ROLE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -111,3 +115,25 @@ async def test_resetting_twice_rolls_nothing_out(client) -> None:
     await reset(client)
     after = await client.get(DEPLOYMENTS, "coredns", "kube-system")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+async def test_a_reset_goes_on_when_whoever_asked_for_it_has_gone(tmp_path, monkeypatch) -> None:
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(_client) -> None:
+        begun.set()
+        await go_on.wait()
+        done.set()
+
+    engine = Engine(Options("demo", tmp_path))
+    monkeypatch.setattr("kubelab.engine.engine.reset", slow)
+    monkeypatch.setattr(engine, "_client", lambda _user: None)
+    monkeypatch.setattr(engine, "_this_world", lambda: SimpleNamespace(cut_off=[]))
+    engine._ready.set()
+    asked = asyncio.create_task(engine._on_reset(Call("reset", {})))
+    await begun.wait()
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    go_on.set()
+    async with asyncio.timeout(5):
+        await done.wait()
