@@ -42,6 +42,14 @@ SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", 
 _KINDS = (INGRESSES, SERVICES, DEPLOYMENTS, REPLICASETS, DAEMONSETS, STATEFULSETS, CONTROLLERREVISIONS, PODS,
           NETWORKPOLICIES, PODDISRUPTIONBUDGETS, RESOURCEQUOTAS, LIMITRANGES,
           ENDPOINTS, ENDPOINTSLICES, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, ROLEBINDINGS, ROLES, EVENTS)  # fmt: skip
+_ELSEWHERE = (
+    Resource("batch", "v1", "cronjobs", "CronJob"),
+    Resource("batch", "v1", "jobs", "Job"),
+    Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+    Resource("", "v1", "replicationcontrollers", "ReplicationController"),
+    Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+)
+"""What Kubernetes' own control plane serves beside these: on kind, and under the embedded nodes."""
 _OWN = {("services", "kubernetes"), ("endpoints", "kubernetes"), ("endpointslices", "kubernetes"),
         ("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}  # fmt: skip
 _BOOTSTRAPPED = ("kubernetes.io/bootstrapping", "rbac-defaults")
@@ -87,15 +95,23 @@ async def _empty(client: Client, obj: Object) -> None:
 async def _sweep(client: Client, namespace: str) -> bool:
     """Ask for the end of all that is left; whether there was anything (the namespace itself counts)."""
     found = False
-    for resource in _KINDS:
-        listed = await client.list(resource, namespace)
-        for obj in listed.get("items") or []:
+    for resource in (*_ELSEWHERE, *_KINDS):
+        for obj in await _listed(client, resource, namespace):
             if namespace == "default" and _is_own(resource, obj):
                 continue
             found = True
             await _release(client, resource, obj)
             await _quietly_delete(client, resource, obj["metadata"]["name"], namespace)
     return found or (namespace != "default" and await _exists(client, namespace))
+
+
+async def _listed(client: Client, resource: Resource, namespace: str) -> list[Object]:
+    try:
+        return (await client.list(resource, namespace)).get("items") or []
+    except ApiError as error:
+        if not is_not_found(error):
+            raise
+        return []  # nobody serves it here
 
 
 async def _remove_policies(client: Client) -> None:

@@ -24,6 +24,7 @@ from kubelab.engine.state import StateDir
 
 NODE_NAMES = ("demo-control-plane", "demo-worker", "demo-worker2")
 JSON = {"content-type": "application/json"}
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
 MERGE = {"content-type": "application/merge-patch+json"}
 
 
@@ -31,12 +32,19 @@ class Server(ApiServer):
     """Whoever has come through TLS may do everything."""
 
     available = True
+    jobs: frozenset[str] = frozenset()
+    """Names of Jobs in the namespace default, which kubelab's own server does not serve."""
 
     def admit(self, request: ApiRequest) -> Call | None:
         headers = {**request.headers, IN_PROCESS_HEADER: ADMIN}
         return super().admit(ApiRequest(request.method, request.path, request.query, headers, request.body))
 
     async def handle(self, request: ApiRequest) -> ApiResponse:
+        if request.path.startswith(JOBS):
+            if request.method == "DELETE":
+                self.jobs -= {request.path.rpartition("/")[2]}
+            items = [{"metadata": {"name": name, "namespace": "default"}} for name in self.jobs]
+            return ApiResponse(200, json.dumps({"items": items}).encode(), {})
         answer = await super().handle(request)
         path = request.path
         if answer.status < 300 and request.method == "POST" and path.endswith("/deployments") and self.available:

@@ -192,7 +192,9 @@ def test_reset_deletes_what_the_learner_made_only(up, api):
         api.do(api.client.create(SERVICES, service, namespace))
     api.do(api.client.create(PODS, pod, "default"))
     api.do(api.client.delete(SERVICES, "kubelab-ingress-doors", "kubelab-ingress"))
+    api.server.jobs = frozenset({"tick"})
     up.reset()
+    assert not api.server.jobs
     names = {each["metadata"]["name"] for each in api.do(api.client.list(NAMESPACES))["items"]}
     assert "shop" not in names
     assert {"default", "kube-system", "kubelab-ingress", "local-path-storage"} <= names
