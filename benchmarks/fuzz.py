@@ -129,7 +129,7 @@ def measures(cluster: EmbeddedCluster, requests: int, seed: int) -> Iterator[Mea
     clear(cluster)
     yield Measure("idle, when all is deleted, of one core", 100 * settle(pid), "%", 3)
     yield Measure("memory more, when all is deleted", (memory(pid)[0] - before) / 1e6, "MB", HISTORY_MB,
-                  detail="(a watch can go on from any of the last 1,000 changes of each kind: they are kept)")  # fmt: skip
+                  detail="(watches may go on from the last 1,000 changes of each kind)")  # fmt: skip
     yield Measure("open files more", open_files(pid) - files, "", 20)
     lines = complaints(cluster.state.log)
     yield Measure("tracebacks in the engine's log", len(lines), "", 0, detail="; ".join(lines[:3]))
