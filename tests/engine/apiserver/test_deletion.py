@@ -17,6 +17,12 @@ async def test_deleting_answers_with_success(api, make) -> None:
     }  # fmt: skip
 
 
+async def test_some_kinds_answer_with_what_was_deleted(api) -> None:
+    quotas = "/api/v1/namespaces/default/resourcequotas"
+    await api.post(quotas, {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}})
+    assert (await api.delete(f"{quotas}/q")).body["kind"] == "ResourceQuota"
+
+
 async def test_a_running_pod_is_given_its_grace_period(api, make, clock) -> None:
     await api.post(PODS, make.pod(nodeName="n1"))
     going = (await api.delete(f"{PODS}/web")).body

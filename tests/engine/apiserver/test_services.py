@@ -322,6 +322,8 @@ async def test_an_endpoint_slice_is_checked(api, why) -> None:
     assert made.body["ports"] == [{"port": 80, "protocol": "TCP", "name": ""}]
     assert made.body["endpoints"][0]["conditions"] == {"ready": False}
     assert why(await api.patch(f"{path}/a", {"addressType": "IPv6"}))[-1] == ("addressType", "Invalid")
+    labelled = await api.patch(f"{path}/a", {"metadata": {"labels": {"kubernetes.io/service-name": "web"}}})
+    assert labelled.body["metadata"]["generation"] == 2  # whose it is counts, unlike with other kinds
     bad = {**good, "metadata": {"name": "b"}, "endpoints": [{"addresses": ["web.example"]}, {"addresses": []}]}
     assert why(await api.post(path, bad)) == [
         ("endpoints[0].addresses[0]", "Invalid"),
