@@ -116,3 +116,13 @@ async def test_a_runtime_class_that_is_not_there_keeps_its_pod_out(api, make) ->
         403,
         'pods "web" is forbidden: pod rejected: RuntimeClass "gvisor" not found',
     )
+
+
+async def test_what_deleting_a_pod_costs_is_a_number(api, make, why) -> None:
+    cost = "controller.kubernetes.io/pod-deletion-cost"
+    body = make.pod()
+    body["metadata"]["annotations"] = {cost: "high"}
+    assert why(await api.post(PODS, body)) == [(f"metadata.annotations[{cost}]", "Invalid")]
+    await api.post(PODS, make.pod())
+    for worth, code in (("-5", 200), ("1.5", 422), ("+1", 422), ("2147483648", 422)):
+        assert (await api.patch(f"{PODS}/web", {"metadata": {"annotations": {cost: worth}}})).code == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
@@ -9,7 +10,7 @@ from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.pod_defaults import containers, default_pod_spec, default_requests
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.validation.ephemeral import ephemeral_kept
-from kubelab.engine.apiserver.validation.fields import FieldError, forbidden
+from kubelab.engine.apiserver.validation.fields import FieldError, forbidden, invalid
 from kubelab.engine.apiserver.validation.pod import pod_spec
 from kubelab.engine.apiserver.validation.pod_warnings import pod_warnings
 from kubelab.engine.quantity import value as quantity_value
@@ -20,6 +21,8 @@ _ONLY = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 
+_COST = "controller.kubernetes.io/pod-deletion-cost"
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _GATED = {"reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates"}
 
 
@@ -64,7 +67,7 @@ class PodKind(Kind):
         new["status"] = old["status"]
 
     def validate(self, obj: Object) -> list[FieldError]:
-        return pod_spec(obj["spec"], "spec")
+        return deletion_cost(obj["metadata"]) + pod_spec(obj["spec"], "spec")
 
     def warnings(self, obj: Object) -> list[str]:
         return pod_warnings(obj["spec"], "spec")
@@ -76,7 +79,7 @@ class PodKind(Kind):
 
     def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
         if new["spec"] == old["spec"]:  # what was accepted once stays
-            return []
+            return [] if status else deletion_cost(new["metadata"])
         errors = super().validate_replacement(new, old, status=status)
         return errors + ephemeral_kept(new["spec"], old["spec"], "spec.ephemeralContainers")
 
@@ -85,6 +88,14 @@ class PodKind(Kind):
         if _frozen(new["spec"]) == _frozen(old["spec"]) and _only_added(new["spec"], old["spec"]):
             return errors
         return [*errors, forbidden("spec", _ONLY)]
+
+
+def deletion_cost(meta: Object) -> list[FieldError]:
+    """What is wrong with what a pod says of its worth when there are too many (KEP-2255)."""
+    cost = (meta.get("annotations") or {}).get(_COST)
+    if cost is None or (_INTEGER.fullmatch(cost) and -(2**31) <= int(cost) < 2**31):
+        return []
+    return [invalid(f"metadata.annotations[{_COST}]", cost, "must be a 32bit integer")]
 
 
 def _frozen(spec: dict[str, Any]) -> dict[str, Any]:
