@@ -42,6 +42,13 @@ class Reader:
 
     # -- one object ------------------------------------------------------------------------------
 
+    def get(self, call: Call, stored: Stored) -> ApiResponse:
+        """One object, not older than asked for. Raises 504 for a version from the future."""
+        revision = _revision(call.query.get("resourceVersion", ""))
+        if revision > self._store.revision:
+            raise _too_large(revision, self._store.revision)
+        return self.answer(call, stored)
+
     def answer(self, call: Call, stored: Stored, status: int = 200) -> ApiResponse:
         """One object, in the form that the client wants."""
         form = wanted(call.request.headers, *KINDS)

@@ -239,7 +239,7 @@ class ApiServer:
             self._expiry.sweep()
         match verb:
             case "get":
-                return self._reader.answer(call, self._registry.get(target.rtype, target.namespace, target.name))
+                return self._reader.get(call, self._registry.get(target.rtype, target.namespace, target.name))
             case "list":
                 return self._reader.list(call)
             case "watch":

@@ -108,6 +108,7 @@ async def test_a_version_from_the_future_has_to_wait(api) -> None:
         answer = await api.get(f"{CM}?{query}")
         assert (answer.code, answer.body["reason"]) == (504, "Timeout")
         assert answer.body["details"]["retryAfterSeconds"] == 1
+    assert (await api.get("/api/v1/namespaces/default?resourceVersion=99999")).code == 504
 
 
 async def test_a_streamed_list_ends_with_a_bookmark_that_says_so(api) -> None:
