@@ -74,7 +74,8 @@ class KindNode:
     def _why_not(self, said: str) -> str:
         """Why the container could not be asked at all; empty when it was the command that failed."""
         words = said.lower()
-        gone = ("no such container", "is not running", "no container with name", "container state improper")
+        gone = ("no such container", "is not running", "no container with name", "container state improper",
+                "no running task found")  # fmt: skip
         if any(each in words for each in gone):
             return f"Node {self.name} does not run; `kubelab up` starts it again."
         if "cannot connect to the docker daemon" in words:

@@ -16,6 +16,7 @@ from kubelab.engine.config import API_PORT
 from kubelab.engine.ingress.manifests import IMAGE
 
 LABEL = "dev.kubelab.outside"
+NETWORK = "kind"
 START_SECONDS = 60.0
 API_SECONDS = 30.0
 TOKEN_SECONDS = 365 * 24 * 3600
@@ -43,7 +44,8 @@ def start(engine: Engine, name: str, access: Access) -> None:
         "KUBELAB_TOKEN": token,
     }
     networks = json.loads(engine.inspect(f"{name}-control-plane", "{{json .NetworkSettings.Networks}}") or "{}")
-    network = next(iter(networks), "kind")
+    # nerdctl does not know the name (unknown-eth0); its network is always kind's usual one.
+    network = next((each for each in networks if not each.startswith("unknown-")), NETWORK)
     container = container_of(name)
     engine.remove(container)
     with tempfile.NamedTemporaryFile("w", prefix="kubelab-") as file:  # not on the command line, which all can read

@@ -80,7 +80,8 @@ def engine(argv):
                     print(f"Error response from daemon: No such container: {argv[-1]}", file=sys.stderr)
                     return 1
                 if "Networks" in value(argv, "--format"):
-                    print('{"kind": {"IPAddress": "172.18.0.2"}}')
+                    network = "unknown-eth0" if sys.argv[1] == "nerdctl" else "kind"
+                    print(json.dumps({network: {"IPAddress": "172.18.0.2"}}))
                     return 0
                 bound = {inner: [{"HostIp": "127.0.0.1", "HostPort": outer}] for inner, outer in found["ports"].items()}
                 print(json.dumps(bound if found["running"] or "PortBindings" in value(argv, "--format") else {}))

@@ -176,12 +176,14 @@ def test_podman_gets_names_and_archives_its_own_way(programs, api, monkeypatch):
     assert not programs.called("docker")
 
 
-def test_the_node_image_is_fetched_by_the_name_that_kind_looks_for(programs, api, monkeypatch):
+def test_nerdctl_gets_the_name_that_kind_looks_for_and_the_network_that_it_does_not_tell(programs, api, monkeypatch):
     programs.install("nerdctl")
     programs.answer(("^nerdctl --version", 0, "nerdctl version 2.1.3\n", ""))
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
     KindCluster("demo").up()
     assert f"nerdctl pull --quiet {NODE_IMAGE}" in programs.calls
+    (outside,) = programs.called("nerdctl run --detach")
+    assert " --network kind " in outside
 
 
 def test_reset_deletes_what_the_learner_made_only(up, api):

@@ -41,6 +41,19 @@ def test_a_node_that_is_stopped_says_so(node, programs):
         node.run(["true"])
 
 
+@pytest.mark.parametrize(("code", "said"), [
+    (1, "Error response from daemon: container 4f8796 is not running"),
+    (255, "Error: can only create exec sessions on running containers: container state improper"),
+    (125, 'Error: no container with name or ID "demo-worker" found: no such container'),
+    (1, 'time="…" level=fatal msg="no running task found: task 4f8796 not found: not found"'),
+])  # fmt: skip
+def test_every_engines_words_for_that_are_known(node, programs, code, said):
+    """Docker's, Podman's (as 4.3.1 says them) and nerdctl's."""
+    programs.answer(("exec", code, "", said))
+    with pytest.raises(ClusterError, match="Node demo-worker does not run"):
+        node.run(["true"])
+
+
 def test_a_program_of_ours_is_talked_with_beside_the_node(node, programs):
     """A node's image has no Python: the program runs in kubelab's own image, on the node's network."""
     conversation = node.talk(CLIENT_ARGV)
