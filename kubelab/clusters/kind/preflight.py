@@ -161,7 +161,7 @@ def _disk(engine: Engine) -> Iterator[Finding]:
     verdict = "bad" if free < DISK_NEEDED else "limited" if free < DISK_WANTED else "good"
     yield _finding(
         "disk", verdict, f"{free / GIB:.0f} GiB are free below {root}",
-        "" if verdict == "good" else "a full disk makes the kubelet throw pods out; "
+        "" if verdict == "good" else "on a full disk the control plane ends and no image can be fetched; "
         f"`{engine.name} system prune` makes room.",
     )  # fmt: skip
 
