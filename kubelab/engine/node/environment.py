@@ -26,6 +26,9 @@ async def environment(pod: Object, container: Object, sources: Sources, machine:
             value = expand(variable.get("value") or "", {**offered, **values})
         if value is not None:
             values[variable["name"]] = value
+    for name, value in values.items():
+        if "\0" in value:
+            raise fields.UnknownField(f'environment variable "{name}" contains nul byte')
     return {**offered, **values}
 
 
@@ -75,7 +78,7 @@ async def _all_of(source: Object, namespace: str, sources: Sources) -> dict[str,
     kind = "ConfigMap" if "configMapRef" in source else "Secret"
     selector = source.get("configMapRef") or source.get("secretRef") or {}
     try:
-        data = await sources.data(Reference(kind, namespace, selector.get("name", "")))
+        data = await sources.data(Reference(kind, namespace, selector.get("name", "")), binary=False)
     except MissingSource:
         if selector.get("optional"):
             return {}
@@ -97,7 +100,7 @@ async def _value_from(source: Object, pod: Object, container: Object, sources: S
         raise fields.UnknownField(f"kubelab has no env source {', '.join(source)}")
     reference = Reference(kind, pod["metadata"]["namespace"], selector.get("name", ""))
     try:
-        data = await sources.data(reference)
+        data = await sources.data(reference, binary=False)
         if selector["key"] not in data:
             where = f"{reference.namespace}/{reference.name}"
             raise MissingSource(f"couldn't find key {selector['key']} in {kind} {where}", reference)

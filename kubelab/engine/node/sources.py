@@ -95,8 +95,8 @@ class Sources:
             del self._watches[reference]
             watch.running.cancel()
 
-    async def data(self, reference: Reference) -> dict[str, bytes]:
-        """All keys of a ConfigMap or Secret. Raises `MissingSource`."""
+    async def data(self, reference: Reference, *, binary: bool = True) -> dict[str, bytes]:
+        """All keys of a ConfigMap or Secret; without ``binary`` no ``binaryData``. Raises `MissingSource`."""
         try:
             obj = await self._client.get(RESOURCES[reference.kind], reference.name, reference.namespace)
         except ApiError as error:
@@ -107,8 +107,10 @@ class Sources:
         plain = obj.get("data") or {}
         if reference.kind == "Secret":
             return {key: base64.b64decode(value) for key, value in plain.items()}
-        binary = {key: base64.b64decode(value) for key, value in (obj.get("binaryData") or {}).items()}
-        return {**{key: value.encode() for key, value in plain.items()}, **binary}
+        extra = (obj.get("binaryData") or {}) if binary else {}
+        return {key: value.encode() for key, value in plain.items()} | {
+            key: base64.b64decode(value) for key, value in extra.items()
+        }
 
     async def token(self, pod: Object, audience: str, seconds: int) -> Token:
         """A token bound to the pod (TokenRequest; KEP-1205). ``audience`` may be empty: the API server's own."""

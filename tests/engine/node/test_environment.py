@@ -58,6 +58,21 @@ async def test_every_source_of_a_variable(lab):
         assert "MAYBE" not in got
 
 
+async def test_binary_data_becomes_no_variable(lab):
+    async with lab.agent():
+        lab.api.put("configmaps", {"metadata": {"name": "mixed"}, "data": {"a": "1"}, "binaryData": {"b": "AAE="}})
+        lab.make(container={"envFrom": [{"configMapRef": {"name": "mixed"}}]})
+        got = (await lab.running()).program.env
+        assert (got["a"], "b" in got) == ("1", False)
+
+
+async def test_a_variable_that_no_program_could_have_is_told_of(lab):
+    async with lab.agent():
+        lab.secret("keys", raw="a\0b")
+        lab.make(container={"envFrom": [{"secretRef": {"name": "keys"}}]})
+        await lab.eventually(lambda: "contains nul byte" in str(lab.api.container()["state"]))
+
+
 @pytest.mark.parametrize(("text", "number"), [("250m", 0.25), ("1Gi", 2**30), ("2", 2), ("1e3", 1000), ("5k", 5000)])
 def test_quantities_are_read(text, number):
     assert fields.quantity(text) == pytest.approx(number)
