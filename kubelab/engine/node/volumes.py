@@ -54,6 +54,8 @@ class Volumes:
         self._machine = machine
         self._clock = clock
         self._host_paths: dict[str, str] = {}
+        self._of_files: set[str] = set()
+        """The volumes that are written here: no container writes to them."""
         self._tokens: dict[tuple[str, str], _Token] = {}
 
     @property
@@ -82,14 +84,14 @@ class Volumes:
             case "configMap" | "secret" | "downwardAPI":
                 source = volume[kind]
                 files = await self._files(pod, kind, source, source.get("defaultMode", 0o644))
-                atomic_folder.write(folder, files, self._clock.now())
+                self._put(volume["name"], files)
             case "projected":
                 mode = volume[kind].get("defaultMode", 0o644)
                 files = {}
                 for each in volume[kind].get("sources") or ():
                     part = next(iter(each))
                     files |= await self._files(pod, part, each[part], mode)
-                atomic_folder.write(folder, files, self._clock.now())
+                self._put(volume["name"], files)
             case "hostPath":
                 if problem := host_path.problem(volume[kind]):
                     raise VolumeFailed(volume["name"], problem)
@@ -97,6 +99,10 @@ class Volumes:
             case _:
                 known = "emptyDir, configMap, secret, downwardAPI, projected or hostPath"
                 raise VolumeFailed(volume["name"], f"kubelab has no {kind} volumes: use {known}")
+
+    def _put(self, name: str, files: dict[str, File]) -> None:
+        self._of_files.add(name)
+        atomic_folder.write(self._root / name, files, self._clock.now())
 
     async def _files(self, pod: Object, kind: str, source: Object, mode: int) -> dict[str, File]:
         match kind:
@@ -177,7 +183,7 @@ class Volumes:
             if not source.exists():
                 source.mkdir(parents=True)
             source = self._kept(source.resolve(), f"{container}{mount['mountPath']}")
-        return Mount(str(source), mount["mountPath"], bool(mount.get("readOnly")))
+        return Mount(str(source), mount["mountPath"], bool(mount.get("readOnly")) or mount["name"] in self._of_files)
 
     def _kept(self, source: Path, name: str) -> Path:
         """A file that stays what it is when its volume is written anew: a mount with ``subPath`` is not updated."""

@@ -30,6 +30,23 @@ async def test_a_configmap_volume_follows_its_configmap_all_at_once(lab):
         assert sorted(path.name for path in folder.iterdir() if not path.name.startswith("..")) == ["index.html"]
 
 
+async def test_what_the_api_keeps_is_not_written_by_containers(lab):
+    async with lab.agent():
+        lab.configmap("page", text="one")
+        names = ("page", "about", "own")
+        field = {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}
+        lab.make(
+            container={"volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name in names]},
+            volumes=[
+                {"name": "page", "configMap": {"name": "page"}},
+                {"name": "about", "projected": {"sources": [{"downwardAPI": {"items": [field]}}]}},
+                {"name": "own", "emptyDir": {}},
+            ],
+        )
+        mounts = {mount.target: mount.read_only for mount in (await lab.running()).program.mounts}
+        assert [mounts[f"/{name}"] for name in names] == [True, True, False]
+
+
 async def test_the_service_account_volume_holds_token_certificate_and_namespace(lab):
     async with lab.agent():
         lab.configmap("kube-root-ca.crt", **{"ca.crt": "PEM"})
