@@ -175,7 +175,7 @@ async def test_an_images_own_folder_is_fresh_for_each_run_and_a_volume_takes_its
         await lab.running()
         assert "stand-in" in page.read_text()
         (theirs,) = [m for m in (await lab.running("own")).program.mounts if m.target == "/usr/share/nginx/html"]
-        assert theirs.read_only is False
+        assert theirs.read_only is True  # a ConfigMap is
         assert theirs.source.endswith("/v")
 
 
