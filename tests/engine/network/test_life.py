@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from kubelab.engine.config import nodes
-from kubelab.engine.network.contract import OUTSIDE, NetworkLost, node, pod
+from kubelab.engine.network.contract import OUTSIDE, NetworkLost, Program, node, pod
 
+PATH = "/usr/bin:/bin"
 WORKER = nodes()[1]
 
 ENGINE = """
@@ -80,12 +81,16 @@ async def ended(lab, pids: set[int]) -> None:
 
 
 async def busy(lab) -> set[int]:
-    """A pod with a program; all processes of the network."""
+    """A pod with a program, its child, and one whose parent has ended; all processes of the network."""
     await lab.pod("a")
-    await lab.sleeper(pod("a"))
-    found = family(lab.network._agent.process.pid)
-    assert len(found) == 3  # the guard, the agent, the program
-    return found
+    program = Program(["sh", "-c", "(setsid sleep 602 &); sleep 601 & wait"], env={"PATH": PATH})
+    await lab.network.start(pod("a"), program, stdin=None, stdout=None, stderr=None)
+
+    async def all_there() -> bool:
+        return len(family(lab.network._agent.process.pid)) == 5  # the guard, the agent, and these three
+
+    await lab.eventually(all_there)
+    return family(lab.network._agent.process.pid)
 
 
 async def test_close_ends_every_process_and_takes_the_agents_directory_away(lab, tmp_path):

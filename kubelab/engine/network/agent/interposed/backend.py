@@ -33,6 +33,7 @@ from kubelab.engine.network.agent.interposed.waiting import Waits
 from kubelab.engine.network.agent.syscalls import close_all_but
 from kubelab.engine.network.contract import Place, Program, StartFailed
 
+_GUARDS_END = signal.SIGUSR2
 _OWN = ("tmp", "run")
 """Directories that every pod has for itself."""
 
@@ -41,13 +42,14 @@ class InterposedBackend(Backend):
     """Places as loopback addresses, programs under a seccomp listener."""
 
     def isolate(self) -> None:
-        """Behind a guard that ends whatever the agent leaves behind, however the agent ends."""
+        """Behind a guard that ends whatever the agent leaves behind, however that ends; and the other way round."""
         kernel.prctl(abi.PR_SET_CHILD_SUBREAPER, 1)
         guard = os.getpid()
         child = os.fork()
         if child:
             _guard(child)
-        kernel.prctl(abi.PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(_GUARDS_END, _unguarded)
+        kernel.prctl(abi.PR_SET_PDEATHSIG, _GUARDS_END)
         if os.getppid() != guard:
             os._exit(1)
         kernel.prctl(abi.PR_SET_CHILD_SUBREAPER, 1)
@@ -234,6 +236,12 @@ class InterposedBackend(Backend):
 
     def _folder(self, site: Site) -> Path:
         return self.settings.state / site.place.kind / (site.place.name or "outside")
+
+
+def _unguarded(*_: object) -> NoReturn:
+    """The guard was killed: nobody would end the orphans after us."""
+    census.end_descendants()
+    os._exit(1)
 
 
 def _guard(agent: int) -> NoReturn:
