@@ -110,7 +110,7 @@ async def test_a_noexecute_taint_by_hand_evicts_at_once_and_one_taken_off_in_tim
     taint = {"key": "repair", "effect": "NoExecute"}
     await cluster.api.patch(NODES, "worker", {"spec": {"taints": [taint]}})
     await cluster.until(lambda: placed(cluster) == {"worker2"} and cluster.rolled_out())
-    toleration = {"key": "repair", "operator": "Exists", "tolerationSeconds": 60}
+    toleration = {"key": "repair", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
     main = {"containers": [{"name": "main", "image": "agnhost:1"}], "nodeName": "worker", "tolerations": [toleration]}
     await cluster.api.create(PODS, {"metadata": {"name": "patient"}, "spec": main}, "default")
     await cluster.until(lambda: ready(cluster.get(PODS, "patient") or {"status": {}}) == "True")
@@ -152,7 +152,7 @@ async def test_pods_of_a_node_that_says_itself_that_it_is_not_ready_are_not_read
 
 @pytest.mark.parametrize("hours", [1, -1])
 async def test_the_time_being_set_makes_no_node_unready_and_evicts_nobody(cluster, hours):
-    toleration = {"key": "repair", "operator": "Exists", "tolerationSeconds": 300}
+    toleration = {"key": "repair", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
     main = {"containers": [{"name": "main", "image": "agnhost:1"}], "nodeName": "worker", "tolerations": [toleration]}
     await cluster.api.create(PODS, {"metadata": {"name": "patient"}, "spec": main}, "default")
     await cluster.until(lambda: ready(cluster.get(PODS, "patient") or {"status": {}}) == "True")
