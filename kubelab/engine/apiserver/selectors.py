@@ -16,6 +16,7 @@ _LABEL_VALUE = re.compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
 _KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$")
 _SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)$")
 _COMPARE = re.compile(r"^(?P<key>[^\s!=<>,()]+)\s*(?P<op>==|!=|=|>|<)\s*(?P<value>[^\s!=<>,()]*)$")
+_COMPARISON = r"[^\s!=<>,()]+\s*(?:==|!=|=|>|<)\s*[^\s!=<>,()]+(?=[\s!=<>()])"
 _EXISTS = re.compile(r"^(?P<not>!\s*)?(?P<key>[^\s!=<>,()]+)$")
 
 Requirement = Callable[[Mapping[str, str]], bool]
@@ -67,6 +68,8 @@ def _misread(text: str) -> str:
         return f"found '{match['found']}', expected: '('"
     if match := re.match(r"[^\s!=<>,()]+\s*(?:==|!=|=|>|<)\s*(?P<found>==|!=|=|>|<|\(|\)|!)", text):
         return f"found '{match['found']}', expected: identifier"
+    if match := re.match(rf"{_COMPARISON}\s*(?P<found>==|!=|=|>|<|\(|\)|!|[^\s,]+)", text):
+        return f"found '{match['found']}', expected: ',' or 'end of string'"
     if match := re.match(r"[^\s!=<>,()]+\s+(?P<found>[^\s,]+)", text):
         return f"found '{match['found']}', expected: in, notin, =, ==, !=, gt, lt"
     return f"found '{text}', expected: !, identifier, or 'end of string'"

@@ -40,6 +40,8 @@ async def test_label_selectors(api, five, selector, expected) -> None:
     [
         ("app in web", "found 'web', expected: '('"),
         ("app===", "found '=', expected: identifier"),
+        ("app=web=shop", "found '=', expected: ',' or 'end of string'"),
+        ("app=web shop", "found 'shop', expected: ',' or 'end of string'"),
         ("app web", "found 'web', expected: in, notin, =, ==, !=, gt, lt"),
     ],
 )
