@@ -97,7 +97,7 @@ class KubeletApi:
         return forwarding.PodPorts(self._agent.host.network, self._agent.host.place_of(worker.record))
 
     def _worker(self, namespace: str, pod: str) -> PodWorker:
-        for worker in self._agent.workers.values():
+        for worker in reversed(self._agent.workers.values()):  # the newest: one of the same name may still be ending
             meta = worker.record.pod["metadata"]
             if (meta["namespace"], meta["name"]) == (namespace, pod):
                 return worker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 
 import pytest
 
@@ -40,6 +41,22 @@ async def execute(lab, agent, client, argv, **wanted):
     task = asyncio.create_task(agent.api.execute("default", "web", "web", argv, Wanted(**wanted), client))
     await lab.eventually(lambda: task.done() or lab.network.processes[-1].program.join is not None)
     return task, lab.network.processes[-1]
+
+
+async def test_a_command_runs_in_the_pod_that_has_the_name_now_while_the_one_before_still_ends(lab):
+    async with lab.agent() as agent:
+        lab.make()
+        old = await lab.running()
+        lab.network.ignores = old.ignores = {signal.SIGTERM, signal.SIGKILL}
+        lab.api.remove("pods", "default", "web")
+        lab.make(meta={"uid": "uid-next"})
+        await lab.eventually(lambda: len(lab.network.mains) == 2 and "running" in lab.api.container("web")["state"])
+        task, process = await execute(lab, agent, Client(), ["ls"])
+        assert process.program.join == lab.network.mains[-1].id != old.id
+        process.exit(0)
+        await task
+        for each in lab.network.mains:
+            each.exit(137)
 
 
 async def test_a_command_runs_in_the_container_and_tells_how_it_ended(lab):
