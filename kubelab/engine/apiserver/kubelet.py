@@ -6,7 +6,6 @@ frame by frame (v4 and v5.channel.k8s.io, and port-forwarding's tunnel alike), o
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.spdy_relay import relay_spdy
 from kubelab.engine.apiserver.status import StatusError, bad_request, internal, not_found
 from kubelab.engine.apiserver.storage import Store
+from kubelab.engine.apiserver.upgrading import until_either_ends
 from kubelab.engine.client.transport import ApiResponse
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -178,13 +178,9 @@ WebSocket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 async def _join(outer: web.WebSocketResponse, inner: aiohttp.ClientWebSocketResponse) -> None:
-    tasks = [asyncio.create_task(_pump(outer, inner)), asyncio.create_task(_pump(inner, outer))]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await until_either_ends(_pump(outer, inner), _pump(inner, outer))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await inner.close()
         await outer.close()
 

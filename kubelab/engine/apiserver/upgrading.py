@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from multidict import CIMultiDict
 
@@ -44,7 +44,12 @@ async def join(outer: Upgraded, reader: asyncio.StreamReader, writer: asyncio.St
         while data := await reader.read(CHUNK_BYTES):
             yield data
 
-    tasks = [asyncio.create_task(_pump(outer, send)), asyncio.create_task(_pump(from_server(), outer.write))]
+    await until_either_ends(_pump(outer, send), _pump(from_server(), outer.write))
+
+
+async def until_either_ends(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
+    """Both directions of a session; what still goes on when one has ended is ended, too."""
+    tasks = [asyncio.create_task(one), asyncio.create_task(other)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
