@@ -31,6 +31,14 @@ def test_equal_skipped_and_different_are_told_apart_with_their_reasons():
     ]
 
 
+def test_what_is_equal_only_by_itself_is_told_apart_from_equal():
+    cells = tuple(f"its tasks, cell {name}" for name in "abcd")
+    text = written(Column("a", {1: Verdict(9, beside_others=cells), 2: Verdict(9, ("no shell",), beside_others=cells)}))
+    assert "| 1 Pods | equal <sup>1</sup> |" in text
+    assert "| 2 Services | equal, 1 of 9 cells skipped <sup>2</sup> <sup>1</sup> |" in text
+    assert "By itself; beside other clusters differed its tasks, cell a; its tasks, cell b; its tasks, cell c" in text
+
+
 def test_a_reason_that_is_told_twice_is_one_note():
     text = written(Column("a", {1: Verdict(9, ("no shell",)), 2: Verdict(9, ("no shell.",))}))
     assert text.count("No shell.") == 1

@@ -1,6 +1,6 @@
 """From what became of cells to a verdict: what was skipped is never equal, and what differs is never skipped."""
 
-from tools.parity.verdicts import Cell, Verdict, judge, names, skipping, together
+from tools.parity.verdicts import Cell, Verdict, judge, names, settled, skipping, together
 
 
 def cell(source="x", passed=True, shown="", id="c"):
@@ -61,3 +61,10 @@ def test_names_are_read_and_set_by_cells():
 
 def test_a_lesson_is_as_its_notebooks_are():
     assert together([Verdict(2, ("a",)), Verdict(3, (), ("x",))]) == Verdict(5, ("a",), ("x",))
+
+
+def test_what_differed_beside_others_counts_as_it_is_by_itself_and_is_told():
+    crowded = Verdict(5, (), ("its tasks, cell x",))
+    assert settled(crowded, Verdict(5, ("no shell",))) == Verdict(5, ("no shell",), (), "", ("its tasks, cell x",))
+    alone = Verdict(5, (), ("its tasks, cell y",))
+    assert settled(crowded, alone) == alone

@@ -124,7 +124,9 @@ class Running:
         return frozenset(capabilities), lacks
 
     def end(self) -> None:
-        """Take all down."""
+        """Take all down, unless it is."""
+        if not self.home.exists():
+            return
         for name in (self.name, *self.others):
             self.run("-m", "kubelab.cli", "down", seconds=300, name=name)
         shutil.rmtree(self.home, ignore_errors=True)

@@ -52,15 +52,20 @@ def _cell(verdict: Verdict | None, notes: list[str]) -> str:
     if verdict is None:
         return "not run"
     if verdict.different:
-        shown = "; ".join(verdict.different[:3])
-        more = f" and {len(verdict.different) - 3} more" if len(verdict.different) > 3 else ""
-        return f"**different**{_mark(f'{shown}{more}', notes)}"
+        return f"**different**{_mark(_listed(verdict.different), notes)}"
     marks = "".join(_mark(reason, notes) for reason in verdict.reasons)
+    if verdict.beside_others:
+        marks += _mark(f"By itself; beside other clusters differed {_listed(verdict.beside_others)}", notes)
     if verdict.lacks:
         return f"skipped{marks}"
     if verdict.skipped:
         return f"equal, {len(verdict.skipped)} of {verdict.cells} cells skipped{marks}"
-    return "equal"
+    return f"equal{marks}"
+
+
+def _listed(cells: Sequence[str]) -> str:
+    more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+    return f"{'; '.join(cells[:3])}{more}"
 
 
 def _mark(note: str, notes: list[str]) -> str:

@@ -2,7 +2,8 @@
 
 A cell is skipped when what it shows says so (`kubelab.clusters.base.SKIPPED`: something was not done because the
 cluster lacks it), or when it fails and asks for a name that a skipped cell would have set. Everything else that differs
-is different, whatever it may be due to.
+is different, whatever it may be due to. What differs while other clusters run on the same machine is run again by
+itself: that run counts, and the table says so.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubelab.clusters.base import SKIPPED
 
@@ -40,6 +41,8 @@ class Verdict:
     """Which cells differ: ``solutions, check-2-1``."""
     lacks: str = ""
     """Why nothing was run."""
+    beside_others: tuple[str, ...] = ()
+    """Which cells differed while other clusters ran, and not by themselves."""
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -78,6 +81,11 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
         tuple(cell for each in verdicts for cell in each.different),
         next((each.lacks for each in verdicts if each.lacks), ""),
     )
+
+
+def settled(beside_others: Verdict, alone: Verdict) -> Verdict:
+    """The verdict on a lesson that differed beside other clusters and was run again by itself."""
+    return alone if alone.different else replace(alone, beside_others=beside_others.different)
 
 
 def skipping(cell: Cell) -> str:
