@@ -5,9 +5,9 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-depende
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from kubelab.engine.client import ApiError, Client, Informer, Object, Resource, is_not_found
+from kubelab.engine.client import ApiError, Client, Informer, Key, Object, Resource, is_not_found, key_of
 from kubelab.engine.controllers.labels import labels_of, selects
 
 
@@ -21,6 +21,18 @@ def is_controlled_by(obj: Object, owner: Object) -> bool:
     """Whether ``owner`` itself, not one of the same name, manages the object."""
     reference = controller_of(obj)
     return reference is not None and reference["uid"] == owner["metadata"]["uid"]
+
+
+def concerned(owners: Informer, old: Object | None, new: Object | None) -> Iterator[Key]:
+    """The keys of ``owners`` whom a change concerns: who managed the object or does, else who may adopt it."""
+    for obj in filter(None, (old, new)):
+        reference, namespace = controller_of(obj), obj["metadata"]["namespace"]
+        if reference is None:
+            for owner in owners.all(namespace):
+                if selects(owner["spec"].get("selector"), labels_of(obj)):
+                    yield key_of(owner)
+        elif reference["kind"] == owners.resource.kind:
+            yield namespace, reference["name"]
 
 
 def controller_reference(owner: Object, resource: Resource) -> Object:

@@ -15,8 +15,8 @@ from kubelab.engine.controllers.daemonset.steps import Daemons, Steps
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.history import REVISION_LABEL, History, Revisions
 from kubelab.engine.controllers.informers import SharedInformers
-from kubelab.engine.controllers.labels import labels_of, selects
-from kubelab.engine.controllers.owners import claim, controller_of, is_being_deleted, is_controlled_by
+from kubelab.engine.controllers.labels import labels_of
+from kubelab.engine.controllers.owners import claim, concerned, is_being_deleted, is_controlled_by
 from kubelab.engine.controllers.pod_control import PodControl, at_once, in_batches, namespace_is_ending
 from kubelab.engine.controllers.pods import is_active, phase, seconds_until_available
 
@@ -62,16 +62,8 @@ class DaemonSetController:
                 self._queue.add(key_of(daemonset))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in (old, new):
-            if pod is None:
-                continue
-            reference, namespace = controller_of(pod), pod["metadata"]["namespace"]
-            if reference is None:
-                for daemonset in self._daemonsets.all(namespace):
-                    if selects(daemonset["spec"].get("selector"), labels_of(pod)):
-                        self._queue.add(key_of(daemonset))
-            elif reference["kind"] == "DaemonSet":
-                self._queue.add((namespace, reference["name"]))
+        for key in concerned(self._daemonsets, old, new):
+            self._queue.add(key)
 
     async def _reconcile(self, key: Key) -> None:
         daemonset = self._daemonsets.get(*key)

@@ -45,8 +45,8 @@ from kubelab.engine.controllers.deployment.status import (
 from kubelab.engine.controllers.deployment.template import find_new, new_replicaset
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
-from kubelab.engine.controllers.labels import annotations_of, labels_of, selects
-from kubelab.engine.controllers.owners import claim, controller_of, is_being_deleted, is_controlled_by
+from kubelab.engine.controllers.labels import annotations_of
+from kubelab.engine.controllers.owners import claim, concerned, controller_of, is_being_deleted, is_controlled_by
 from kubelab.engine.controllers.pods import is_finished
 from kubelab.engine.controllers.templates import same_template
 
@@ -73,18 +73,8 @@ class DeploymentController:
             group.create_task(self._events.run())
 
     def _replicaset_changed(self, old: Object | None, new: Object | None) -> None:
-        for replicaset in (old, new):
-            if replicaset is None:
-                continue
-            namespace = replicaset["metadata"]["namespace"]
-            reference = controller_of(replicaset)
-            if reference is not None:
-                if reference["kind"] == "Deployment":
-                    self._queue.add((namespace, reference["name"]))
-                continue
-            for deployment in self._deployments.all(namespace):
-                if selects(deployment["spec"].get("selector"), labels_of(replicaset)):
-                    self._queue.add(key_of(deployment))
+        for key in concerned(self._deployments, old, new):
+            self._queue.add(key)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """Recreate waits for the last old pod to be gone; nothing else depends on a pod itself."""

@@ -11,9 +11,9 @@ from kubelab.engine.client.resources import PODS, REPLICASETS
 from kubelab.engine.controllers.clock import Clock, system_clock
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.informers import SharedInformers
-from kubelab.engine.controllers.labels import labels_of, selects
 from kubelab.engine.controllers.owners import (
     claim,
+    concerned,
     controller_of,
     is_being_deleted,
     is_controlled_by,
@@ -51,19 +51,8 @@ class ReplicaSetController:
         self._queue.add(key_of(new or old or {}))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in (old, new):
-            if pod is None:
-                continue
-            reference = controller_of(pod)
-            if reference is None:
-                self._orphan_changed(pod)
-            elif reference["kind"] == "ReplicaSet":
-                self._queue.add((pod["metadata"]["namespace"], reference["name"]))
-
-    def _orphan_changed(self, pod: Object) -> None:
-        for replicaset in self._replicasets.all(pod["metadata"]["namespace"]):
-            if selects(replicaset["spec"].get("selector"), labels_of(pod)):
-                self._queue.add(key_of(replicaset))
+        for key in concerned(self._replicasets, old, new):
+            self._queue.add(key)
 
     async def _reconcile(self, key: Key) -> None:
         replicaset = self._replicasets.get(*key)

@@ -11,8 +11,7 @@ from kubelab.engine.controllers.clock import Clock, system_clock
 from kubelab.engine.controllers.events import BackgroundEvents
 from kubelab.engine.controllers.history import History, Revisions
 from kubelab.engine.controllers.informers import SharedInformers
-from kubelab.engine.controllers.labels import labels_of, selects
-from kubelab.engine.controllers.owners import claim, controller_of, is_being_deleted, is_controlled_by
+from kubelab.engine.controllers.owners import claim, concerned, is_being_deleted, is_controlled_by
 from kubelab.engine.controllers.pod_control import PodControl, Words, at_once, in_batches, namespace_is_ending
 from kubelab.engine.controllers.pods import is_active, phase, seconds_until_available
 from kubelab.engine.controllers.statefulset.identity import ordinal_of, revision_of, stateful_pod
@@ -53,16 +52,8 @@ class StatefulSetController:
             group.create_task(self._events.run())
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in (old, new):
-            if pod is None:
-                continue
-            reference, namespace = controller_of(pod), pod["metadata"]["namespace"]
-            if reference is None:
-                for statefulset in self._statefulsets.all(namespace):
-                    if selects(statefulset["spec"].get("selector"), labels_of(pod)):
-                        self._queue.add(key_of(statefulset))
-            elif reference["kind"] == "StatefulSet":
-                self._queue.add((namespace, reference["name"]))
+        for key in concerned(self._statefulsets, old, new):
+            self._queue.add(key)
 
     async def _reconcile(self, key: Key) -> None:
         statefulset = self._statefulsets.get(*key)
