@@ -16,7 +16,7 @@ from typing import Any
 
 from kubelab.engine import access, addons, config, programs
 from kubelab.engine.access import ADMIN
-from kubelab.engine.client import Client
+from kubelab.engine.client import Client, persist
 from kubelab.engine.control.server import Call, ControlServer
 from kubelab.engine.controlplane import ControlPlane, control_plane
 from kubelab.engine.doorway import Doorway, service_address
@@ -121,7 +121,7 @@ class Engine:
 
     async def _worlds(self, pki: PKI, plane: ControlPlane) -> None:
         """One network after the other, each as good as new."""
-        await addons.install(self._client(ADMIN))
+        await persist(lambda: addons.install(self._client(ADMIN)))
         while True:
             network = await start_network(self._state.root, self._tier)
             self._network = network
@@ -155,7 +155,7 @@ class Engine:
             log.warning(self._detail)
 
     async def _announce(self, network: Network) -> None:
-        await mark_control_plane(self._client(ADMIN), self._control_plane)
+        await persist(lambda: mark_control_plane(self._client(ADMIN), self._control_plane))
         await wait_until_ready(self._client(ADMIN), network, [spec.name for spec in self._specs])
         self._detail = "nodes are Ready and the name server answers"
         log.info(self._detail)
@@ -164,7 +164,7 @@ class Engine:
             self._options.report()
         self._ready.set()
         await asyncio.sleep(INGRESS_AFTER_SECONDS)
-        await addons.install_ingress(self._client(ADMIN))
+        await persist(lambda: addons.install_ingress(self._client(ADMIN)))
 
     async def _end_when_idle(self, last_request: Callable[[], float]) -> None:
         """Nobody has asked for anything for long: an orphan ends itself."""
@@ -229,7 +229,7 @@ class Engine:
         cut_off = world.cut_off
         for name in cut_off:
             world.mend(name)
-        await reset(self._client(ADMIN))
+        await persist(lambda: reset(self._client(ADMIN)))
         await self._ready.wait()
         if cut_off:
             await wait_until_ready(self._client(ADMIN), world.network, [spec.name for spec in self._specs])

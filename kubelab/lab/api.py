@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from kubelab.clusters.stock_client import UnusableKubeconfig, open_client
-from kubelab.lab.errors import ApiError, LabError
+from kubelab.lab.errors import PASSING, ApiError, LabError, NoAnswer
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -83,9 +83,12 @@ class Api(Protocol):
 
 
 _TIMEOUT_SECONDS = 30
-_ATTEMPTS, _PAUSE_SECONDS = 3, 0.3
-"""A kept connection may have been closed meanwhile, and an engine that is being healed is away for a moment.
-A POST is sent once: whether the first one arrived, nobody can say."""
+_PAUSES_SECONDS = (0.3, 0.6, 1.2)
+"""Between attempts: a kept connection may have been closed meanwhile, an engine that is being healed is away for a
+moment, and a control plane that changes its leader says so with 500, 503 or 504. A POST is then sent once: whether the
+first one did its work, nobody can say."""
+_REVIEWS = "/apis/authorization.k8s.io/"
+"""What is POSTed there changes nothing."""
 _LONGEST_WAIT_SECONDS = 5
 """Of those that a busy API server may ask for (Retry-After)."""
 
@@ -108,23 +111,9 @@ class KubeconfigApi:
         return self._send("GET", path, query, None).decode("utf-8", "replace")
 
     def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
-
         from kubelab.lab.long_answers import LongAnswer
 
-        client = self._open()
-        url = client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        try:
-            response = client.rest_client.pool_manager.request(
-                "GET", url, headers={"accept": "application/json", "user-agent": "kubelab-lab", **self._credentials()},
-                timeout=Timeout(connect=_TIMEOUT_SECONDS, read=None), retries=False, preload_content=False,
-            )  # fmt: skip
-        except HTTPError as error:
-            raise LabError(f"The cluster's API does not answer ({type(error).__name__}); run it again.") from error
-        if response.status >= 400:
-            raise _api_error(response.status, response.data)
-        return LongAnswer(response)
+        return LongAnswer(self._ask("GET", path, query, None, long=True))
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
         from kubelab.lab.websocket import WebSocketStream
@@ -151,6 +140,13 @@ class KubeconfigApi:
         return {"authorization": token["value"]} if token else {}
 
     def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Object | None) -> bytes:
+        return self._ask(method, path, query, body).data
+
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Object | None, *, long: bool = False
+    ) -> Any:
+        """The response, asked for again as long as that may help and does no harm; of a long one only the head."""
+        from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
         client = self._open()
@@ -159,26 +155,37 @@ class KubeconfigApi:
             headers["content-type"] = "application/json"
         url = client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         data = json.dumps(body) if body is not None else None
-        for attempt in range(_ATTEMPTS):
+        timeout = Timeout(connect=_TIMEOUT_SECONDS, read=None if long else _TIMEOUT_SECONDS)
+        once, uncertain = method == "POST" and not path.startswith(_REVIEWS), False
+        for pause in (*_PAUSES_SECONDS, None):
+            again = pause
             try:
                 # urllib3's own retries would be logged on stderr, in the middle of a lesson.
                 response = client.rest_client.pool_manager.request(
-                    method, url, headers=headers, body=data, timeout=_TIMEOUT_SECONDS, retries=False
+                    method, url, headers=headers, body=data, timeout=timeout, retries=False, preload_content=not long
                 )
-                wait = response.headers.get("retry-after", "")
-                if response.status != 429 or not wait.isdigit() or attempt == _ATTEMPTS - 1:
-                    break
-                time.sleep(min(int(wait), _LONGEST_WAIT_SECONDS))  # it was not begun: also a POST may come again
+                if response.status < 400 or (response.status == 404 and method == "DELETE" and uncertain):
+                    return response
+                again = _again_after(response.status, response.headers.get("retry-after", ""), pause, once)
+                if again is None:
+                    raise _api_error(response.status, response.data)
+                uncertain = uncertain or response.status != 429
             except HTTPError as error:
-                if method == "POST" or attempt == _ATTEMPTS - 1:
-                    raise LabError(
+                if once or again is None:
+                    raise NoAnswer(
                         f"The cluster's API at {client.configuration.host} does not answer ({type(error).__name__}); "
                         "run the cell with kubelab.connect() again, `kubelab status` says how the cluster is."
                     ) from error
-                time.sleep(_PAUSE_SECONDS)
-        if response.status >= 400:
-            raise _api_error(response.status, response.data)
-        return response.data
+                uncertain = True
+            time.sleep(again)
+        raise AssertionError("unreachable")
+
+
+def _again_after(status: int, told: str, pause: float | None, once: bool) -> float | None:
+    """Seconds after which it is worth asking again, and does no harm; None: it is not. ``told``: by the server."""
+    if pause is not None and status == 429 and told.isdigit():
+        return min(int(told), _LONGEST_WAIT_SECONDS)  # it was not begun: also a POST may come again
+    return pause if status in PASSING and not once else None
 
 
 def _api_error(status: int, data: bytes) -> ApiError:

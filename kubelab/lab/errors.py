@@ -6,6 +6,9 @@ from http import HTTPStatus
 
 from kubelab.clusters.base import SKIPPED
 
+PASSING = (500, 502, 503, 504)
+"""What an API server says that has lost its store's leader, or its patience."""
+
 
 class LabError(Exception):
     """The message is one sentence that says what happened and what to do next.
@@ -36,6 +39,10 @@ class CannotRun(LabError):
     """A command could not be started where it was asked for."""
 
 
+class NoAnswer(LabError):
+    """The API was asked, and whether it has done anything nobody knows."""
+
+
 class ApiError(LabError):
     """The API answered with an error.
 
@@ -53,6 +60,11 @@ class ApiError(LabError):
         self.status = status
         self.reason = reason
         self.details = details or {}
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is the control plane's moment that spoke: whether anything was done nobody knows."""
+        return self.status in PASSING
 
 
 class NotFound(ApiError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubelab.lab import kinds, waiting
 from kubelab.lab.api import Api, Object
 from kubelab.lab.complaints import explained
-from kubelab.lab.errors import ApiError, BadManifest, NotFound
+from kubelab.lab.errors import ApiError, BadManifest, LabError, NoAnswer, NotFound
 from kubelab.lab.manifests import Manifest, Source, read
 from kubelab.lab.merge import LAST_APPLIED, merge
 
@@ -18,7 +20,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 (https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/)."""
 
 _STRICT = {"fieldValidation": "Strict", "fieldManager": "kubelab"}
-_ATTEMPTS = 5
+_ATTEMPTS, _PAUSE_SECONDS = 5, 0.5
 _GATEWAY_API = [
     kinds.Kind("gateway.networking.k8s.io/v1", kind, f"{kind.lower()}s")
     for kind in ("ReferenceGrant", "Gateway", "HTTPRoute")
@@ -62,19 +64,22 @@ class Objects:
 
     def ensure_namespace(self) -> None:
         """Make the namespace when it is not there; one that is on its way out is waited for."""
-        if self._namespace_phase() == "Active":
-            return
-        waiting.until(self._namespace_gone, f"The namespace {self.namespace} is still there", 60)
         body = {
             "apiVersion": "v1",
             "kind": "Namespace",
             "metadata": {"name": self.namespace, "labels": {MANAGED_BY: "kubelab"}},
         }
-        try:
-            self._api.request("POST", kinds.NAMESPACE.path(""), body=body)
-        except ApiError as error:
-            if error.status != 409:
-                raise
+        for left in reversed(range(_ATTEMPTS)):
+            if self._namespace_phase() == "Active":
+                return
+            waiting.until(self._namespace_gone, f"The namespace {self.namespace} is still there", 60)
+            try:
+                self._api.request("POST", kinds.NAMESPACE.path(""), body=body)
+                return
+            except (ApiError, NoAnswer) as error:
+                if not left or not (_is_taken(error) or _is_lost(error)):
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     def apply(self, source: Source) -> Applied:
         """Create or update every object of the source. Raises `BadManifest`, `ApiError`."""
@@ -164,12 +169,17 @@ class Objects:
         wanted = self._labelled(manifest.object, kind)
         wanted["metadata"].setdefault("annotations", {})[LAST_APPLIED] = _canonical(wanted)
         try:
+            tried = ""
             for attempt in range(_ATTEMPTS):
+                change, write = self._change(kind, wanted)
                 try:
-                    return self._create_or_update(kind, wanted)
-                except ApiError as error:
-                    if error.status != 409 or attempt == _ATTEMPTS - 1:
+                    write()
+                    return tried if tried and change == "unchanged" else change
+                except (ApiError, NoAnswer) as error:
+                    if attempt == _ATTEMPTS - 1 or not (_is_taken(error) or _is_lost(error)):
                         raise
+                    tried = change  # it may have done its work, however it ended
+                    time.sleep(_PAUSE_SECONDS * _is_lost(error))
         except ApiError as error:
             raise explained(error, manifest) from error
         raise AssertionError("unreachable")
@@ -183,19 +193,28 @@ class Objects:
         metadata["annotations"] = dict(metadata.get("annotations") or {})
         return wanted
 
-    def _create_or_update(self, kind: kinds.Kind, wanted: Object) -> str:
+    def _change(self, kind: kinds.Kind, wanted: Object) -> tuple[str, Callable[[], object]]:
+        """What has to be done, as it will be told, and the doing."""
         path = kind.path(self.namespace, wanted["metadata"]["name"])
         try:
             live = self._api.request("GET", path)
         except NotFound:
-            self._api.request("POST", kind.path(self.namespace), _STRICT, wanted)
-            return "created"
+            return "created", lambda: self._api.request("POST", kind.path(self.namespace), _STRICT, wanted)
         last = json.loads((live["metadata"].get("annotations") or {}).get(LAST_APPLIED, "{}"))
         merged = merge(last, live, wanted)
         if merged == live:
-            return "unchanged"
-        self._api.request("PUT", path, _STRICT, merged)
-        return "configured"
+            return "unchanged", lambda: None
+        return "configured", lambda: self._api.request("PUT", path, _STRICT, merged)
+
+
+def _is_taken(error: LabError) -> bool:
+    """Whether somebody else was faster."""
+    return isinstance(error, ApiError) and error.status == 409
+
+
+def _is_lost(error: LabError) -> bool:
+    """Whether nobody knows if the request did its work: whoever looks will see."""
+    return isinstance(error, NoAnswer) or (isinstance(error, ApiError) and error.passes)
 
 
 def _canonical(object_: Object) -> str:

@@ -109,7 +109,7 @@ class FakeApi:
         self.logs: dict[str, str] = {}
         """What `Lab.logs` shows, by pod name."""
         self.told: dict[str, Iterable[str]] = {}
-        """What long answers (watches, followed logs) tell, line by line, by path."""
+        """What the next long answer (a watch, a followed log) tells, line by line, by path."""
         self.requests: list[tuple[str, str]] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -126,7 +126,7 @@ class FakeApi:
         return self.logs.get(path.split("/")[-2], "")
 
     def lines(self, path: str, query: Mapping[str, str] | None = None) -> Lines:
-        return FakeLines(self.told.get(path, ()))
+        return FakeLines(self.told.pop(path, ()))
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
         if f"/api/v1/namespaces/{namespace}/pods/{pod}" not in self.objects:
@@ -155,15 +155,15 @@ class FakeApi:
         if path in self.objects:
             return self.objects[path]
         if path.endswith("/endpointslices") and query:
-            return {"items": self._slices(path.split("/")[-2], query["labelSelector"].split("=")[1])}
+            return _list(self._slices(path.split("/")[-2], query["labelSelector"].split("=")[1]))
         if path == "/apis/discovery.k8s.io/v1/endpointslices":
             services = [each["metadata"] for each in self._listed("/api/v1/services")]
-            return {"items": [piece for each in services for piece in self._slices(each["namespace"], each["name"])]}
+            return _list([piece for each in services for piece in self._slices(each["namespace"], each["name"])])
         if not _is_collection(path):
             raise _not_found(path)
         selector = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
         found = self._listed(path)
-        return {"items": [o for o in found if selector.items() <= (o["metadata"].get("labels") or {}).items()]}
+        return _list([o for o in found if selector.items() <= (o["metadata"].get("labels") or {}).items()])
 
     def _post(self, path: str, query: dict[str, str], body: Object) -> Object:
         path = f"{path}/{body['metadata']['name']}"
@@ -242,8 +242,12 @@ class FakeApi:
             for port in service["spec"].get("ports") or ()
         ]
         labels = {"kubernetes.io/service-name": service_name}
-        metadata = {"name": service_name, "namespace": namespace, "labels": labels}
+        metadata = {"name": service_name, "namespace": namespace, "uid": f"uid-{service_name}", "labels": labels}
         return [{"metadata": metadata, "ports": ports, "endpoints": endpoints}]
+
+
+def _list(items: list[Object]) -> Object:
+    return {"metadata": {"resourceVersion": "1"}, "items": items}
 
 
 class FakeLines:

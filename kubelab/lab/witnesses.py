@@ -12,14 +12,15 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from kubelab.clusters.base import ClusterError
 from kubelab.lab import kinds
 from kubelab.lab.api import Api, Lines, Object
-from kubelab.lab.errors import LabError, NotFound
+from kubelab.lab.errors import ApiError, LabError, NotFound
 from kubelab.lab.pods import Pod
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ GONE = "pod gone from the API"
 RULES_EVERY_SECONDS = 0.05
 """How often a node's rules are read: so much too late may be what is told of them."""
 RULES_AT_MOST_SECONDS = 0.5
+PAUSE_SECONDS = 0.02
+"""Between one watch and the next: a server may end them at once."""
 RULES = {
     "iptables": ("iptables-save", "-t", "nat"),
     "nftables": ("nft", "list", "table", "ip", "kube-proxy"),
@@ -65,36 +68,72 @@ class _Reading:
         self._api, self._path, self._query = api, path, query
         self._lock = threading.Lock()
         self._answer: Lines | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def stop(self) -> None:
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             if self._answer is not None:
                 self._answer.close()
 
     @property
     def stopped(self) -> bool:
         """Whether it was told to end, and did not come to the end by itself."""
-        return self._stopped
+        return self._stopped.is_set()
 
-    def lines(self) -> Iterator[str]:
-        answer = self._api.lines(self._path, self._query)
+    def lines(self, **more: str) -> Iterator[str]:
+        answer = self._api.lines(self._path, {**self._query, **more})
         with self._lock:
             self._answer = answer
-            if self._stopped:
+            if self.stopped:
                 answer.close()
         yield from answer
 
 
-class ApiWitness(_Reading):
+class _Following(_Reading):
+    """Follows objects for as long as it is let: a server may end a watch whenever it likes, and forget where it was."""
+
+    def __init__(self, api: Api, path: str, selector: str) -> None:
+        super().__init__(api, path, {"labelSelector": selector})
+
+    def events(self) -> Iterator[tuple[str, Object]]:
+        """The events of one watch after the other. One that is gone unseen is told of as it was seen last."""
+        known: dict[str, Object] = {}
+        while not self.stopped:
+            listed = self._api.request("GET", self._path, self._query)
+            items = {item["metadata"]["uid"]: item for item in listed.get("items") or ()}
+            for uid in known.keys() - items.keys():
+                yield "DELETED", known[uid]
+            known = items
+            yield from (("ADDED", item) for item in items.values())
+            version = listed["metadata"]["resourceVersion"]
+            while version and not self._stopped.wait(PAUSE_SECONDS):
+                version = yield from self._watch(known, version)
+
+    def _watch(self, known: dict[str, Object], version: str) -> Generator[tuple[str, Object], None, str]:
+        """One watch to its end; returns where the next one goes on, or nothing when the server has forgotten that."""
+        try:
+            for kind, obj in _events(self.lines(watch="true", resourceVersion=version)):
+                version, uid = obj["metadata"]["resourceVersion"], obj["metadata"]["uid"]
+                known[uid] = obj
+                if kind == "DELETED":
+                    del known[uid]
+                yield kind, obj
+        except ApiError as error:
+            if error.status != HTTPStatus.GONE:
+                raise
+            return ""
+        return version
+
+
+class ApiWitness(_Following):
     """The API's own record of pods: who is to go, with which code its process ended, who is gone."""
 
     def __init__(self, api: Api, namespace: str, selector: str) -> None:
-        super().__init__(api, kinds.POD.path(namespace), {"watch": "true", "labelSelector": selector})
+        super().__init__(api, kinds.POD.path(namespace), selector)
 
     def watch(self, tell: Tell) -> None:
-        for kind, pod in _events(self.lines()):
+        for kind, pod in self.events():
             uid = pod["metadata"]["uid"]
             if "deletionTimestamp" not in pod["metadata"]:
                 continue
@@ -107,15 +146,14 @@ class ApiWitness(_Reading):
                 tell(uid, GONE, "")
 
 
-class SliceWitness(_Reading):
+class SliceWitness(_Following):
     """The EndpointSlices of one Service."""
 
     def __init__(self, api: Api, namespace: str, service: str) -> None:
-        query = {"watch": "true", "labelSelector": f"kubernetes.io/service-name={service}"}
-        super().__init__(api, kinds.ENDPOINTSLICE.path(namespace), query)
+        super().__init__(api, kinds.ENDPOINTSLICE.path(namespace), f"kubernetes.io/service-name={service}")
 
     def watch(self, tell: Tell) -> None:
-        for _, piece in _events(self.lines()):
+        for _, piece in self.events():
             for endpoint in piece.get("endpoints") or ():
                 if (endpoint.get("conditions") or {}).get("terminating"):
                     tell((endpoint.get("targetRef") or {}).get("uid", ""), TERMINATING, "")
@@ -215,10 +253,12 @@ class Hearing:
 
 
 def _events(lines: Iterable[str]) -> Iterator[tuple[str, Object]]:
-    """The events of a watch. Raises `LabError` for one that is an error."""
+    """The events of a watch. Raises `ApiError` for one that is an error."""
     for line in lines:
         event = json.loads(line)
         if event["type"] == "ERROR":
-            raise LabError(f"The API ended a watch: {event['object'].get('message', 'no reason given')}")
+            status = event["object"]
+            said = status.get("message", "no reason given")
+            raise ApiError(status.get("code", 500), status.get("reason", ""), f"The API ended a watch: {said}")
         if event["type"] != "BOOKMARK":
             yield event["type"], event["object"]

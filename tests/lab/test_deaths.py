@@ -6,8 +6,9 @@ from kubelab.lab.deaths import Moment, death
 from kubelab.lab.errors import ApiError
 from kubelab.lab.long_answers import LongAnswer
 from kubelab.lab.pods import Pod
+from kubelab.lab.testing import FakeLines
 from kubelab.lab.traffic import Answer, Traffic
-from kubelab.lab.witnesses import DELETED, ENDED, EXIT_CODE, GONE, RULE_GONE, SIGTERM, TERMINATING
+from kubelab.lab.witnesses import DELETED, ENDED, EXIT_CODE, GONE, RULE_GONE, SIGTERM, TERMINATING, ApiWitness, Hearing
 
 POD = Pod("web-1", "web-x", "uid-1", "10.0.0.1", "n", ready=True, terminating=True, restarts=0, phase="", port=80)
 ORDERLY = {DELETED: 10.0, TERMINATING: 10.1, RULE_GONE: 10.5, SIGTERM: 13.0, ENDED: 13.1, GONE: 13.2}
@@ -66,12 +67,13 @@ def test_the_picture_has_a_title_and_rows():
 def test_witnesses_tell_a_record_of_every_pod_that_goes(lab_with_web):
     lab = lab_with_web
     pod = lab.pods("app=web")[0]
-    metadata = {"uid": pod.uid, "deletionTimestamp": "now"}
+    metadata = {"uid": pod.uid, "deletionTimestamp": "now", "resourceVersion": "2"}
     status = {"containerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}
+    slice_ = {"uid": "web-x", "resourceVersion": "2"}
     endpoint = {"targetRef": {"uid": pod.uid}, "conditions": {"terminating": True}}
     lab.api.told = {
         PODS: [json.dumps({"type": "DELETED", "object": {"metadata": metadata, "status": status}})],
-        SLICES: [json.dumps({"type": "MODIFIED", "object": {"endpoints": [endpoint]}})],
+        SLICES: [json.dumps({"type": "MODIFIED", "object": {"metadata": slice_, "endpoints": [endpoint]}})],
         f"{PODS}/{pod.name}/log": ["serving", "SIGTERM"],
     }
     with lab.watch_pods("app=web", {"client": "web"}, service="web") as record:
@@ -81,10 +83,56 @@ def test_witnesses_tell_a_record_of_every_pod_that_goes(lab_with_web):
     assert set(told.when) == {DELETED, TERMINATING, SIGTERM, ENDED, GONE}
 
 
-def test_a_watch_that_fails_is_told_at_the_end_of_the_block(lab_with_web):
-    lab_with_web.api.told = {PODS: [json.dumps({"type": "ERROR", "object": {"message": "too old"}})]}
-    with pytest.raises(Exception, match="too old"), lab_with_web.watch_pods("app=web", service="web"):
-        pass
+def test_a_watch_that_fails_is_told_at_the_end_of_the_block():
+    class Failing(Fickle):
+        def lines(self, path, query):
+            return FakeLines([told("ERROR", {"code": 403, "message": "not any more"})])
+
+    hearing = Hearing([ApiWitness(Failing(), "lesson", "app=web")], lambda *_: None)
+    for thread in hearing._threads:
+        thread.join(30)
+    with pytest.raises(ApiError, match="not any more"):
+        hearing.end()
+
+
+class Fickle:
+    """An API whose watches end when they like, and which has forgotten what was before."""
+
+    def __init__(self) -> None:
+        self.lists = [[seen(1)], [], []]
+        self.watches = [
+            [told("MODIFIED", seen(3, deletionTimestamp="now"))],
+            [told("ERROR", {"code": 410, "reason": "Expired", "message": "too old"})],
+        ]
+        self.asked = []
+
+    def request(self, method, path, query):
+        self.asked.append("list")
+        return {"metadata": {"resourceVersion": "2"}, "items": self.lists.pop(0)}
+
+    def lines(self, path, query):
+        self.asked.append(query["resourceVersion"])
+        return FakeLines(self.watches.pop(0)) if self.watches else FakeLines(self.nothing_more())
+
+    def nothing_more(self):
+        self.witness.stop()
+        return iter(())
+
+
+def seen(version, **more):
+    return {"metadata": {"uid": "uid-1", "resourceVersion": str(version), **more}, "status": {}}
+
+
+def told(kind, obj):
+    return json.dumps({"type": kind, "object": obj})
+
+
+def test_a_witness_goes_on_where_a_watch_ended_and_begins_anew_where_it_was_forgotten():
+    api, heard = Fickle(), []
+    api.witness = ApiWitness(api, "lesson", "app=web")
+    api.witness.watch(lambda uid, what, _: heard.append((uid, what)))
+    assert api.asked == ["list", "2", "3", "list", "2"]
+    assert heard == [("uid-1", DELETED), ("uid-1", DELETED), ("uid-1", GONE)]
 
 
 def test_a_pod_that_was_gone_before_its_log_was_asked_for_is_no_failure(lab_with_web):

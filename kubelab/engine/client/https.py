@@ -74,8 +74,8 @@ class HttpsTransport:
             if (known := self._take_idle()) is not None:
                 try:
                     return await self._ask(request, known)
-                except ConnectionError:  # hung up meanwhile: only what changes nothing may be asked a second time
-                    if request.method != "GET":
+                except ConnectionError:  # hung up meanwhile: what does the same when it is done twice is asked again
+                    if request.method == "POST":
                         raise
             return await self._ask(request, None)
 

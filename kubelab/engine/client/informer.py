@@ -28,6 +28,8 @@ Listener = Callable[[Object | None, Object | None], None]
 
 FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 5.0
+SHORT_WATCH_SECONDS = 1.0
+"""One that brings nothing and ends sooner is not worth another at once; any other has ended as watches do."""
 
 
 def key_of(obj: Object) -> Key:
@@ -113,11 +115,13 @@ class Informer:
                 await self._pause()
 
     async def _pause(self) -> None:
-        """Grows as long as no watch brings anything, so that a server that ends them at once is not hammered."""
+        """Grows as long as watches end at once and bring nothing, so that the server is not hammered."""
         await asyncio.sleep(self._retry_seconds)
         self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)
 
     async def _follow(self) -> None:
+        clock = asyncio.get_running_loop().time
+        begin = clock()
         events = self._client.watch(
             self.resource, self._namespace, resource_version=str(self._version), query=self._query
         )
@@ -125,9 +129,11 @@ class Informer:
             self._retry_seconds = FIRST_RETRY_SECONDS
             self._version = version_of(obj)
             if kind == "DELETED":
-                self._forget(key_of(obj), obj)
+                self._end(obj)
             elif kind != "BOOKMARK":
                 self._learn(obj)
+        if clock() - begin >= SHORT_WATCH_SECONDS:
+            self._retry_seconds = FIRST_RETRY_SECONDS
 
     def _replace(self, items: Iterable[Object], version: int) -> None:
         if version < self._version:  # the server's history began anew: what is known says nothing about it
@@ -154,6 +160,12 @@ class Informer:
         new.setdefault("kind", self.resource.kind)
         self._objects.setdefault(namespace, {})[name] = new
         self._tell(old, new)
+
+    def _end(self, last: Object) -> None:
+        """Unless another object of that name, younger than this one's end, is known by its writer's word already."""
+        known = self.get(*key_of(last))
+        if known is None or version_of(known) <= version_of(last):
+            self._forget(key_of(last), last)
 
     def _forget(self, key: Key, last: Object) -> None:
         if self._objects.get(key[0], {}).pop(key[1], None) is not None:

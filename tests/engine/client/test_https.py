@@ -119,6 +119,44 @@ async def test_a_connection_that_the_server_has_given_up_is_not_used_again(monke
     assert len(server.requests) == 3
 
 
+class HangsUp:
+    """Answers a first request on a connection, and hangs up on the second one before it says anything."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            for body in (sized(b"{}"), b""):
+                writer.write(await self._answer(reader, body))
+        writer.close()
+        await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, body: bytes) -> bytes:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(head.split()[0])
+        await reader.readexactly(int(head.split("content-length: ")[1].split()[0]))
+        return body
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_what_may_be_done_twice_is_asked_again_of_a_server_that_hung_up(monkeypatch, method):
+    server = HangsUp()
+    async with talking_to(server, monkeypatch) as client:
+        for _ in range(2):
+            assert await client.send(method, "/api/v1/nodes/a", body={}) == {}
+    assert server.asked == [method] * 3
+
+
+async def test_nothing_is_created_twice(monkeypatch):
+    server = HangsUp()
+    async with talking_to(server, monkeypatch) as client:
+        await client.send("POST", "/api/v1/pods", body={})
+        with pytest.raises(ConnectionError):
+            await client.send("POST", "/api/v1/pods", body={})
+    assert server.asked == ["POST"] * 2
+
+
 async def test_a_server_that_is_not_there_is_a_lost_connection(monkeypatch):
     async with talking_to(Server(b""), monkeypatch) as client:
         pass

@@ -180,6 +180,41 @@ async def test_a_server_that_ends_every_watch_at_once_is_asked_less_and_less_oft
     assert len(script.asked) < 25
 
 
+async def test_watches_that_last_are_followed_by_the_next_one_soon_although_they_bring_nothing():
+    async def quiet():
+        await asyncio.sleep(2)
+        for nothing in ():
+            yield nothing
+
+    script = Script((5, []), *[ApiResponse(200, quiet()) for _ in range(100)])
+    informer = Informer(Client(InProcessTransport(script, "test")), PODS)
+    run = asyncio.create_task(informer.run())
+    await asyncio.sleep(60)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert len(script.asked) > 25
+
+
+async def test_the_end_of_an_object_says_nothing_of_a_younger_one_that_its_writer_has_told():
+    gone, heard = asyncio.Event(), []
+
+    async def late():
+        await gone.wait()
+        yield json.dumps({"type": "DELETED", "object": pod("a", 6, uid="first")}).encode()
+
+    script = Script((5, [pod("a", 3, uid="first")]), ApiResponse(200, late()))
+    informer = Informer(Client(InProcessTransport(script, "test")), PODS)
+    run = asyncio.create_task(informer.run())
+    await script.asked_times(2)
+    informer.listen(lambda old, new: heard.append(_word(old, new)))
+    informer.wrote(pod("a", 7, uid="second"))
+    gone.set()
+    await script.asked_times(3)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert heard == ["added a 3", "gone a 3", "added a 7"]
+
+
 async def test_a_listener_that_fails_does_not_keep_the_others_from_hearing(caplog):
     script = Script((5, [pod("a", 3)]))
     informer = Informer(Client(InProcessTransport(script, "test")), PODS)

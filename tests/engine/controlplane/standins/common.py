@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import ssl
 import sys
 from pathlib import Path
 from typing import Any
 
-from kubelab.engine.client import Client, HttpsTransport
+from kubelab.engine.client import ApiRequest, ApiResponse, Client, HttpsTransport, Transport
+
+CAPRICE = os.environ.get("KUBELAB_STANDINS_CAPRICE", "")
+"""The seed of what the stand-ins do differently from ours (`caprices`); empty: nothing."""
+SLOWEST_WRITE_SECONDS = 0.5
 
 # The flags that this project gives them, each to be found in upstream's reference for 1.36
 # (https://kubernetes.io/docs/reference/command-line-tools-reference/, https://etcd.io/docs/v3.6/op-guide/configuration/).
@@ -130,4 +136,23 @@ def client_of(kubeconfig: str, name: str) -> Client:
         key=user["client-key"],
         user_agent=name,
     )
-    return Client(transport)
+    return Client(hesitant(transport))
+
+
+def hesitant(transport: Transport) -> Transport:
+    """With a seed: one that waits before each write, as long as it likes."""
+    return _Hesitant(transport) if CAPRICE else transport
+
+
+class _Hesitant:
+    chance = random.Random(CAPRICE)
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._server = getattr(transport, "_server", "")
+        self.lines, self.close = transport.lines, transport.close
+
+    async def request(self, request: ApiRequest) -> ApiResponse:
+        if request.method != "GET":
+            await asyncio.sleep(self.chance.uniform(0, SLOWEST_WRITE_SECONDS))
+        return await self._transport.request(request)

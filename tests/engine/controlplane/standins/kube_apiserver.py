@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common import flags, server_tls
+from common import CAPRICE, flags, server_tls
 
 from kubelab.engine.apiserver import ApiServer, ApiServerSettings
+from kubelab.engine.apiserver.http import Serving
 from kubelab.engine.client import ApiRequest, HttpsTransport
 from kubelab.engine.tcp import join
 
@@ -42,12 +43,23 @@ async def main() -> None:
     listener.bind((given["bind-address"], int(given["secure-port"])))
     listener.listen(512)
     tls = server_tls(given["tls-cert-file"], given["tls-private-key-file"], given["client-ca-file"])
-    serving = await server.serve([listener], tls)
+    serving = await served(server, listener, tls)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
     await serving.close()
     await server.close()
+
+
+async def served(server: ApiServer, listener: socket.socket, tls: ssl.SSLContext) -> Serving:
+    """Plainly, or with a seed in the environment as a server that does all that upstream's may do."""
+    if not CAPRICE:
+        return await server.serve([listener], tls)
+    from caprices import Capricious
+    from caprices.wire import Fickle
+
+    Fickle.chance.seed(CAPRICE)
+    return await Fickle.start(Capricious(server, CAPRICE), [listener], tls)
 
 
 def settings(given: dict[str, str]) -> ApiServerSettings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from common import client_of, flags, serve_health, server_tls
+from common import client_of, flags, hesitant, serve_health, server_tls
 
 from kubelab.engine.client import ApiError, ApiRequest, Client, HttpsTransport, already_exists
 from kubelab.engine.client.resources import SERVICEACCOUNTS
@@ -64,7 +64,7 @@ async def main() -> None:
         if account == user:
             return owner
         server = owner._transport._server
-        return Client(AccountTransport(owner, account, server, given["root-ca-file"]))
+        return Client(hesitant(AccountTransport(owner, account, server, given["root-ca-file"])))
 
     await run_controllers(client_for, ca_pem=ca_pem, parts=["controllers"])
 
