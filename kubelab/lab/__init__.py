@@ -30,8 +30,10 @@ def connect(namespace: str | None = None) -> Lab:
     from kubelab.clusters import attach
     from kubelab.lab.api import KubeconfigApi
     from kubelab.lab.lab import Lab
+    from kubelab.lab.skipping import in_notebooks
 
     global _current
+    in_notebooks()
     cluster, lesson = attach(), namespace or DEFAULT_NAMESPACE
     api = KubeconfigApi(cluster.kubeconfig)
     if own := cluster.namespace:

@@ -4,7 +4,8 @@ Every request of the lab passes here, so two promises hold whatever a lesson doe
 ``lesson-6`` is the guest's namespace in requests, commands and programs' input, and is ``lesson-6`` again in what comes
 back: DNS names, messages, logs. The lessons' image, IngressClass and hosts may stand for others in the same way: an
 ingress controller that others use too has one ``shop.example.test`` only. *Manners*: what is made gets
-kubelab's label, pods by their templates too, and what does not have it is neither changed nor deleted.
+kubelab's label, pods by their templates too; what does not have it is neither changed nor deleted, and no command runs
+in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kubelab.lab import guest_ingress
-from kubelab.lab.errors import ApiError, LabError, Lacking
+from kubelab.lab.errors import ApiError, LabError, Lacking, NotFound
 from kubelab.lab.hosts import Hosts
 from kubelab.lab.objects import MANAGED_BY
 
@@ -36,6 +37,7 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 _OBJECT = re.compile(r"(?P<object>/apis?/.*?/namespaces/[^/]+/[^/]+/[^/]+)(/[^/]+)?")
 _COLLECTION = re.compile(r"/apis?/.*?/namespaces/[^/]+/[^/]+")
 _NAMESPACE = re.compile(r"/api/v1/namespaces(/[^/]+)?")
+_ELSEWHERE = re.compile(r"/apis?/.*?/namespaces/(?P<namespace>[^/]+)/")
 _NOT_FOR_ALL = {
     "/apis/networking.k8s.io/v1/ingressclasses": "IngressClasses",
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": "CustomResourceDefinitions",
@@ -87,6 +89,8 @@ class GuestApi:
         except ApiError as error:
             if error.status == 403 and method == "GET" and path in _NOT_FOR_ALL:
                 raise Lacking(f"you may not see the {_NOT_FOR_ALL[path]} of this cluster.") from error
+            if error.status == 403 and (there := _ELSEWHERE.match(path)) and there["namespace"] != self._own:
+                raise self._one_namespace() from error
             details = self._back.value(error.details)
             raise ApiError(error.status, error.reason, self._back.text(str(error)), details) from error
         return guest_ingress.as_written(self._back.value(_as_written(found)))
@@ -100,6 +104,9 @@ class GuestApi:
 
     def run(self, namespace: str, pod: str, argv: Sequence[str], container: str | None = None) -> Stream:
         own = self._own if namespace == self._lesson else namespace
+        if own != self._own:
+            raise self._one_namespace()
+        self._refuse_strangers_pods(pod)
         words = [self._there.text(word) for word in argv]
         return GuestStream(self._api.run(own, pod, words, container), self._there.text, self._back.text)
 
@@ -119,7 +126,10 @@ class GuestApi:
             except ApiError as error:
                 if error.status != 403:
                     raise
-        raise Lacking(f"this needs a namespace beside the one that you have on this cluster ({self._own}).")
+        raise self._one_namespace()
+
+    def _one_namespace(self) -> Lacking:
+        return Lacking(f"this needs a namespace beside the one that you have on this cluster ({self._own}).")
 
     def _path(self, path: str) -> str:
         return re.sub(rf"/namespaces/{re.escape(self._lesson)}(?=/|$)", f"/namespaces/{self._own}", path)
@@ -147,6 +157,18 @@ class GuestApi:
             raise LabError(
                 f"There is a {live.get('kind') or 'object'} {live['metadata']['name']!r} that kubelab did not make, "
                 f"and it is not {doing}; take another name, or another namespace."
+            )
+
+    def _refuse_strangers_pods(self, pod: str) -> None:
+        """Raises `LabError` for a pod that kubelab did not make: a command may change what is in it."""
+        try:
+            live = self._api.request("GET", f"/api/v1/namespaces/{self._own}/pods/{pod}")
+        except NotFound:
+            return  # who runs the command says so
+        if (live["metadata"].get("labels") or {}).get(MANAGED_BY) != "kubelab":
+            raise LabError(
+                f"There is a pod {pod!r} that kubelab did not make, and no command is run in it; `kubectl exec` does "
+                "it, if it is meant."
             )
 
 

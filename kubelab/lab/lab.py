@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kubelab.lab import kinds, shell, waiting
 from kubelab.lab.api import Api, Object
-from kubelab.lab.errors import LabError, NotFound
+from kubelab.lab.errors import LabError, Lacking, NotFound
 from kubelab.lab.events import Events, event_lines
 from kubelab.lab.lifelines import PodLifelines
 from kubelab.lab.manifests import Source
@@ -346,9 +346,14 @@ class Lab:
         return connections(self, node=node, service=service, source=source, protocol=protocol)
 
     def page(self, url: str) -> Page:
-        """Show ``http://shop.example.test/cart`` as the learner's own browser sees it, by way of Jupyter."""
+        """Show ``http://shop.example.test/cart`` as the learner's own browser sees it, by way of Jupyter.
+
+        Raises `Lacking` where nothing of the cluster's ingress is on this machine.
+        """
         from kubelab.lab.pages import page
 
+        if not self.cluster.loopback:
+            raise Lacking("Jupyter has no way to this cluster's ingress; `lab.requests` asks from a pod.")
         return page(url)
 
     def watch_pods(

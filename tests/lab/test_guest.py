@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kubelab.lab.errors import ApiError, LabError, Lacking
+from kubelab.lab.errors import ApiError, CannotRun, LabError, Lacking
 from kubelab.lab.guest import GuestApi, Renaming
 from kubelab.lab.lab import Lab
 from kubelab.lab.testing import FakeApi, FakeCluster
@@ -162,6 +162,31 @@ class TestManners:
         with pytest.raises(Lacking, match=r"^Skipped: "):
             guest.request(method, path, body={"metadata": {"name": "x"}})
         assert api.requests == []
+
+    @pytest.mark.parametrize("labels", [{}, {LABEL: "helm"}])
+    def test_no_command_runs_in_a_pod_of_others(self, guest, api, labels):
+        pod = {"kind": "Pod", "metadata": {"name": "db-0", "namespace": "team-blue", "labels": labels}}
+        api.objects[f"{OWN_PODS}/db-0"] = pod
+        with pytest.raises(LabError, match="a pod 'db-0' that kubelab did not make, and no command is run in it"):
+            guest.run("lesson-6", "db-0", ["true"])
+        pod["metadata"]["labels"] = {LABEL: "kubelab"}
+        guest.run("lesson-6", "db-0", ["true"]).close()
+        with pytest.raises(CannotRun, match="it does not exist"):
+            guest.run("lesson-6", "db-1", ["true"])
+
+    def test_no_command_runs_in_another_namespace(self, guest):
+        with pytest.raises(Lacking, match="a namespace beside the one that you have"):
+            guest.run("kube-system", "coredns", ["true"])
+
+    def test_a_namespace_that_may_not_be_looked_into_is_one_that_is_lacking(self, guest, api, monkeypatch):
+        def refuse(method, path, *_):
+            raise ApiError(403, "Forbidden", "User cannot get resource")
+
+        monkeypatch.setattr(api, "request", refuse)
+        with pytest.raises(Lacking, match=r"beside the one that you have on this cluster \(team-blue\)"):
+            guest.request("GET", "/api/v1/namespaces/lesson-6-platform/pods/web")
+        with pytest.raises(ApiError, match="cannot get"):
+            guest.request("GET", f"{PODS}/web")
 
     def test_a_whole_collection_is_deleted_by_the_label_only(self, guest):
         with pytest.raises(LabError, match="not deleted where others' may be"):

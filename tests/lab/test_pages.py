@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from kubelab.lab.errors import LabError
+from kubelab.lab.errors import LabError, Lacking
 from kubelab.lab.pages import jupyter_base, page
+from kubelab.lab.testing import fake_lab
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +43,11 @@ def test_in_words_it_is_the_url():
 def test_what_is_no_url_of_a_page_is_refused_with_an_example(wrong):
     with pytest.raises(LabError, match="write it as http://shop"):
         page(wrong)
+
+
+def test_where_jupyter_has_no_way_to_the_ingress_there_is_no_page():
+    lab = fake_lab()
+    with pytest.raises(Lacking, match="Jupyter has no way to this cluster's ingress"):
+        lab.page("http://shop.test/")
+    lab.cluster.loopback = {80: 30080}
+    assert lab.page("http://shop.test/").url == "http://shop.test/"
