@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from kubelab.lab.api import KubeconfigApi
-from kubelab.lab.errors import ApiError
+from kubelab.lab.errors import ApiError, NotFound
 
 BUSY = [429, b'{"kind":"Status","reason":"TooManyRequests","message":"too many"}']
+LEADERLESS = [500, b'{"kind":"Status","reason":"InternalError","message":"etcdserver: leader changed"}']
+GONE = [404, b'{"kind":"Status","reason":"NotFound","message":"not found"}']
 DONE = [200, b'{"kind":"ConfigMap"}']
 
 
@@ -21,10 +23,12 @@ class Moody(ThreadingHTTPServer):
 
     daemon_threads = True
     answers: list[list]
+    asked: list[str]
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.server.asked.append(self.command)
             status, body = self.server.answers.pop(0)
             self.send_response(status)
             self.send_header("retry-after", "0")
@@ -32,13 +36,16 @@ class Moody(ThreadingHTTPServer):
             self.end_headers()
             self.wfile.write(body)
 
+        do_POST = do_PUT = do_DELETE = do_GET
+
         def log_message(self, *args: object) -> None:
             pass
 
 
 @pytest.fixture
-def moody(tmp_path) -> Iterator[tuple[Moody, KubeconfigApi]]:
+def moody(tmp_path, monkeypatch) -> Iterator[tuple[Moody, KubeconfigApi]]:
     server = Moody(("127.0.0.1", 0), Moody.Handler)
+    server.asked = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     named = {"name": "moody"}
     config = {
@@ -49,6 +56,7 @@ def moody(tmp_path) -> Iterator[tuple[Moody, KubeconfigApi]]:
     }  # fmt: skip
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
+    monkeypatch.setattr("kubelab.lab.api._PAUSES_SECONDS", (0, 0, 0))
     yield server, KubeconfigApi(path)
     server.shutdown()
     server.server_close()
@@ -66,3 +74,40 @@ def test_one_that_stays_busy_is_not_asked_for_ever(moody) -> None:
     with pytest.raises(ApiError) as refused:
         api.request("POST", "/api/v1/namespaces/default/configmaps", body={})
     assert (refused.value.status, len(server.answers)) == (429, 5)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_control_plane_between_two_leaders_is_asked_again(moody, method) -> None:
+    server, api = moody
+    server.answers = [LEADERLESS, LEADERLESS, DONE]
+    assert api.request(method, "/api/v1/namespaces/default/configmaps/a")["kind"] == "ConfigMap"
+
+
+def test_but_not_to_make_something_which_it_may_have_made(moody) -> None:
+    server, api = moody
+    server.answers = [LEADERLESS, DONE]
+    with pytest.raises(ApiError, match="leader changed") as refused:
+        api.request("POST", "/api/v1/namespaces/default/configmaps", body={})
+    assert refused.value.passes
+    assert server.asked == ["POST"]
+
+
+def test_a_question_that_is_posted_is_asked_again(moody) -> None:
+    server, api = moody
+    server.answers = [LEADERLESS, DONE]
+    api.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body={})
+    assert server.asked == ["POST"] * 2
+
+
+def test_what_is_gone_after_a_lost_answer_has_been_deleted(moody) -> None:
+    server, api = moody
+    server.answers = [LEADERLESS, GONE, GONE]
+    api.request("DELETE", "/api/v1/namespaces/default/configmaps/a")
+    with pytest.raises(NotFound):
+        api.request("DELETE", "/api/v1/namespaces/default/configmaps/a")
+
+
+def test_a_watch_is_asked_for_again_too(moody) -> None:
+    server, api = moody
+    server.answers = [LEADERLESS, [200, b'{"type":"BOOKMARK"}']]
+    assert list(api.lines("/api/v1/pods", {"watch": "true"})) == ['{"type":"BOOKMARK"}']

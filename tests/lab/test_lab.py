@@ -43,6 +43,25 @@ def test_applying_says_what_became_of_each_object(lab):
     assert repr(lab.apply(SERVICE.replace("port: 80", "port: 81"))) == "Applied(service/web configured)"
 
 
+@pytest.mark.parametrize("done", [True, False], ids=["although it was done", "before it was done"])
+def test_applying_goes_on_after_a_lost_answer_and_says_what_was_done(lab, monkeypatch, done):
+    monkeypatch.setattr("kubelab.lab.objects._PAUSE_SECONDS", 0)
+    answer, lost = lab.api.request, {"POST", "PUT"}
+
+    def request(method, path, query=None, body=None):
+        if method not in lost:
+            return answer(method, path, query, body)
+        lost.remove(method)
+        if done:
+            answer(method, path, query, body)
+        raise ApiError(504, "Timeout", "request did not complete within requested timeout")
+
+    monkeypatch.setattr(lab.api, "request", request)
+    assert repr(lab.apply(SERVICE)) == "Applied(service/web created)"
+    assert repr(lab.apply(SERVICE.replace("port: 80", "port: 81"))) == "Applied(service/web configured)"
+    assert not lost
+
+
 def test_what_is_applied_lands_in_the_lessons_namespace_with_our_label(lab):
     lab.apply(SERVICE)
     metadata = lab.get("service/web")["metadata"]

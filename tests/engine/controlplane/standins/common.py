@@ -15,7 +15,9 @@ from kubelab.engine.client import ApiRequest, ApiResponse, Client, HttpsTranspor
 
 CAPRICE = os.environ.get("KUBELAB_STANDINS_CAPRICE", "")
 """The seed of what the stand-ins do differently from ours (`caprices`); empty: nothing."""
-SLOWEST_WRITE_SECONDS = 0.5
+SLOWNESS = float(os.environ.get("KUBELAB_STANDINS_SLOWNESS") or 1)
+"""A part of it, where somebody has no time."""
+SLOWEST_WRITE_SECONDS = 0.5 * SLOWNESS
 
 # The flags that this project gives them, each to be found in upstream's reference for 1.36
 # (https://kubernetes.io/docs/reference/command-line-tools-reference/, https://etcd.io/docs/v3.6/op-guide/configuration/).

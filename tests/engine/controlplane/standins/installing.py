@@ -16,14 +16,14 @@ PROGRAMS = {
 """Each with what it says when it is asked for its version."""
 
 
-def install(folder: Path, names: tuple[str, ...] = tuple(PROGRAMS), caprice: str = "") -> Path:
+def install(folder: Path, names: tuple[str, ...] = tuple(PROGRAMS), caprice: str = "", slowness: float = 1) -> Path:
     """Executables of these names in a folder; with a seed, of a capricious kind (`caprices`)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         program = folder / name
         script = STANDINS / f"{name.replace('-', '_')}.py"
         version = f'[ "$1" = --version ] && exec echo "{PROGRAMS[name]}"'
-        seed = f"export KUBELAB_STANDINS_CAPRICE={caprice}\n" if caprice else ""
-        program.write_text(f'#!/bin/sh\n{version}\n{seed}exec "{sys.executable}" "{script}" "$@"\n')
+        moods = f"export KUBELAB_STANDINS_CAPRICE={caprice} KUBELAB_STANDINS_SLOWNESS={slowness}\n" if caprice else ""
+        program.write_text(f'#!/bin/sh\n{version}\n{moods}exec "{sys.executable}" "{script}" "$@"\n')
         program.chmod(0o755)
     return folder

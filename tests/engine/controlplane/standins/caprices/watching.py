@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
+from common import SLOWNESS
+
 from caprices import wire
 from caprices.refusals import status
 from kubelab.engine.client import ApiRequest, ApiResponse
 
-SHORTEST, LONGEST, LATE = 1.0, 5.0, 0.8
+SHORTEST, LONGEST, LATE = 1.0, 5.0, 0.8 * SLOWNESS
 """Seconds: what a watch lasts, and by how much its events are late at most, each stream's by as much."""
 GONE, EXPIRES, MARKED = 0.02, 0.1, 0.3
 
