@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from kubelab.clusters.base import ClusterError, Finished
 from kubelab.clusters.kind.commands import TIME_IS_UP, last_line, run
 
-ENGINES = ("docker", "podman", "nerdctl")
+ENGINES = ("docker", "nerdctl", "podman")
 """In the order in which kind looks for them."""
 TITLES = {"docker": "Docker", "podman": "Podman", "nerdctl": "nerdctl"}
 OLDEST = {"docker": (20, 10), "podman": (3, 0), "nerdctl": (1, 7)}
@@ -27,6 +27,9 @@ START = {
 CHOICE = "KIND_EXPERIMENTAL_PROVIDER"
 """kind's own variable, for those who have several engines."""
 ANSWER_SECONDS = 20.0
+CONTROLLERS = ("cpu", "memory", "pids")
+LIMITS = dict(zip(CONTROLLERS, ("CPUShares", "MemoryLimit", "PidsLimit"), strict=True))
+"""Without one of them kind 0.33 does not begin on an engine without root; what Docker and nerdctl say of each."""
 LABEL = "io.x-k8s.kind.cluster"
 ROLE_LABEL = "io.x-k8s.kind.role"
 """What kind writes on its nodes' containers."""
@@ -38,6 +41,8 @@ class Facts(NamedTuple):
     version: tuple[int, ...]
     cgroup: int
     rootless: bool
+    controllers: tuple[str, ...]
+    """Of cgroups, what containers may be limited by: of cpu, memory, pids."""
     memory: int
     """Bytes; 0 where it does not say."""
     cpus: int
@@ -168,7 +173,7 @@ def find_engine(name: str | None = None) -> Engine:
     """
     wanted = name or os.environ.get(CHOICE) or ""
     if wanted and wanted not in ENGINES:
-        raise ClusterError(f"{CHOICE} is {wanted!r}; kind knows {', '.join(ENGINES)}.")
+        raise ClusterError(f"{CHOICE} is {wanted!r}; kubelab knows {', '.join(ENGINES)}.")
     found = [
         Engine(each, program)
         for each in ([wanted] if wanted else ENGINES)
@@ -198,10 +203,12 @@ def _is_podman(engine: Engine) -> bool:
 
 def _of_docker(said: Mapping[str, Any]) -> Facts:
     options: Sequence[str] = said.get("SecurityOptions") or ()
+    limits = said.get("CgroupDriver") != "none"  # else nothing of what it says of limits means anything
     return Facts(
         version=_version(said.get("ServerVersion") or ""),
         cgroup=int(said.get("CgroupVersion") or 1),
         rootless=any("name=rootless" in each for each in options),
+        controllers=tuple(each for each, limit in LIMITS.items() if said.get(limit) and limits),
         memory=int(said.get("MemTotal") or 0),
         cpus=int(said.get("NCPU") or 0),
         root=Path(said.get("DockerRootDir") or "/var/lib/docker"),
@@ -213,10 +220,13 @@ def _of_podman(said: Mapping[str, Any]) -> Facts:
     host, store = said.get("host") or {}, said.get("store") or {}
     distribution = (host.get("distribution") or {}).get("distribution") or "an unknown system"
     remote = " (remote)" if host.get("serviceIsRemote") else ""
+    version = _version((said.get("version") or {}).get("Version") or "")
+    controllers = tuple(host.get("cgroupControllers") or ()) if version >= (4, 0) else CONTROLLERS  # older: not said
     return Facts(
-        version=_version((said.get("version") or {}).get("Version") or ""),
+        version=version,
         cgroup=2 if host.get("cgroupVersion") == "v2" else 1,
         rootless=bool((host.get("security") or {}).get("rootless")),
+        controllers=controllers,
         memory=int(host.get("memTotal") or 0),
         cpus=int(host.get("cpus") or 0),
         root=Path(store.get("graphRoot") or "/var/lib/containers/storage"),

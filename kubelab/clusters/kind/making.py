@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from kubelab.engine.state import StateDir
 
 NODES_READY_SECONDS = 120.0
 START_SECONDS = 60.0
+LATE_SECONDS = 1.0
+"""An engine finishes what a killed kind has asked it for."""
 PAUSE_SECONDS = 0.3
 ARCHIVE = "images.tar"
 OUTSIDE, INGRESS = "the outside", "ingress"
@@ -67,6 +70,8 @@ class Maker:
         except ClusterError as error:
             raise self._failed(fresh, error) from error
         except BaseException:
+            self.delete(fresh)
+            time.sleep(LATE_SECONDS)
             self.delete(fresh)
             self.state.clean()
             raise
@@ -110,7 +115,7 @@ class Maker:
         self.say(f"getting the node image {NODE_IMAGE.partition('@')[0]} (a gigabyte, the first time)")
         image.pull_node_image(self.engine, self.log)
         self.say("kind creates three nodes (half a minute or more)")
-        self.kind.create(self.name, config, self.state.kubeconfig)
+        self.kind.create(self.name, config, self.state.kubeconfig, self.say)
         self.await_nodes()
 
     def _failed(self, fresh: Record, error: ClusterError) -> ClusterError:

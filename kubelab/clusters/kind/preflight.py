@@ -19,7 +19,7 @@ from pathlib import Path
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind.commands import run
 from kubelab.clusters.kind.configuration import NODE_IMAGE, free_ports
-from kubelab.clusters.kind.containers import ANSWER_SECONDS, Engine, Facts, find_engine
+from kubelab.clusters.kind.containers import ANSWER_SECONDS, CONTROLLERS, Engine, Facts, find_engine
 from kubelab.clusters.kind.program import find_kind
 from kubelab.engine.doctor import Finding
 
@@ -35,8 +35,6 @@ DOCKER_RANGE = ipaddress.ip_network("172.16.0.0/12")
 TUNNELS = ("tun", "tap", "wg", "ppp")
 VIA_GATEWAY = 0x2
 """RTF_GATEWAY of the kernel's flags of a route."""
-CONTROLLERS = ("cpu", "memory", "pids")
-"""Without one of them kind does not begin on an engine without root."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -46,7 +44,6 @@ class Machine:
 
     root: Path = Path("/")
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    user: int = field(default_factory=os.getuid)
 
     def read(self, path: str) -> str:
         """A file's text; empty when it cannot be read."""
@@ -243,9 +240,7 @@ def _of_little_endian(digits: str) -> str:
 
 
 def _rootless(engine: Engine, machine: Machine) -> Iterator[Finding]:
-    slice_ = f"sys/fs/cgroup/user.slice/user-{machine.user}.slice/user@{machine.user}.service/cgroup.controllers"
-    controllers = machine.read(slice_).split()
-    if controllers and (missing := [each for each in CONTROLLERS if each not in controllers]):
+    if missing := [each for each in CONTROLLERS if each not in engine.facts.controllers]:
         yield _finding(
             "rootless", "bad", f"Without root the engine may not limit {' and '.join(missing)} (cgroup controllers "
             "that are not delegated), and kind refuses to begin",

@@ -26,11 +26,15 @@ class Record:
     """What could not be brought up (``the outside``, ``ingress``) → why."""
 
     def stands_for(self, engine: Engine, name: str) -> bool:
-        """Whether the cluster that is there is this one: by its container's id; one that was never finished, by the
-        ports that were drawn for it. Raises `ClusterError`."""
+        """Whether the cluster that is there is this one: by its control plane's id; one that was never finished, by
+        the ports that were drawn for it, or when it has no control plane yet. Raises `ClusterError`."""
         if self.control_plane:
             return control_plane(engine, name) == self.control_plane
-        said = engine.inspect(f"{name}-control-plane", "{{json .HostConfig.PortBindings}}")
+        if not control_plane(engine, name):
+            return True
+        # nerdctl has the first since 2.1 only, a container that could not be started never has the second.
+        forms = ("{{json .HostConfig.PortBindings}}", "{{json .NetworkSettings.Ports}}")
+        said = " ".join(engine.inspect(f"{name}-control-plane", form) for form in forms)
         return bool(self.ports) and all(f'"{port}"' in said for port in self.ports.values())
 
     def write(self, state: StateDir) -> None:

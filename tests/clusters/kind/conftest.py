@@ -25,11 +25,12 @@ INFO = {
 }
 PODMAN_INFO = {
     "version": {"Version": "5.4.0"},
-    "host": {"cgroupVersion": "v2", "memTotal": 8 << 30, "cpus": 4, "security": {"rootless": True},
-             "distribution": {"distribution": "fedora"}},
+    "host": {"cgroupVersion": "v2", "cgroupControllers": ["cpu", "memory", "pids"], "memTotal": 8 << 30, "cpus": 4,
+             "security": {"rootless": True}, "distribution": {"distribution": "fedora"}},
     "store": {"graphRoot": "/"},
 }  # fmt: skip
 
+NODES = ["demo-control-plane", "demo-worker", "demo-worker2"]
 TOOLS = ("sh", "cat", "env", "sleep", "timeout", "tr", "true")
 """What tests run in a "container"; a real engine or kind of this machine is not to be found."""
 HEEDED = ("KIND_EXPERIMENTAL_PROVIDER", "DOCKER_HOST", "KUBELAB_NAME", "KUBELAB_ON", "KUBELAB_TIER")
@@ -64,7 +65,7 @@ class Programs:
         (self.home / "rules.json").write_text(json.dumps([[*rule, 0][:5] for rule in rules]))
 
     def kubernetes_does_not_come_up(self, said: str) -> None:
-        """kind makes the nodes' containers, and says this when nothing comes of it."""
+        """kind makes the nodes' containers, and in them kubeadm says this and fails."""
         (self.home / "fails").write_text(said)
 
     def tool(self, name: str, script: str) -> None:
@@ -82,6 +83,12 @@ class Programs:
     def called(self, beginning: str) -> list[str]:
         """Those that begin so."""
         return [call for call in self.calls if call.startswith(beginning)]
+
+    @property
+    def loaded(self) -> dict[str, list[str]]:
+        """Node → the images that were loaded into it."""
+        lines = (self.home / "loaded").read_text().splitlines()
+        return {node: images for node, *images in map(str.split, lines)}
 
     @property
     def containers(self) -> dict:

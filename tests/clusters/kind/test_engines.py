@@ -7,7 +7,7 @@ import pytest
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind import containers
 from kubelab.clusters.kind.containers import find_engine
-from kubelab.clusters.kind.program import find_kind
+from kubelab.clusters.kind.program import complaint, find_kind
 from tests.clusters.kind.conftest import INFO, PODMAN_INFO
 
 
@@ -19,12 +19,20 @@ def test_the_first_engine_that_works_is_taken(programs):
     assert (engine.name, engine.facts.rootless, engine.facts.cgroup) == ("podman", True, 2)
 
 
+def test_of_several_the_one_is_taken_that_kind_would_take(programs):
+    """kind 0.33 looks for Docker, nerdctl and Podman, in this order."""
+    programs.install("nerdctl", "podman")
+    assert find_engine().name == "docker"
+    (programs.path / "docker").unlink()
+    assert find_engine().name == "nerdctl"
+
+
 def test_kinds_own_variable_chooses(programs, monkeypatch):
     programs.install("nerdctl")
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
     assert find_engine().name == "nerdctl"
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "lxc")
-    with pytest.raises(ClusterError, match="is 'lxc'; kind knows docker, podman, nerdctl"):
+    with pytest.raises(ClusterError, match="is 'lxc'; kubelab knows docker, nerdctl, podman"):
         find_engine()
 
 
@@ -104,6 +112,36 @@ def test_a_missing_kind_is_told_where_to_get_it(programs, tmp_path):
     (programs.path / "kind").unlink()
     with pytest.raises(ClusterError, match=r"kind is not on PATH: https://kind\.sigs\.k8s\.io/"):
         find_kind(find_engine(), tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ('ERROR: no nodes found for cluster "demo"\n', 'no nodes found for cluster "demo"'),
+        ("ERROR: failed to create cluster: unable to decode config: yaml: unmarshal errors:\n  line 1: no field x",
+         "failed to create cluster: unable to decode config: yaml: unmarshal errors: line 1: no field x"),
+        ('Creating cluster "demo" ...\n ✗ Preparing nodes 📦\nERROR: failed to create cluster: command "docker run '
+         '--name demo-control-plane kindest/node:v1.36.4" failed with error: exit status 125\n\nCommand Output: 3f1c\n'
+         "docker: Error response from daemon: Bind for 127.0.0.1:80 failed: port is already allocated.\n\n"
+         "Run 'docker run --help' for more information\n",
+         "failed to create cluster: `docker run …` failed: Bind for 127.0.0.1:80 failed: port is already allocated"),
+        ('ERROR: failed to create cluster: failed to init node with kubeadm: command "docker exec a kubeadm init" '
+         "failed with error: exit status 1\n\nCommand Output: I1123 loader.go:405\nerror: error execution phase: no kubelet\n"
+         "k8s.io/kubernetes/cmd/kubeadm\n\tcmd.go:132\n\nStack Trace: \nerrors.go:1",
+         "failed to create cluster: failed to init node with kubeadm: `docker exec …` failed: "
+         "error execution phase: no kubelet"),
+        ("ERROR: failed to delete cluster \"demo\": error listing nodes: command \"docker ps --format '{{.Label \"x\"}}'\""
+         " failed with error: exit status 1\n\nCommand Output: Cannot connect to the Docker daemon.\n",
+         'failed to delete cluster "demo": error listing nodes: `docker ps …` failed: '
+         "Cannot connect to the Docker daemon"),
+        ('ERROR: [command "docker exec a crictl images" failed with error: exit status 1, command "docker exec a cat '
+         '/kind/version" failed with error: exit status 1]', "`docker exec …` failed: exit status 1"),
+        ("", "it said nothing"),
+    ],
+)  # fmt: skip
+def test_of_what_kind_says_the_cause_is_told(said, sentence):
+    """kind quotes the whole command that failed, and below it all that it said."""
+    assert complaint(said) == sentence
 
 
 def test_kind_is_told_the_engine_and_its_words_are_kept(programs, tmp_path):

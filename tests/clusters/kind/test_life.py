@@ -14,7 +14,7 @@ from kubelab.clusters.kind.configuration import NODE_IMAGE
 from kubelab.clusters.kind.image import OWN_IMAGE
 from kubelab.clusters.kind.program import Kind
 from kubelab.engine.client.resources import NAMESPACES, PODS, SERVICES
-from tests.clusters.kind.conftest import PODMAN_INFO
+from tests.clusters.kind.conftest import NODES, PODMAN_INFO
 
 
 def test_up_again_makes_nothing_anew(up, programs):
@@ -70,20 +70,51 @@ def test_down_leaves_nothing_and_may_be_said_twice(up, programs):
 
 
 def test_a_failed_start_keeps_its_logs_and_says_where(cluster, programs, tmp_path):
-    said = "ERROR: failed to create cluster: no space left on device\n\nStack Trace: \nmain.go:1"
-    programs.kubernetes_does_not_come_up(said)
+    programs.kubernetes_does_not_come_up("[preflight] Some errors\nerror: could not write: no space left on device\n")
     with pytest.raises(ClusterError) as failure:
         cluster.up()
     sentence = str(failure.value)
-    assert sentence.startswith("kind could not create the cluster: failed to create cluster: no space left on device (")
+    assert sentence.startswith(
+        "kind could not create the cluster: failed to create cluster: failed to init node with kubeadm: "
+        "`docker exec …` failed: could not write: no space left on device (kind's own words are in"
+    )
     (folder,) = (tmp_path / "home" / ".evidence").iterdir()
     assert f"Logs are kept in {folder};" in sentence
     assert str(folder / "kind.log") in sentence
     assert "no space left on device" in (folder / "kind.log").read_text()
-    nodes = ["demo-control-plane", "demo-worker", "demo-worker2"]
-    assert sorted(log.parent.name for log in folder.glob("*/kubelet.log")) == nodes
+    assert sorted(log.parent.name for log in folder.glob("*/kubelet.log")) == NODES
     assert programs.containers == {}
     assert not cluster.state.root.exists()
+
+
+def test_what_the_engine_said_is_told_and_no_node_is_left_when_it_has_no_control_plane(cluster, programs):
+    """Nodes are made beside each other: the workers are there when the control plane could not be made."""
+    programs.kubernetes_does_not_come_up("")
+    really = Kind.export_logs
+
+    def without_a_control_plane(kind, name, folder):
+        subprocess.run(["docker", "rm", f"{name}-control-plane"], check=True)
+        return really(kind, name, folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Kind, "export_logs", without_a_control_plane)
+        with pytest.raises(ClusterError, match="kind could not create the cluster"):
+            cluster.up()
+    assert programs.containers == {}
+
+
+def test_kinds_steps_are_told_while_it_is_at_them(programs, api):
+    said: list[str] = []
+    KindCluster("demo", say=said.append).up()
+    assert [each for each in said if each.startswith("kind: ")] == [
+        "kind: Ensuring node image (kindest/node:v1.36.4)",
+        "kind: Preparing nodes",
+        "kind: Writing configuration",
+        "kind: Starting control-plane",
+        "kind: Installing CNI",
+        "kind: Installing StorageClass",
+        "kind: Joining worker nodes",
+    ]
 
 
 def test_an_interrupted_start_leaves_no_half_made_cluster(cluster, programs, monkeypatch):
@@ -159,7 +190,7 @@ def test_images_that_do_not_fit_into_one_archive_are_left_to_the_nodes(cluster, 
     monkeypatch.setattr(Kind, "load", load)
     cluster.up()
     assert any(each.startswith("kind could not load: content digest: not found; the nodes will fetch") for each in said)
-    assert (programs.home / "loaded").read_text().split() == [OWN_IMAGE]
+    assert programs.loaded == {node: [OWN_IMAGE] for node in NODES}
     assert "ingress" in cluster.capabilities
 
 

@@ -33,7 +33,7 @@ def machine(tmp_path):
                            **files}.items():  # fmt: skip
             (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "root" / path).write_text(text)
-        return Machine(tmp_path / "root", {"HOME": "/home/ada"}, 1000)
+        return Machine(tmp_path / "root", {"HOME": "/home/ada"})
 
     return write
 
@@ -135,19 +135,33 @@ def test_what_is_on_another_machine_is_not_looked_at_here(programs, machine):
 
 def test_without_root_controllers_modules_and_threads_are_looked_at(programs, machine, monkeypatch):
     programs.install("podman")
-    programs.info(PODMAN_INFO)
+    programs.info({**PODMAN_INFO, "host": {**PODMAN_INFO["host"], "cgroupControllers": ["pids"]}})
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
-    slice_ = "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers"
-    poor = machine(**{slice_: "pids", "proc/modules": "ip_tables 1 0 - Live 0x0"})
+    poor = machine(**{"proc/modules": "ip_tables 1 0 - Live 0x0"})
     said = [f"{each.detail}: {each.mend}" for each in examine(find_engine(), poor) if each.verdict != "good"]
     assert any("may not limit cpu and memory" in each and "Delegate=yes" in each for each in said)
     assert any("iptable_nat are missing: `sudo modprobe -a iptable_nat" in each for each in said)
     assert any("pids_limit = 65536" in each for each in said)
+    programs.info(PODMAN_INFO)
     rich = machine(**{
-        slice_: "cpu memory pids", "proc/modules": "ip_tables 1 0\niptable_nat 1 0\n",
+        "proc/modules": "ip_tables 1 0\niptable_nat 1 0\n",
         "home/ada/.config/containers/containers.conf": "[containers]\npids_limit = 65536\n",
     })  # fmt: skip
     assert {each.verdict for each in examine(find_engine(), rich)} == {"good"}
+
+
+@pytest.mark.parametrize(
+    ("said", "verdicts"),
+    [
+        ({"CgroupDriver": "systemd", "CPUShares": True, "MemoryLimit": True, "PidsLimit": True}, []),
+        ({"CgroupDriver": "systemd", "CPUShares": False, "MemoryLimit": True, "PidsLimit": True}, ["bad"]),
+        ({"CgroupDriver": "none", "CPUShares": True, "MemoryLimit": True, "PidsLimit": True}, ["bad"]),
+    ],
+)
+def test_docker_without_root_says_by_what_it_can_limit(programs, machine, said, verdicts):
+    """With driver none, what it says of limits means nothing (https://github.com/moby/moby/issues/42151)."""
+    programs.info({**INFO, **said, "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]})
+    assert [each.verdict for each in examine(find_engine(), machine()) if each.name == "rootless"] == verdicts
 
 
 def test_what_is_bad_forbids_a_start_and_the_rest_is_said(programs, machine):
