@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 from kubelab.engine import access, addons, config, programs
 from kubelab.engine.access import ADMIN
-from kubelab.engine.client import Client, persist
+from kubelab.engine.client import Client, persistent
 from kubelab.engine.control.server import Call, ControlServer
 from kubelab.engine.controlplane import ControlPlane, control_plane
 from kubelab.engine.doorway import Doorway, service_address
@@ -38,6 +39,8 @@ REBUILD_SECONDS = 1.0
 
 INGRESS_AFTER_SECONDS = 1.5
 """After a cluster is ready its owner's first pods come first: starting the ingress controller takes a second of CPU."""
+INGRESS_PATIENCE_SECONDS = 10.0
+"""For as long a connection to the ingress waits for an API that is having a bad moment."""
 
 
 class EngineError(Exception):
@@ -121,7 +124,7 @@ class Engine:
 
     async def _worlds(self, pki: PKI, plane: ControlPlane) -> None:
         """One network after the other, each as good as new."""
-        await persist(lambda: addons.install(self._client(ADMIN)))
+        await addons.install(self._client(ADMIN))
         while True:
             network = await start_network(self._state.root, self._tier)
             self._network = network
@@ -155,7 +158,7 @@ class Engine:
             log.warning(self._detail)
 
     async def _announce(self, network: Network) -> None:
-        await persist(lambda: mark_control_plane(self._client(ADMIN), self._control_plane))
+        await mark_control_plane(self._client(ADMIN), self._control_plane)
         await wait_until_ready(self._client(ADMIN), network, [spec.name for spec in self._specs])
         self._detail = "nodes are Ready and the name server answers"
         log.info(self._detail)
@@ -164,7 +167,7 @@ class Engine:
             self._options.report()
         self._ready.set()
         await asyncio.sleep(INGRESS_AFTER_SECONDS)
-        await persist(lambda: addons.install_ingress(self._client(ADMIN)))
+        await addons.install_ingress(self._client(ADMIN))
 
     async def _end_when_idle(self, last_request: Callable[[], float]) -> None:
         """Nobody has asked for anything for long: an orphan ends itself."""
@@ -174,9 +177,10 @@ class Engine:
                 log.warning("no request for %.0f s: the engine ends itself", self._options.idle_seconds)
                 return
 
-    def _client(self, user: str) -> Client:
+    def _client(self, user: str, at_most: float = math.inf) -> Client:
+        """Which asks again while the control plane has a bad moment, for so many seconds at most."""
         assert self._plane is not None
-        return self._plane.client_for(user)
+        return persistent(self._plane.client_for(user), min(self._plane.patience, at_most))
 
     def _answer_on(self, control: ControlServer) -> None:
         control.on("status", self._on_status)
@@ -206,7 +210,8 @@ class Engine:
         }
 
     async def _ingress_address(self) -> str:
-        return await service_address(self._client(ADMIN), addons.INGRESS_NAMESPACE, addons.INGRESS_SERVICE)
+        client = self._client(ADMIN, INGRESS_PATIENCE_SECONDS)
+        return await service_address(client, addons.INGRESS_NAMESPACE, addons.INGRESS_SERVICE)
 
     async def _on_cut(self, call: Call) -> Mapping[str, Any]:
         await self._ready.wait()
@@ -229,7 +234,7 @@ class Engine:
         cut_off = world.cut_off
         for name in cut_off:
             world.mend(name)
-        await persist(lambda: reset(self._client(ADMIN)))
+        await reset(self._client(ADMIN))
         await self._ready.wait()
         if cut_off:
             await wait_until_ready(self._client(ADMIN), world.network, [spec.name for spec in self._specs])

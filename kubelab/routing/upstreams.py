@@ -88,8 +88,9 @@ def _find(ports: Iterable[Object], wanted: str | int) -> Object | None:
 
 def _listed(spec: Object) -> str:
     """``80 (http), 9090 (metrics)``."""
-    ports = [f"{port['port']} ({port['name']})" if port.get("name") else f"{port['port']}" for port in spec["ports"]]
-    return ", ".join(ports)
+    ports = spec.get("ports") or ()  # a headless Service may do without
+    told = (f"{port['port']} ({port['name']})" if port.get("name") else f"{port['port']}" for port in ports)
+    return ", ".join(told) or "none"
 
 
 def _listed_endpoints(slices: Iterable[Object], family: str, port_name: str) -> Iterator[tuple[Endpoint, Object]]:

@@ -7,7 +7,7 @@ from kubelab.engine.client.events import EventRecorder, now
 from kubelab.engine.client.https import HttpsTransport
 from kubelab.engine.client.informer import Informer, Key, key_of
 from kubelab.engine.client.line import Line
-from kubelab.engine.client.persistence import persist
+from kubelab.engine.client.persistence import persistent
 from kubelab.engine.client.resources import Resource
 from kubelab.engine.client.transport import (
     ApiRequest,
@@ -38,5 +38,5 @@ __all__ = [
     "is_not_found",
     "key_of",
     "now",
-    "persist",
+    "persistent",
 ]

@@ -1,46 +1,53 @@
-"""Work that is begun again while the control plane is not itself: changes its leader, has too much to do, hangs up."""
+"""Requests that are made again while the control plane is not itself: changes its leader, is busy, hangs up."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-from kubelab.engine.client.errors import ApiError, is_conflict
+from kubelab.engine.client.api import Client
+from kubelab.engine.client.transport import ApiRequest, ApiResponse, Transport
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-PAUSE_SECONDS = 0.2
+FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-PATIENCE_SECONDS = 60.0
-"""An election of etcd's and the start of a kube-apiserver are over by then."""
+PASSING = (429, 500, 502, 503, 504)
 
 
-async def persist(work: Callable[[], Awaitable[T]], seconds: float = PATIENCE_SECONDS) -> T:
-    """What the work answers, which has to be such that it can be begun again after it was half done.
+def persistent(client: Client, seconds: float) -> Client:
+    """The same client for who does one thing after the other and has no loop to begin again with.
 
-    Raises what it raised last after so many seconds, and at once what will not pass.
+    A request may then have been done before the one that is answered: for its user what should be made and is there
+    already, or should be deleted and is not there, has to be as good as done.
     """
-    clock = asyncio.get_running_loop().time
-    deadline, pause = clock() + seconds, PAUSE_SECONDS
-    while True:
-        try:
-            return await work()
-        except (ApiError, OSError, ExceptionGroup) as error:
-            if clock() >= deadline or not will_pass(error):
-                raise
-            log.info("the API could not answer: %s; once more", error)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+    return client.by(lambda transport: _Persistent(transport, seconds))
 
 
-def will_pass(error: Exception) -> bool:
-    """Whether the same request may be answered later: the answer is lost, late, or due to the moment."""
-    if isinstance(error, ExceptionGroup):
-        return all(map(will_pass, error.exceptions))
-    if isinstance(error, ApiError):
-        return error.code in (429, 500, 502, 503, 504) or is_conflict(error)
-    return isinstance(error, ConnectionError | TimeoutError)
+class _Persistent:
+    """See `kubelab.engine.client.transport.Transport`."""
+
+    def __init__(self, transport: Transport, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self.lines = transport.lines
+
+    async def request(self, request: ApiRequest) -> ApiResponse:
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + self._seconds, FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                response = await self._transport.request(request)
+                if response.status not in PASSING or clock() >= deadline:
+                    return response
+                said = f"it answers {response.status}"
+            except (ConnectionError, TimeoutError) as error:
+                if clock() >= deadline:
+                    raise
+                said = str(error) or "it does not answer"
+            log.info("%s %s: %s; asking again", request.method, request.path, said)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def close(self) -> None:
+        """The transport is others' as well."""

@@ -20,6 +20,7 @@ class BuiltIn:
     """See `kubelab.engine.controlplane.contract.ControlPlane`."""
 
     description = "built in"
+    patience = 0.0
 
     def __init__(self, state: StateDir, pki: PKI, token: str, dial: Dial) -> None:
         self._state = state

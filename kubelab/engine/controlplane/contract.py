@@ -40,6 +40,11 @@ class ControlPlane(Protocol):
         """What it is, for `kubelab status`: ``built in``, ``etcd 3.6.4, kube-apiserver 1.36.2 …``."""
         ...
 
+    @property
+    def patience(self) -> float:
+        """For how many seconds its API may be unable to answer, with nothing being wrong."""
+        ...
+
     async def start(self) -> None:
         """Open the store and the API. Raises `ControlPlaneError`."""
         ...

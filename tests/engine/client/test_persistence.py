@@ -6,48 +6,42 @@ import asyncio
 
 import pytest
 
-from kubelab.engine.client import ApiError, persist
-
-PASSING = [
-    ApiError(500, "InternalError", "etcdserver: leader changed"),
-    ApiError(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
-    ApiError(504, "Timeout", "request did not complete within requested timeout"),
-    ApiError(409, "Conflict", "the object has been modified"),
-    ConnectionResetError("gone"),
-    ExceptionGroup("two at once", [TimeoutError(), ApiError(429, "TooManyRequests", "busy")]),
-]
-LASTING = [
-    ApiError(403, "Forbidden", "not you"),
-    ApiError(409, "AlreadyExists", "it is there"),
-    FileNotFoundError("pki/ca.crt"),
-    ExceptionGroup("two at once", [TimeoutError(), ApiError(403, "Forbidden", "not you")]),
-]
+from kubelab.engine.client import ApiError, ApiResponse, Client, persistent
+from kubelab.engine.client.resources import PODS
 
 
-class Work:
-    def __init__(self, *failures: Exception) -> None:
-        self.failures = list(failures)
+class Moody:
+    """A transport that answers with these, one after the other, and then well."""
 
-    async def __call__(self) -> str:
-        if self.failures:
-            raise self.failures.pop(0)
-        return "done"
+    def __init__(self, *moods: int | Exception) -> None:
+        self.moods = list(moods)
 
+    async def request(self, _request) -> ApiResponse:
+        mood = self.moods.pop(0) if self.moods else 200
+        if isinstance(mood, Exception):
+            raise mood
+        return ApiResponse(mood, b'{"message": "not now"}' if mood >= 400 else b'{"kind": "Pod"}')
 
-@pytest.mark.parametrize("failure", PASSING, ids=str)
-async def test_what_passes_is_waited_for(failure):
-    assert await persist(Work(failure, failure)) == "done"
-
-
-@pytest.mark.parametrize("failure", LASTING, ids=str)
-async def test_what_does_not_is_raised_at_once(failure):
-    with pytest.raises(type(failure)) as raised:
-        await persist(Work(failure))
-    assert raised.value is failure
+    def lines(self, _request):
+        raise NotImplementedError
 
 
-async def test_nobody_persists_for_ever():
+@pytest.mark.parametrize("mood", [429, 500, 502, 503, 504, ConnectionResetError("gone"), TimeoutError()], ids=str)
+async def test_what_passes_is_waited_for(mood):
+    assert await persistent(Client(Moody(mood, mood)), 60).get(PODS, "web", "default") == {"kind": "Pod"}
+
+
+@pytest.mark.parametrize("mood", [400, 403, 404, 409, 422], ids=str)
+async def test_what_does_not_is_told_at_once(mood):
+    transport = Moody(mood, mood)
+    with pytest.raises(ApiError, match="not now"):
+        await persistent(Client(transport), 60).get(PODS, "web", "default")
+    assert transport.moods == [mood]
+
+
+@pytest.mark.parametrize("mood", [503, ConnectionResetError("gone")], ids=str)
+async def test_nobody_persists_for_ever(mood):
     begin = asyncio.get_running_loop().time()
-    with pytest.raises(ConnectionResetError):
-        await persist(Work(*[ConnectionResetError("gone")] * 1000), seconds=10)
+    with pytest.raises((ApiError, ConnectionResetError)):
+        await persistent(Client(Moody(*[mood] * 1000)), seconds=10).get(PODS, "web", "default")
     assert asyncio.get_running_loop().time() - begin < 13

@@ -28,10 +28,14 @@ from kubelab.engine.state import StateDir
 
 START_SECONDS = 45.0
 """For each of etcd and kube-apiserver, on a slow machine; the second makes its roles first."""
+PATIENCE_SECONDS = 60.0
+"""An election of etcd's, and one program's end and start, are over by then."""
 
 
 class Upstream:
     """See `kubelab.engine.controlplane.contract.ControlPlane`."""
+
+    patience = PATIENCE_SECONDS
 
     def __init__(self, state: StateDir, cluster: str, pki: PKI, token: str, dial: Dial) -> None:
         self._state = state
