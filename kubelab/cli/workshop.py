@@ -73,7 +73,7 @@ def create(
     from kubelab.workshop.facts import ask
     from kubelab.workshop.handout import Handout
     from kubelab.workshop.making import make
-    from kubelab.workshop.plan import BUDGETS, Plan
+    from kubelab.workshop.plan import BUDGETS, NODE_PORTS, SCARCE_NODE_PORTS, Plan, node_ports
     from kubelab.workshop.roster import read_roster
 
     with _in_one_sentence():
@@ -81,8 +81,9 @@ def create(
         handout = Handout(out or Path(name))
         access = open_cluster(kubeconfig, context)
         facts = ask(access, ingress_namespace)
-        if not guard_hosts:
-            facts = replace(facts, guards=False)
+        theirs = {plan.namespace(each) for each in everyone}
+        promised = sum(count for where, count in facts.promised_node_ports.items() if where not in theirs)
+        plan = replace(plan, guard_hosts=guard_hosts, node_ports=node_ports(len(everyone), promised))
         _say(f"On {access.address.server} (context {access.address.context}, Kubernetes {facts.version}):")
         with _bar("namespaces", len(everyone)) as done:
             made = make(access, plan, facts, everyone, done)
@@ -94,6 +95,9 @@ def create(
     _summary(plan, made, given, handout.folder)
     for note in facts.notes:
         _say(note)
+    if plan.node_ports < SCARCE_NODE_PORTS:
+        _say(f"A cluster has {NODE_PORTS} node ports: for so many learners that is {plan.node_ports} for each one's "
+             "Services of type NodePort and LoadBalancer, and a quarter for everybody else's.")  # fmt: skip
     sys.exit(0 if sum(not each.problem for each in given) == len(everyone) else 1)
 
 

@@ -99,6 +99,6 @@ def _show(reason: str, missing: str) -> None:
     else:
         note = f"<b>Skipped on this cluster.</b> {html.escape(sentence)}"
     display(
-        {"text/html": f'<div style="{_FRAME}">{note}</div>', "text/plain": f"{base.SKIPPED}{sentence}"},
+        {"text/html": f'<div style="{_FRAME}">{note}</div>', "text/plain": f"{base.SKIPPED}{reason}"},
         raw=True,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from kubelab.grading.report import WORKSHOP_LABEL
 from kubelab.lab.api import Object
 from kubelab.lab.errors import NotFound
 from kubelab.workshop.access import Access
@@ -14,6 +16,8 @@ INGRESS_CONTROLLERS = (
     "kubernetes-ingress", "contour", "envoy-gateway", "kong", "istio-ingress", "emissary-ingress", "apisix",
 )  # fmt: skip
 """What the Services and pods of Ingress controllers say of themselves in ``app.kubernetes.io/name``."""
+NODE_PORTS_QUOTA = "services.nodeports"
+"""In a ResourceQuota; ports of Services of type LoadBalancer count, too."""
 NEEDED = (
     ("create", "", "namespaces", ""),
     ("create", "", "serviceaccounts", ""),
@@ -43,7 +47,9 @@ class Facts:
     pod_ranges: tuple[str, ...] = ()
     """CIDRs of the nodes' pods; empty: the nodes do not tell."""
     guards: bool = False
-    """Whether ValidatingAdmissionPolicy (Kubernetes 1.30) is served, by which the hosts of others can be refused."""
+    """Whether ValidatingAdmissionPolicy (Kubernetes 1.30) is served, by which `guards` can be refused."""
+    promised_node_ports: Mapping[str, int] = field(default_factory=dict)
+    """To learners of workshops that are there: namespace → how many."""
 
     @property
     def notes(self) -> list[str]:
@@ -60,6 +66,11 @@ class Facts:
             said.append(
                 "The nodes do not tell the addresses of their pods, so the NetworkPolicies let nothing in from outside "
                 "the cluster: NodePorts and load balancers of learners will not answer."
+            )
+        if not self.guards:
+            said.append(
+                "This cluster has no ValidatingAdmissionPolicy (it is older than Kubernetes 1.30): learners can take "
+                "each other's hosts, and make tokens that end with their namespaces only."
             )
         return said
 
@@ -84,6 +95,11 @@ def ask(access: Access, ingress_namespaces: tuple[str, ...] = ()) -> Facts:
         ),
         pod_ranges=_pod_ranges(access.listed("/api/v1/nodes")),
         guards=_serves(access, "admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
+        promised_node_ports={
+            each["metadata"]["namespace"]: int(each["spec"]["hard"][NODE_PORTS_QUOTA])
+            for each in access.listed("/api/v1/resourcequotas", WORKSHOP_LABEL)
+            if NODE_PORTS_QUOTA in (each["spec"].get("hard") or {})
+        },
     )
 
 

@@ -8,7 +8,8 @@ from kubelab.grading.report import LEARNER_LABEL, SLIP, WORKSHOP_LABEL
 from kubelab.lab.api import Object
 from kubelab.lab.kinds import Kind
 from kubelab.lab.objects import MANAGED_BY
-from kubelab.workshop.facts import Facts
+from kubelab.workshop.facts import NODE_PORTS_QUOTA, Facts
+from kubelab.workshop.guards import guard
 from kubelab.workshop.plan import Plan
 from kubelab.workshop.policies import isolation
 from kubelab.workshop.rights import CLUSTER_WIDE, IN_THE_NAMESPACE
@@ -46,7 +47,7 @@ def of_all(plan: Plan, facts: Facts) -> list[Object]:
         _object(plan, f"{_RBAC}/v1", "ClusterRole", _shared_name(plan), rules=IN_THE_NAMESPACE),
         _object(plan, f"{_RBAC}/v1", "ClusterRole", f"{_shared_name(plan)}-cluster", rules=CLUSTER_WIDE),
     ]
-    return [*shared, *(_guard(plan) if facts.guards else ())]
+    return [*shared, *(_guards(plan) if facts.guards else ())]
 
 
 def of_learner(plan: Plan, facts: Facts, learner: Learner) -> list[Object]:
@@ -108,7 +109,7 @@ def _quota(plan: Plan) -> dict[str, str]:
         "requests.memory": budget.memory,
         "limits.memory": budget.most_memory,
         "services": "40",
-        "services.nodeports": "20",
+        NODE_PORTS_QUOTA: str(plan.node_ports),
         "services.loadbalancers": "4",
         "configmaps": "60",
         "secrets": "60",
@@ -136,35 +137,8 @@ def _limits(plan: Plan) -> Object:
     }
 
 
-def _guard(plan: Plan) -> list[Object]:
-    """What would reach into others' traffic is refused: an Ingress for a host that is not one's own, or a certificate
-    for one (who shares a controller shares its hosts), a Service that claims external IPs, and one that is another name
-    of somebody's Service (to which a controller would forward, which may speak with all).
-
-    (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/)
-    """
-    rules = [
-        {"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "resources": ["ingresses"], "operations": _WRITES},
-        {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["services"], "operations": _WRITES},
-    ]
-    policy = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": rules},
-        "variables": [{"name": "host", "expression": f"namespaceObject.metadata.annotations['{HOST_ANNOTATION}']"}],
-        "validations": [
-            {"expression": OWN_HOSTS, "messageExpression": _WHICH_HOSTS, "reason": "Forbidden"},
-            {
-                "expression": NO_EXTERNAL_IPS,
-                "message": "external IPs would take others' traffic",
-                "reason": "Forbidden",
-            },
-            {
-                "expression": NO_OTHERS_NAMES,
-                "message": "an ExternalName that is a Service's name has to be that of a Service of your own",
-                "reason": "Forbidden",
-            },
-        ],
-    }
+def _guards(plan: Plan) -> list[Object]:
+    """The policy, and where it holds: in the workshop's namespaces."""
     name = f"{_shared_name(plan)}-guard"
     binding = {
         "policyName": name,
@@ -173,35 +147,8 @@ def _guard(plan: Plan) -> list[Object]:
     }
     version = "admissionregistration.k8s.io/v1"
     return [
-        _object(plan, version, "ValidatingAdmissionPolicy", name, spec=policy),
+        _object(
+            plan, version, "ValidatingAdmissionPolicy", name, spec=guard(HOST_ANNOTATION, ACCOUNT, plan.guard_hosts)
+        ),
         _object(plan, version, "ValidatingAdmissionPolicyBinding", name, spec=binding),
     ]
-
-
-_WRITES = ["CREATE", "UPDATE"]
-
-
-def _is_own(host: str) -> str:
-    return f"({host} == variables.host || {host}.endsWith('.' + variables.host))"
-
-
-OWN_HOSTS = (
-    "request.resource.resource != 'ingresses' || (!has(object.spec.defaultBackend) && "
-    f"(!has(object.spec.rules) || object.spec.rules.all(rule, has(rule.host) && {_is_own('rule.host')})) && "
-    f"(!has(object.spec.tls) || object.spec.tls.all(tls, !has(tls.hosts) || tls.hosts.all(h, {_is_own('h')}))))"
-)
-"""CEL."""
-_WHICH_HOSTS = (
-    "'all learners share one Ingress controller: every rule needs your host, ' + variables.host + ', or one below it, "
-    "so does every certificate, and a default backend would be that of everybody'"
-)
-NO_EXTERNAL_IPS = (
-    "request.resource.resource != 'services' || !has(object.spec.externalIPs) || size(object.spec.externalIPs) == 0"
-)
-"""CEL. Anybody's packets to such an address would come here (CVE-2020-8554)."""
-NO_OTHERS_NAMES = (
-    "request.resource.resource != 'services' || !has(object.spec.externalName) || "
-    "!(object.spec.externalName + '.').contains('.svc.') || "
-    "object.spec.externalName.contains('.' + object.metadata.namespace + '.svc')"
-)
-"""CEL. Names outside the cluster that lead into it can only be ignored by the controller, as kubelab's does."""

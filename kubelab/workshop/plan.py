@@ -32,6 +32,22 @@ BUDGETS = {
 }
 """The largest lesson has some twenty pods while one Deployment takes another's place."""
 
+NODE_PORTS = 32767 - 30000 + 1
+"""Of a cluster, as far as nobody has changed its range; no API tells it
+(https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport)."""
+FOR_LEARNERS = NODE_PORTS * 3 // 4
+"""The rest is left to what the cluster was made for."""
+MOST_NODE_PORTS = 20
+"""For one learner, where there are enough."""
+
+SCARCE_NODE_PORTS = 10
+"""Whoever gives less hears of it."""
+
+
+def node_ports(learners: int, promised: int = 0) -> int:
+    """How many each of these may have, so that there is one for every promise; ``promised``: to others already."""
+    return max(0, min(MOST_NODE_PORTS, (FOR_LEARNERS - promised) // max(1, learners)))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,6 +56,10 @@ class Plan:
     name: str = DEFAULT_NAME
     domain: str = DEFAULT_DOMAIN
     budget: Budget = field(default_factory=lambda: BUDGETS["medium"])
+    node_ports: int = MOST_NODE_PORTS
+    """For each learner's Services of type NodePort and LoadBalancer."""
+    guard_hosts: bool = True
+    """Whether what would reach into others' traffic is refused, where the cluster can."""
 
     def __post_init__(self) -> None:
         if not _LABEL.fullmatch(self.name) or len(self.name) > LONGEST_NAME:

@@ -40,7 +40,9 @@ def guest(api):
 
 @pytest.fixture
 def lab(guest):
-    return Lab(FakeCluster(), guest, "lesson-6")
+    cluster = FakeCluster()
+    cluster.namespace = "team-blue"
+    return Lab(cluster, guest, "lesson-6")
 
 
 def stored(api, path):
@@ -178,15 +180,16 @@ class TestManners:
         with pytest.raises(Lacking, match="a namespace beside the one that you have"):
             guest.run("kube-system", "coredns", ["true"])
 
-    def test_a_namespace_that_may_not_be_looked_into_is_one_that_is_lacking(self, guest, api, monkeypatch):
+    def test_a_second_namespace_of_the_lesson_that_may_not_be_looked_into_is_lacking(self, guest, api, monkeypatch):
         def refuse(method, path, *_):
             raise ApiError(403, "Forbidden", "User cannot get resource")
 
         monkeypatch.setattr(api, "request", refuse)
         with pytest.raises(Lacking, match=r"beside the one that you have on this cluster \(team-blue\)"):
             guest.request("GET", "/api/v1/namespaces/lesson-6-platform/pods/web")
-        with pytest.raises(ApiError, match="cannot get"):
-            guest.request("GET", f"{PODS}/web")
+        for path in (f"{PODS}/web", "/api/v1/namespaces/kubelab-ingress/services/envoy"):
+            with pytest.raises(ApiError, match="cannot get"):
+                guest.request("GET", path)
 
     def test_a_whole_collection_is_deleted_by_the_label_only(self, guest):
         with pytest.raises(LabError, match="not deleted where others' may be"):

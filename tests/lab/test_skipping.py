@@ -34,7 +34,7 @@ def shown(notebook):
 def test_a_cell_that_the_cluster_cannot_do_shows_why_and_is_no_error(notebook, capsys):
     assert notebook.run_cell("skip('you may not see its nodes.')").success
     assert notebook.run_cell("raise LackingHere('no <shell> here.')").success
-    assert shown(notebook) == ["Skipped: You may not see its nodes.", "Skipped: No <shell> here."]
+    assert shown(notebook) == ["Skipped: you may not see its nodes.", "Skipped: no <shell> here."]
     assert "No &lt;shell&gt; here." in notebook.display_pub.outputs[1]["data"]["text/html"]
     assert "Traceback" not in capsys.readouterr().out
 
@@ -43,7 +43,7 @@ def test_what_needs_a_skipped_cell_is_skipped_for_the_same_reason(notebook):
     notebook.run_cell("view = skip('there is one namespace.')")
     assert notebook.run_cell("again = view.rows").success
     assert notebook.run_cell("again").success
-    assert shown(notebook) == ["Skipped: There is one namespace."] * 3
+    assert shown(notebook) == ["Skipped: there is one namespace."] * 3
     assert "<code>again</code>" in notebook.display_pub.outputs[2]["data"]["text/html"]
 
 

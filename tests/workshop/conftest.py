@@ -128,7 +128,8 @@ def _has(each, selector):
     if " in " in selector:
         key, values = re.fullmatch(r"(\S+) in \((.*)\)", selector).groups()
         return labels.get(key) in values.split(",")
-    return all(labels.get(part.partition("=")[0]) == part.partition("=")[2] for part in selector.split(",") if part)
+    wanted = [part.partition("=") for part in selector.split(",") if part]
+    return all(labels.get(key) == value if equals else key in labels for key, equals, value in wanted)
 
 
 @pytest.fixture

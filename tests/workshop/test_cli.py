@@ -42,6 +42,17 @@ def test_create_status_delete(kubelab, tmp_path):
     assert "nothing of a workshop 'k8s'" in kubelab("delete", "--workshop", "k8s").stdout
 
 
+def test_where_node_ports_are_few_it_is_told_and_who_has_some_keeps_them(kubelab, cluster, tmp_path):
+    names = [f"learner {number}" for number in range(260)]
+    (tmp_path / "many.csv").write_text("\n".join(names))
+    assert "that is 7 for each one's Services of type NodePort" in kubelab("create", "--learners", "many.csv").stderr
+    (tmp_path / "late.csv").write_text("\n".join([*names[:10], "somebody late"]))
+    assert "that is 11 for each" not in kubelab("create", "--learners", "late.csv").stderr
+    ports = [int(each["spec"]["hard"]["services.nodeports"]) for each in cluster.objects.values()
+             if each["kind"] == "ResourceQuota" and "services.nodeports" in each["spec"]["hard"]]  # fmt: skip
+    assert sum(ports) <= 2768 * 3 / 4
+
+
 def test_watching_goes_on_while_the_api_is_away(kubelab, cluster, monkeypatch):
     kubelab("create", "--learners", "names.csv")
     request, looks = cluster.request, []

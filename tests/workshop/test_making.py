@@ -116,6 +116,9 @@ def test_facts_are_asked_of_the_cluster(access, cluster):
     assert (facts.guards, facts.notes) == (True, [])
     cluster.put("/api/v1/nodes/two", "Node", spec={})
     assert ask(access).pod_ranges == ()
+    cluster.put("/api/v1/namespaces/class-ada/resourcequotas/kubelab-workshop", "ResourceQuota",
+                {"kubelab.dev/workshop": "class"}, spec={"hard": {"services.nodeports": "12"}})  # fmt: skip
+    assert ask(access).promised_node_ports == {"class-ada": 12}
     assert ask(access, ("other",)).ingress_namespaces == ("other",)
     del cluster.objects["/apis/networking.k8s.io/v1/ingressclasses/kubelab"]
     assert ask(access).notes[0].split(":")[0] == "There is no IngressClass here"

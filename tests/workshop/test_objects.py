@@ -9,8 +9,9 @@ import pytest
 
 from kubelab.workshop.errors import WorkshopError
 from kubelab.workshop.facts import Facts
-from kubelab.workshop.objects import NO_EXTERNAL_IPS, NO_OTHERS_NAMES, OWN_HOSTS, of_all, of_learner
-from kubelab.workshop.plan import BUDGETS, Plan
+from kubelab.workshop.guards import guard
+from kubelab.workshop.objects import ACCOUNT, HOST_ANNOTATION, of_all, of_learner
+from kubelab.workshop.plan import BUDGETS, NODE_PORTS, Plan, node_ports
 from kubelab.workshop.policies import isolation
 from kubelab.workshop.roster import Learner
 
@@ -104,8 +105,32 @@ def test_budgets_grow():
     assert [each.pods for each in BUDGETS.values()] == [20, 40, 80]
 
 
+@pytest.mark.parametrize(("learners", "each"), [(1, 20), (100, 20), (200, 10), (1000, 2), (5000, 0)])
+def test_there_are_node_ports_for_all_and_for_others(learners, each):
+    assert node_ports(learners) == each
+    assert learners * each < NODE_PORTS * 0.8
+
+
+def test_who_comes_later_gets_of_what_is_left():
+    assert node_ports(10, promised=2000) == 7
+    assert node_ports(10, promised=2700) == 0
+
+
+def test_everybodys_quota_says_how_many_node_ports():
+    quotas = [each for each in of_learner(Plan(node_ports=7), FACTS, ADA) if each["kind"] == "ResourceQuota"]
+    assert quotas[0]["spec"]["hard"]["services.nodeports"] == "7"
+
+
 def ingress(**spec):
     return {"request": {"resource": {"resource": "ingresses"}}, "object": {"spec": spec}}
+
+
+def secret(kind):
+    return {"request": {"resource": {"resource": "secrets"}}, "object": {"type": kind} if kind else {}}
+
+
+def pod(**spec):
+    return {"request": {"resource": {"resource": "pods"}}, "object": {"spec": spec}}
 
 
 def service(**spec):
@@ -132,9 +157,23 @@ def service(**spec):
         (service(ports=[]), True),
         (service(externalIPs=[]), True),
         (service(externalIPs=["192.0.2.1"]), False),
+        (secret(""), True),
+        (secret("kubernetes.io/tls"), True),
+        (secret("kubernetes.io/service-account-token"), False),
+        (pod(), True),
+        (pod(serviceAccountName="default"), True),
+        (pod(serviceAccountName=ACCOUNT), False),
     ],
 )
-def test_the_guard_lets_nobody_into_others_traffic(written, allowed):
+def test_the_guard_lets_nobody_into_others_traffic_or_keep_a_token(written, allowed):
     cel = pytest.importorskip("cel")
     known = {**written, "variables": {"host": "ada.lab.example.test"}}
-    assert all(cel.evaluate(each, known) for each in (OWN_HOSTS, NO_EXTERNAL_IPS, NO_OTHERS_NAMES)) is allowed
+    assert all(cel.evaluate(each, known) for each in rules(guard_hosts=True)) is allowed
+
+
+def test_tokens_are_guarded_also_where_hosts_are_not():
+    assert rules(guard_hosts=False) == rules(guard_hosts=True)[:2]
+
+
+def rules(guard_hosts):
+    return [each["expression"] for each in guard(HOST_ANNOTATION, ACCOUNT, guard_hosts)["validations"]]

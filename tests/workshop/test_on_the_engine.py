@@ -229,6 +229,18 @@ def test_nobody_has_another_name_for_somebody_elses_service(workshop):
         assert ("denied request: an ExternalName that is a Service's name" in said.stderr) is not allowed, said.stderr
 
 
+def test_nobody_has_a_token_that_outlasts_the_workshop(workshop):
+    metadata = {"name": "lasting", "annotations": {"kubernetes.io/service-account.name": "learner"}}
+    lasting = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+               "metadata": metadata}  # fmt: skip
+    said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(lasting))
+    assert "denied request: its token would outlast the workshop" in said.stderr
+    wanted = pod("tokens", "class-ada")
+    wanted["spec"]["serviceAccountName"] = "learner"
+    said = workshop.kubectl("create", "-f", "-", stdin=json.dumps(wanted))
+    assert "denied request: the ServiceAccount learner is yours" in said.stderr
+
+
 def test_nobodys_pods_drive_others_off_their_nodes(workshop):
     wanted = pod("important", "class-ada")
     wanted["spec"]["priorityClassName"] = "system-cluster-critical"
