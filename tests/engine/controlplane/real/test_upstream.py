@@ -53,11 +53,11 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: 
 """
 
 
-def install(folder: Path, names: tuple[str, ...]) -> Path:
+def install(folder: Path, names: tuple[str, ...], **moods: Any) -> Path:
     spec = importlib.util.spec_from_file_location("standins", Path(__file__).parents[1] / "standins" / "installing.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.install(folder, names)
+    return module.install(folder, names, **moods)
 
 
 def a_cluster(folder: Path, programs: Path, tier: str | None = None) -> Iterator[EmbeddedCluster]:
@@ -254,6 +254,43 @@ def test_where_there_are_only_etcd_and_kube_apiserver_ours_stand_in_for_the_rest
     for cluster in a_cluster(tmp_path / "home", install(tmp_path / "assets", PROGRAMS[:2]), tier="user"):
         assert "the built-in one stands in for kube-controller-manager and kube-scheduler" in cluster.status().detail
         serves(cluster)
+
+
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  ingressClassName: kubelab
+  rules:
+  - host: web.example
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: empty}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
+"""
+
+
+@pytest.mark.timeout(420)
+def test_no_client_leans_on_what_our_api_server_does_and_upstream_s_need_not(tmp_path):
+    """Late and broken-off watches, lost answers, refusals, Go's JSON: see `standins/caprices`; the seed can be drawn
+    again with KUBELAB_STANDINS_CAPRICE."""
+    seed = os.environ.get("KUBELAB_STANDINS_CAPRICE", "one")
+    for cluster in a_cluster(tmp_path / "home", install(tmp_path / "bin", PROGRAMS, caprice=seed, slowness=0.3)):
+        serves(cluster)
+        lab = Lab(cluster, KubeconfigApi(cluster.kubeconfig), "default")
+        lab.apply(INGRESS)
+        lab.wait("ingress/web", "answers", timeout=120)
+        lab.apply(WEB.replace("replicas: 2", "replicas: 3").replace("periodSeconds: 1", "periodSeconds: 2"))
+        lab.wait("deployment/web", "available", timeout=120)
+        cluster.set_proxy_mode("nftables")
+        lab.wait("service/web", "answers", timeout=120)
+        assert lab.probe("web", n=30).success == 1
+        assert not lab.endpoints("empty").ready
+        cluster.reset()
+        assert [each["metadata"]["name"] for each in lab.find("configmaps")] == ["kube-root-ca.crt"]
 
 
 @pytest.mark.skipif(
