@@ -13,6 +13,7 @@ from kubelab.lab import kinds, shell, waiting
 from kubelab.lab.api import Api, Object
 from kubelab.lab.errors import LabError, Lacking, NotFound
 from kubelab.lab.events import Events, event_lines
+from kubelab.lab.leftovers import make_room
 from kubelab.lab.lifelines import PodLifelines
 from kubelab.lab.manifests import Source
 from kubelab.lab.objects import Applied, Deleted, Objects
@@ -153,12 +154,17 @@ class Lab:
         self.wait(what, "available")
 
     def reset(self) -> None:
-        """Back to an empty namespace, and aliases from 1 again. In a namespace that is not kubelab's, only what is."""
+        """Back to an empty namespace, and aliases from 1 again. In a namespace that is not kubelab's, only what is.
+
+        In a lesson's or a task's namespace something begins: what the lessons before the last three left makes room.
+        """
         self.objects.ensure_namespace()
         cleared = self.objects.clear()
         waiting.until(
             lambda: waiting.pods_gone(self.pods(cleared)), f"The pods of {self.namespace} are still there", 60
         )
+        if not self.cluster.namespace:
+            make_room(self.api, self.namespace)
         self.aliases = Aliases()
         self.last_watch = None
         self.last_shares = None
