@@ -56,6 +56,15 @@ class Programs:
             script.write_text(f'#!/bin/sh\nFAKE_HOME={shlex.quote(str(self.home))} exec {command} "$@"\n')
             script.chmod(0o755)
 
+    def install_real(self, kind: str) -> None:
+        """Put the real kind on PATH; what it does in nodes is answered by `fake_node`."""
+        (self.path / "kind").unlink(missing_ok=True)
+        (self.path / "kind").symlink_to(kind)
+
+    def api_is_on(self, port: int) -> None:
+        """What is behind the control plane's published port."""
+        (self.home / "behind.json").write_text(json.dumps({"6443": port}))
+
     def info(self, said: dict) -> None:
         """What the engine says of itself."""
         (self.home / "info.json").write_text(json.dumps(said))
@@ -93,8 +102,16 @@ class Programs:
     @property
     def containers(self) -> dict:
         """The containers by name."""
+        return self._state("containers")
+
+    @property
+    def volumes(self) -> dict:
+        """The volumes by name."""
+        return self._state("volumes")
+
+    def _state(self, what: str) -> dict:
         path = self.home / "state.json"
-        return json.loads(path.read_text())["containers"] if path.exists() else {}
+        return json.loads(path.read_text()).get(what, {}) if path.exists() else {}
 
 
 def machine_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:

@@ -126,12 +126,13 @@ def test_a_missing_kind_is_told_where_to_get_it(programs, tmp_path):
          "Run 'docker run --help' for more information\n",
          "failed to create cluster: `docker run …` failed: Bind for 127.0.0.1:80 failed: port is already allocated"),
         ('ERROR: failed to create cluster: failed to init node with kubeadm: command "docker exec a kubeadm init" '
-         "failed with error: exit status 1\n\nCommand Output: I1123 loader.go:405\nerror: error execution phase: no kubelet\n"
-         "k8s.io/kubernetes/cmd/kubeadm\n\tcmd.go:132\n\nStack Trace: \nerrors.go:1",
+         "failed with error: exit status 1\n\nCommand Output: I1123 loader.go:405\n"
+         "error: error execution phase: no kubelet\nk8s.io/kubernetes/cmd\n\tcmd.go:132\n\nStack Trace: \nerrors.go:1",
          "failed to create cluster: failed to init node with kubeadm: `docker exec …` failed: "
          "error execution phase: no kubelet"),
-        ("ERROR: failed to delete cluster \"demo\": error listing nodes: command \"docker ps --format '{{.Label \"x\"}}'\""
-         " failed with error: exit status 1\n\nCommand Output: Cannot connect to the Docker daemon.\n",
+        ("ERROR: failed to delete cluster \"demo\": error listing nodes: command "
+         "\"docker ps --format '{{.Label \"x\"}}'\" failed with error: exit status 1\n\n"
+         "Command Output: Cannot connect to the Docker daemon.\n",
          'failed to delete cluster "demo": error listing nodes: `docker ps …` failed: '
          "Cannot connect to the Docker daemon"),
         ('ERROR: [command "docker exec a crictl images" failed with error: exit status 1, command "docker exec a cat '
