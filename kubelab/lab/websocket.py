@@ -10,6 +10,9 @@ from typing import Any
 
 from kubelab.lab.errors import CannotRun
 
+_PAUSES_SECONDS = (0.3, 0.6, 1.2)
+_NOT_NOW = (429, 503, 504)
+"""Said before anything is begun; a 500 is also what a node says that has no such container."""
 _STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
 
 
@@ -19,17 +22,8 @@ class WebSocketStream:
     _BROKEN = "The connection to pod {pod} broke off before the command ended; run the cell again."
 
     def __init__(self, configuration: Any, url: str, query: list[tuple[str, str]], headers: dict[str, str], pod: str):
-        from kubernetes.client.exceptions import ApiException
-        from kubernetes.stream import ws_client
-
         self._pod = pod
-        try:
-            self._socket = ws_client.websocket_call(
-                configuration, "get", url, query_params=query, headers=headers,
-                _preload_content=False, capture_all=False,
-            )  # fmt: skip
-        except ApiException as error:
-            raise CannotRun(f"No command can be run in pod {pod}: {_first_line(error.reason)}.") from error
+        self._socket = _opened(configuration, url, query, headers, pod)
         self.stderr = ""
         self.code = -1
 
@@ -83,6 +77,25 @@ class WebSocketStream:
                 f"The connection to pod {self._pod} broke off before the command ended; run the cell again."
             )
         self.code = _exit_code(json.loads(status), self._pod)
+
+
+def _opened(configuration: Any, url: str, query: list[tuple[str, str]], headers: dict[str, str], pod: str) -> Any:
+    """The connection; asked for again when the control plane could not begin. Raises `CannotRun`."""
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import ws_client
+
+    for pause in (*_PAUSES_SECONDS, None):
+        try:
+            return ws_client.websocket_call(
+                configuration, "get", url, query_params=query, headers=headers,
+                _preload_content=False, capture_all=False,
+            )  # fmt: skip
+        except ApiException as error:
+            status = getattr(error.__context__, "status_code", 0)  # of the refused handshake
+            if pause is None or status not in _NOT_NOW:
+                raise CannotRun(f"No command can be run in pod {pod}: {_first_line(error.reason)}.") from error
+            time.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 def _exit_code(status: dict[str, Any], pod: str) -> int:

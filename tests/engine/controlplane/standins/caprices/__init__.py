@@ -9,6 +9,7 @@ import random
 from typing import Any
 
 from caprices import golang, refusals, versions, watching, wire
+from kubelab.engine.apiserver.status import StatusError
 from kubelab.engine.client import ApiRequest, ApiResponse
 
 
@@ -40,6 +41,12 @@ class Capricious:
         if answer.headers.get("content-type") == "application/json":
             answer.body = self._json.document(answer.body)
         return wire.carried(self._cutting, request, answer)
+
+    def upgrade(self, request: ApiRequest) -> Any:
+        """The same for what becomes a stream: nothing has begun yet."""
+        if refused := refusals.before(self._refusing, request):
+            raise StatusError(429 if refused.status == 429 else 503, "ServiceUnavailable", "not now")
+        return self._server.upgrade(request)
 
     def _revision(self) -> int:
         return self._server._store.revision
