@@ -57,6 +57,7 @@ def add(state, name, ports=None, **labels):
         "labels": {key.replace("__", "."): value for key, value in labels.items()},
         "running": True,
         "ports": ports or {},
+        "network": "kind",
         "ip": f"172.18.0.{state['next'] + 1}",
     }
     state["next"] += 1
@@ -133,6 +134,7 @@ class Engine:
         labels = dict(each.split("=", 1) for each in values(argv, "--label"))
         published = [re.fullmatch(r"127\.0\.0\.1:(\d+):(\d+/\w+)", each) for each in values(argv, "--publish")]
         add(self.state, name, {each[2].lower(): each[1] for each in published}, **labels)
+        self.containers[name]["network"] = value(argv, "--net", "--network")
         print(self.containers[name]["id"])
         taken = json.loads((HOME / "taken.json").read_text()) if (HOME / "taken.json").exists() else []
         for outer in (each[1] for each in published if int(each[1]) in taken):
@@ -170,7 +172,7 @@ class Engine:
         elif "GlobalIPv6Address" in form:
             print(f"{found['ip']},")
         elif "Networks" in form:
-            network = "unknown-eth0" if self.program == "nerdctl" else "kind"
+            network = "unknown-eth0" if self.program == "nerdctl" else found["network"]
             print(json.dumps({network: {"IPAddress": found["ip"]}}))
         elif at := re.search(r"index \.NetworkSettings\.Ports \"(.*?)\"", form):
             print("127.0.0.1", self._behind(at[1], found["ports"][at[1]]), sep="\t")

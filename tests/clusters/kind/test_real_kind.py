@@ -17,7 +17,9 @@ import yaml
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind.cluster import KindCluster
 from kubelab.clusters.kind.configuration import NODE_IMAGE, configuration
+from kubelab.clusters.kind.containers import LIMITS, find_engine
 from kubelab.clusters.kind.image import LESSON_IMAGES, OWN_IMAGE
+from kubelab.clusters.kind.preflight import Machine, examine
 from kubelab.clusters.kind.program import OLDEST, version_in
 from tests.clusters.kind.conftest import INFO, NODES, PODMAN_INFO, Programs, machine_with
 
@@ -47,6 +49,7 @@ def test_it_makes_our_cluster_on_every_engine_and_leaves_the_users_own_alone(rea
     for name, value in {
         "KIND_EXPERIMENTAL_PROVIDER": engine, "KUBECONFIG": str(theirs), "KIND_CLUSTER_NAME": "theirs",
         "HTTPS_PROXY": "http://proxy.corp.test:3128", "NO_PROXY": "127.0.0.1,localhost",
+        "KIND_EXPERIMENTAL_DOCKER_NETWORK": "course",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     said: list[str] = []
@@ -85,6 +88,7 @@ def _look_at_the_containers(programs: Programs, engine: str, cluster: KindCluste
         assert " -e HTTPS_PROXY=http://proxy.corp.test:3128 " in each
         directly = each.split(" -e NO_PROXY=")[1].split()[0].split(",")  # nodes reach each other without the proxy
         assert {"172.18.0.0/16", "127.0.0.1", *NODES, ".svc", "10.96.0.0/16", "10.244.0.0/16"} <= set(directly)
+    assert f" --network {'course' if engine == 'docker' else 'kind'} " in programs.called(f"{engine} run --detach")[0]
     published = [word for word in made["demo-control-plane"].split() if word.startswith("--publish=")]
     assert sorted(each.lower().rpartition(":")[2] for each in published) == ["30080/tcp", "30443/tcp", "6443/tcp"]
     assert all(each.startswith("--publish=127.0.0.1:") for each in published)
@@ -109,6 +113,30 @@ def test_a_port_that_was_taken_in_between_is_named_and_nothing_is_left(real, mon
     assert real.containers == {}
     (folder,) = (tmp_path / "home" / ".evidence").iterdir()
     assert (folder / "demo-worker" / "kubelet.log").exists()  # of those that run; kind says what it could not have
+
+
+def test_without_a_choice_it_takes_the_engine_that_we_take(real):
+    (real.path / "docker").unlink()
+    real.install("nerdctl", "podman")
+    ours = find_engine().name
+    before = len(real.calls)
+    assert kind("get", "clusters").returncode == 0
+    assert [call.split()[0] for call in real.calls[before:] if " ps " in call] == [ours]
+
+
+@pytest.mark.parametrize("can", [["cpu", "memory", "pids"], ["memory", "pids"], []])
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_without_root_it_refuses_what_we_refuse_before(real, monkeypatch, engine, can):
+    """kind looks at the engine first and at the name second, so that with a bad name it makes nothing."""
+    real.install(engine)
+    limits = {limit: name in can for name, limit in LIMITS.items()}
+    real.info({**INFO, **limits, "SecurityOptions": ["name=rootless"]})
+    if engine == "podman":
+        real.info({**PODMAN_INFO, "host": {**PODMAN_INFO["host"], "cgroupControllers": can}})
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", engine)
+    refused = "Delegate=yes" in kind("create", "cluster", "--name", "BAD").stderr
+    ours = [each for each in examine(find_engine(), Machine()) if each.name == "rootless" and each.verdict == "bad"]
+    assert bool(ours) == refused == (len(can) < 3)
 
 
 @pytest.mark.parametrize(
