@@ -76,10 +76,13 @@ def report() -> list[Finding]:
 def examine(engine: Engine, machine: Machine | None = None) -> list[Finding]:
     """Look at what is around an engine that works. Raises `ClusterError` when it does not."""
     facts, machine = engine.facts, machine or Machine()
-    local = sys.platform == "linux" and not (facts.in_a_machine_of_its_own or _is_remote(machine))
+    here = sys.platform == "linux" and not _is_remote(machine)
+    local = here and not facts.in_a_machine_of_its_own
     found = [*_everywhere(engine, facts, machine), *_proxies(machine), *_kubectl()]
+    if local or (here and _is_wsl2(machine)):  # whatever runs on WSL2, Docker Desktop too, has the same kernel
+        found += _kernel(machine)
     if local:
-        found += [*_kernel(machine), *_disk(engine), *_docker_settings(engine, machine), *_routes(engine, machine)]
+        found += [*_disk(engine), *_docker_settings(engine, machine), *_routes(engine, machine)]
     if facts.rootless:
         found += _rootless(engine, machine)
     return found
@@ -141,7 +144,7 @@ def _kernel(machine: Machine) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield _finding("inotify", "good", "its limits are wide enough")
-    if "microsoft" in machine.read("proc/version").lower() and not (machine.root / "proc/net/xt_recent").exists():
+    if _is_wsl2(machine) and not (machine.root / "proc/net/xt_recent").exists():
         yield _finding(
             "WSL2", "limited", "This kernel of WSL2 shows no xt_recent, by which kube-proxy in mode iptables remembers "
             "clients (sessionAffinity: ClientIP)",
@@ -268,6 +271,10 @@ def _podman_settings(machine: Machine) -> str:
 
 def _loaded(module: str, modules: str) -> bool:
     return any(line.split(" ", 1)[0] == module for line in modules.splitlines())
+
+
+def _is_wsl2(machine: Machine) -> bool:
+    return "microsoft" in machine.read("proc/version").lower()
 
 
 def _is_remote(machine: Machine) -> bool:

@@ -133,6 +133,24 @@ def test_what_is_on_another_machine_is_not_looked_at_here(programs, machine):
     assert not {"inotify", "disk"} & found(machine(**files)).keys()
 
 
+def test_on_wsl2_all_engines_have_the_kernel_that_is_seen_here(programs, machine):
+    programs.info({**INFO, "OperatingSystem": "Docker Desktop"})
+    on_windows = machine(**{"proc/version": "Linux version 6.6 (Microsoft@Microsoft.com)"})
+    seen = found(on_windows)
+    assert seen["WSL2"][0] == "limited"
+    assert "sudo modprobe xt_recent" in seen["WSL2"][1]
+    assert not {"disk", "routes"} & seen.keys()
+
+
+def test_on_macos_the_engine_is_in_a_machine_of_its_own_whatever_it_says(programs, machine, monkeypatch):
+    """Colima's Docker says that it runs on Ubuntu; nothing of that is to be seen below /proc and /etc here."""
+    monkeypatch.setattr(preflight.sys, "platform", "darwin")
+    programs.info({**INFO, "OperatingSystem": "Ubuntu 24.04 LTS"})
+    seen = found(machine(**{"proc/sys/fs/inotify/max_user_watches": "1", "etc/docker/daemon.json": '{"init": true}'}))
+    assert {"cgroup", "memory", "ports"} <= seen.keys()
+    assert not {"inotify", "disk", "init", "routes", "WSL2"} & seen.keys()
+
+
 def test_without_root_controllers_modules_and_threads_are_looked_at(programs, machine, monkeypatch):
     programs.install("podman")
     programs.info({**PODMAN_INFO, "host": {**PODMAN_INFO["host"], "cgroupControllers": ["pids"]}})
