@@ -44,8 +44,8 @@ def exit_status(code: int) -> bytes:
 
 
 def internal_error(message: str) -> bytes:
-    """The Status for a command that could not be run."""
-    return _failure("InternalError", message, {}, code=500)
+    """The Status for a command that could not be run, in the words of apimachinery's NewInternalError."""
+    return _failure("InternalError", f"Internal error occurred: {message}", {}, code=500)
 
 
 def _failure(reason: str, message: str, details: Object, *, code: int | None = None) -> bytes:

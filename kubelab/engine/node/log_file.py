@@ -100,6 +100,11 @@ class LogFile:
         self._taps.append(listener)
         return lambda: self._taps.remove(listener)
 
+    def was_read(self) -> None:
+        """Somebody has read the log to here: kubectl does so since 1.36 before it attaches, and wants nothing twice."""
+        if self._untold is not None:
+            self._untold = deque([item for item in self._rest.items() if item[1]], maxlen=MOST_UNTOLD)
+
     async def changed(self) -> None:
         """Wait for the next line, or the end; returns at once when closed."""
         if self.closed:

@@ -85,6 +85,8 @@ async def _texts(path: Path, options: LogOptions, live: LogFile | None) -> Async
         while True:
             while chunk := _next(file, options):
                 yield chunk
+            if live is not None and options.tail_lines is None and options.since is None:
+                live.was_read()
             if not options.follow or live is None:
                 return
             if _replaced(file, path):

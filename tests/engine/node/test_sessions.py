@@ -167,6 +167,23 @@ async def test_attach_shows_what_comes_and_feeds_stdin(lab):
         await task
 
 
+@pytest.mark.parametrize(("reads_first", "hears"), [(False, b"first\n> "), (True, b"> ")])
+async def test_who_comes_late_hears_what_was_said_but_for_what_the_log_has_told(lab, reads_first, hears):
+    async with lab.agent() as agent:
+        lab.make(container={"stdin": True, "stdinOnce": True})
+        process = await lab.running()
+        process.say("first\n> ")
+        await lab.settle()
+        if reads_first:
+            assert [each async for each in agent.api.logs("default", "web", "web", {})] == [b"first\n"]
+        client = Client()
+        task = asyncio.create_task(agent.api.attach("default", "web", "web", Wanted(stdin=True), client))
+        await lab.settle()
+        assert client.got[channels.STDOUT] == hears
+        lab.api.delete_gracefully()
+        await task
+
+
 @pytest.mark.parametrize("once", [True, False])
 async def test_the_containers_input_ends_with_its_only_client_and_outlives_others(lab, once):
     async with lab.agent() as agent:

@@ -24,7 +24,7 @@ from kubelab.engine.controllers.pods import addresses, is_ready
 MOST_ADDRESSES = 1000
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 MANAGED_BY_LABEL = "endpoints.kubernetes.io/managed-by"
-MANAGER = "endpoints-controller"
+MANAGER = "endpoint-controller"
 
 
 def endpoints_for(service: Object, pods: Iterable[Object], known: Object | None = None) -> Object:

@@ -34,7 +34,7 @@ def test_more_than_a_thousand_addresses_are_cut_off_the_unready_ones_first_and_i
 def test_labels_say_who_writes_it_and_whether_the_service_is_headless(make):
     assert endpoints_for(make.service(labels={"team": "shop"}), [])["metadata"]["labels"] == {
         "team": "shop",
-        "endpoints.kubernetes.io/managed-by": "endpoints-controller",
+        "endpoints.kubernetes.io/managed-by": "endpoint-controller",
     }
     labels = endpoints_for(make.service(clusterIP="None"), [])["metadata"]["labels"]
     assert labels["service.kubernetes.io/headless"] == ""
