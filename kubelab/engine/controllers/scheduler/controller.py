@@ -90,7 +90,7 @@ class Scheduler:
         self._assumed[meta["uid"]] = {**pod, "spec": {**pod["spec"], "nodeName": node}}
         try:
             await self._client.send("POST", PODS.path(meta["namespace"], meta["name"], "binding"), body=binding)
-        except ApiError as error:
+        except (ApiError, OSError) as error:
             self._assumed.pop(meta["uid"], None)
             if is_not_found(error):
                 return
