@@ -66,6 +66,7 @@ def load(kind: Kind, name: str, archive: Path, say: Say) -> None:
     store keeps of an image from a registry one platform only, and cannot always give the whole of it: then the nodes
     fetch the lessons' images themselves.
     """
+    say("loading the images into the nodes")
     try:
         kind.load(name, archive)
     except ClusterError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,9 +119,26 @@ def test_kinds_steps_are_told_while_it_is_at_them(programs, api):
 
 
 def test_an_interrupted_start_leaves_no_half_made_cluster(cluster, programs, monkeypatch):
+    """Nor what the engine makes late, for a kind that is no more."""
+
     def interrupted() -> None:
         raise KeyboardInterrupt
 
+    def late(seconds: float) -> None:
+        assert programs.containers == {}
+        run = (
+            "docker",
+            "run",
+            "--detach",
+            "--name",
+            "demo-worker",
+            "--label",
+            "io.x-k8s.kind.cluster=demo",
+            NODE_IMAGE,
+        )
+        subprocess.run(run, check=True)
+
+    monkeypatch.setattr("kubelab.clusters.kind.making.time", SimpleNamespace(sleep=late))
     monkeypatch.setattr(cluster._maker, "await_nodes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cluster.up()
