@@ -8,6 +8,7 @@ also below those cells, and the notebook goes on.
 from __future__ import annotations
 
 import html
+import re
 import symtable
 import sys
 from collections.abc import Mapping
@@ -93,11 +94,11 @@ def _show(reason: str, missing: str) -> None:
     """``missing``: what this cell wanted of one that was skipped for that reason; empty: the reason is its own."""
     from IPython.display import display
 
-    sentence = reason[:1].upper() + reason[1:]
+    sentence = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(reason[:1].upper() + reason[1:]))
     if missing:
         note = f"<b>Skipped, too</b>: <code>{html.escape(missing)}</code> would have come from a cell that was skipped."
     else:
-        note = f"<b>Skipped on this cluster.</b> {html.escape(sentence)}"
+        note = f"<b>Skipped on this cluster.</b> {sentence}"
     display(
         {"text/html": f'<div style="{_FRAME}">{note}</div>', "text/plain": f"{base.SKIPPED}{reason}"},
         raw=True,

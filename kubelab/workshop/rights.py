@@ -28,14 +28,17 @@ IN_THE_NAMESPACE = [
     _rule("", ["namespaces"], ["get"]),
     _rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], CHANGE),
     _rule("apps", ["deployments/scale", "replicasets/scale", "statefulsets/scale"], ["get", "update", "patch"]),
+    _rule("apps", ["daemonsets/status", "deployments/status", "replicasets/status", "statefulsets/status"], ["get"]),
     _rule("apps", ["controllerrevisions"], LOOK),
     _rule("batch", ["cronjobs", "jobs"], CHANGE),
     _rule("discovery.k8s.io", ["endpointslices"], LOOK),
     _rule("events.k8s.io", ["events"], LOOK),
     _rule("gateway.networking.k8s.io", ["gateways", "httproutes", "referencegrants"], CHANGE),
     _rule("networking.k8s.io", ["ingresses"], CHANGE),
+    _rule("networking.k8s.io", ["ingresses/status"], ["get"]),
     _rule("networking.k8s.io", ["networkpolicies"], LOOK),
     _rule("policy", ["poddisruptionbudgets"], CHANGE),
+    _rule("rbac.authorization.k8s.io", ["rolebindings", "roles"], LOOK),
 ]
 """The lessons' verbs, for a ClusterRole that is bound in one namespace at a time."""
 

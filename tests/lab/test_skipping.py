@@ -33,9 +33,9 @@ def shown(notebook):
 
 def test_a_cell_that_the_cluster_cannot_do_shows_why_and_is_no_error(notebook, capsys):
     assert notebook.run_cell("skip('you may not see its nodes.')").success
-    assert notebook.run_cell("raise LackingHere('no <shell> here.')").success
-    assert shown(notebook) == ["Skipped: you may not see its nodes.", "Skipped: no <shell> here."]
-    assert "No &lt;shell&gt; here." in notebook.display_pub.outputs[1]["data"]["text/html"]
+    assert notebook.run_cell("raise LackingHere('no <shell> for `ip` here.')").success
+    assert shown(notebook) == ["Skipped: you may not see its nodes.", "Skipped: no <shell> for `ip` here."]
+    assert "No &lt;shell&gt; for <code>ip</code> here." in notebook.display_pub.outputs[1]["data"]["text/html"]
     assert "Traceback" not in capsys.readouterr().out
 
 
