@@ -75,11 +75,13 @@ class Objects:
             waiting.until(self._namespace_gone, f"The namespace {self.namespace} is still there", 60)
             try:
                 self._api.request("POST", kinds.NAMESPACE.path(""), body=body)
+                waiting.until(self._has_account, f"The namespace {self.namespace} has no ServiceAccount", 60)
                 return
             except (ApiError, NoAnswer) as error:
                 if not left or not (_is_taken(error) or _is_lost(error)):
                     raise
                 time.sleep(_PAUSE_SECONDS)
+        raise AssertionError("unreachable")
 
     def apply(self, source: Source) -> Applied:
         """Create or update every object of the source. Raises `BadManifest`, `ApiError`."""
@@ -148,6 +150,17 @@ class Objects:
     def _namespace_gone(self) -> waiting.Seen:
         phase = self._namespace_phase()
         return waiting.Seen(not phase, phase)
+
+    def _has_account(self) -> waiting.Seen:
+        """Whether pods can be made in it: their ServiceAccount is a controller's, which comes a moment later."""
+        try:
+            self._api.request("GET", f"{kinds.NAMESPACE.path('', self.namespace)}/serviceaccounts/default")
+        except NotFound as error:
+            return waiting.Seen(False, str(error))
+        except ApiError as error:
+            if error.status != 403:  # whoever may not look finds out
+                raise
+        return waiting.Seen(True, "it has one")
 
     def _namespace_phase(self) -> str:
         """``Active``, ``Terminating``, or nothing when there is no such namespace."""

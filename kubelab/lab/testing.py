@@ -198,6 +198,8 @@ class FakeApi:
             metadata.setdefault("namespace", path.split("/namespaces/")[1].split("/")[0])
         metadata.setdefault("creationTimestamp", f"2026-01-01T00:{number // 60:02}:{number % 60:02}Z")
         self.objects[path] = body
+        if body.get("kind") == "Namespace":
+            self.objects[f"{path}/serviceaccounts/default"] = {"metadata": {"name": "default"}}
         if "/pods/" in path:
             body["status"] = _running(f"10.244.{number // 250}.{number % 250 + 2}")
         if "/services/" in path:

@@ -233,3 +233,20 @@ def test_a_namespace_on_its_way_out_is_waited_for(lab, monkeypatch):
     monkeypatch.setattr("kubelab.lab.waiting.POLL_SECONDS", 0)
     lab.apply(SERVICE)
     assert ("POST", "/api/v1/namespaces") in lab.api.requests
+
+
+def test_a_new_namespace_is_one_in_which_pods_can_be_made(lab, monkeypatch):
+    answer, asked = lab.api.request, []
+
+    def request(method, path, query=None, body=None):
+        if path.endswith("/serviceaccounts/default"):
+            asked.append(method)
+            if len(asked) < 3:
+                raise ApiError(404, "NotFound", 'serviceaccounts "default" not found')
+        return answer(method, path, query, body)
+
+    monkeypatch.setattr(lab.api, "request", request)
+    monkeypatch.setattr("kubelab.lab.waiting.POLL_SECONDS", 0)
+    lab.api.objects.pop("/api/v1/namespaces/lesson", None)
+    lab.apply(SERVICE)
+    assert asked == ["GET"] * 3
