@@ -32,7 +32,8 @@ class Record:
             return control_plane(engine, name) == self.control_plane
         if not control_plane(engine, name):
             return True
-        # nerdctl has the first since 2.1 only, a container that could not be started never has the second.
+        # The first is not in older nerdctl (https://github.com/containerd/nerdctl/pull/3812), the second not in what
+        # could not be started.
         forms = ("{{json .HostConfig.PortBindings}}", "{{json .NetworkSettings.Ports}}")
         said = " ".join(engine.inspect(f"{name}-control-plane", form) for form in forms)
         return bool(self.ports) and all(f'"{port}"' in said for port in self.ports.values())

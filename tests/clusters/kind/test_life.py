@@ -235,6 +235,16 @@ def test_nerdctl_gets_the_name_that_kind_looks_for_and_the_network_that_it_does_
     assert " --network kind " in outside
 
 
+def test_a_failed_start_leaves_nothing_on_a_nerdctl_that_tells_no_host_config(programs, api, monkeypatch):
+    programs.install("nerdctl")
+    programs.answer(("inspect .*HostConfig", 1, "", "template: :1:7: can't evaluate field HostConfig\n"))
+    programs.kubernetes_does_not_come_up("")
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+    with pytest.raises(ClusterError, match="kind could not create the cluster"):
+        KindCluster("demo").up()
+    assert programs.containers == {}
+
+
 def test_reset_deletes_what_the_learner_made_only(up, api):
     pod = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "python:3.12"}]}}
     service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
