@@ -278,7 +278,7 @@ def test_no_client_leans_on_what_our_api_server_does_and_upstream_s_need_not(tmp
     """Late and broken-off watches, lost answers, refusals, Go's JSON: see `standins/caprices`; the seed can be drawn
     again with KUBELAB_STANDINS_CAPRICE."""
     seed = os.environ.get("KUBELAB_STANDINS_CAPRICE", "one")
-    for cluster in a_cluster(tmp_path / "home", install(tmp_path / "bin", PROGRAMS, caprice=seed, slowness=0.3)):
+    for cluster in a_cluster(tmp_path / "home", install(tmp_path / "bin", PROGRAMS, caprice=seed, slowness=0.1)):
         serves(cluster)
         lab = Lab(cluster, KubeconfigApi(cluster.kubeconfig), "default")
         lab.apply(INGRESS)
