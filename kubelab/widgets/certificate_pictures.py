@@ -114,7 +114,8 @@ def _head(served: Served | None) -> str:
 def _cells(handshake: Handshake, columns: Sequence[str], found: dict[str, Served]) -> str:
     mine = handshake.fingerprint if handshake.served else ""
     colour = palette.GOOD if handshake.verified else palette.BAD
-    said = f"<span style='color: {colour}'>{escape(verdict(handshake))}</span>"
+    sign, _, words = verdict(handshake).partition(" ")  # the words are to be read in any theme
+    said = f"<span style='color: {colour}'>{sign}</span> {escape(words)}"
     return "".join(f"<td {_CELL}>{said if key == mine else ''}</td>" for key in columns)
 
 

@@ -197,5 +197,5 @@ def _cell(cell: tuple[str, str]) -> str:
     if not seen:
         return f"<td style='{LEFT}'>{escape(said)}</td>"
     sign, colour = ("✔", palette.GOOD) if seen == said else ("✖", palette.BAD)
-    beside = f"<br><small style='color: {colour}'>{sign} you said: {escape(said)}</small>" if said else ""
+    beside = f"<br><small><span style='color: {colour}'>{sign}</span> you said: {escape(said)}</small>" if said else ""
     return f"<td style='{LEFT}'>{escape(seen)}{beside}</td>"
