@@ -50,6 +50,8 @@ class Facts(NamedTuple):
     """Where it keeps images."""
     system: str
     """For people: ``Docker Desktop``, ``Ubuntu 24.04``."""
+    one_of_several: str = ""
+    """``linux/amd64``, where of an image for several platforms it keeps this one and can be asked to save no more."""
 
     @property
     def in_a_machine_of_its_own(self) -> bool:
@@ -213,7 +215,16 @@ def _of_docker(said: Mapping[str, Any]) -> Facts:
         cpus=int(said.get("NCPU") or 0),
         root=Path(said.get("DockerRootDir") or "/var/lib/docker"),
         system=str(said.get("OperatingSystem") or "an unknown system"),
+        one_of_several=_one_of_several(said),
     )
+
+
+def _one_of_several(said: Mapping[str, Any]) -> str:
+    """Docker's containerd image store, usual since 29, keeps so; ``docker save --platform`` is there since 28."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(said.get("Architecture") or "")
+    in_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in (said.get("DriverStatus") or ())
+    knows = _version(said.get("ServerVersion") or "") >= (28,)
+    return f"linux/{architecture}" if architecture and in_containerd and knows else ""
 
 
 def _of_podman(said: Mapping[str, Any]) -> Facts:

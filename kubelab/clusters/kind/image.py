@@ -62,9 +62,9 @@ def prepare(engine: Engine, archive: Path, log: Path) -> None:
 def load(kind: Kind, name: str, archive: Path, say: Say) -> None:
     """Bring the images to all nodes. Raises `ClusterError` when that cannot be done for kubelab's own.
 
-    By an archive, because ``kind load docker-image`` asks Docker, whatever engine the nodes are in. Docker's containerd
-    store keeps of an image from a registry one platform only, and cannot always give the whole of it: then the nodes
-    fetch the lessons' images themselves.
+    By an archive, because ``kind load docker-image`` asks Docker, whatever engine the nodes are in. kind imports all
+    platforms that an archive names (https://github.com/kubernetes-sigs/kind/issues/3795), and Docker's containerd store
+    keeps one of them: where the archive names the others all the same, the nodes fetch the lessons' images themselves.
     """
     say("loading the images into the nodes")
     try:
@@ -80,8 +80,13 @@ def load(kind: Kind, name: str, archive: Path, say: Say) -> None:
 def _save(engine: Engine, images: Sequence[str], archive: Path, log: Path) -> None:
     archive.unlink(missing_ok=True)  # Podman adds to what is there
     several = ["--multi-image-archive"] if engine.name == "podman" else []
-    arguments = ("save", *several, "--output", str(archive), *images)
-    engine.must(*arguments, doing="Saving the images for the nodes", timeout_seconds=SAVE_SECONDS, log=log)
+    arguments = ("--output", str(archive), *images)
+    if platform := engine.facts.one_of_several:
+        done = engine.run("save", f"--platform={platform}", *arguments, timeout_seconds=SAVE_SECONDS, log=log)
+        if done.code == 0:
+            return
+    doing = "Saving the images for the nodes"
+    engine.must("save", *several, *arguments, doing=doing, timeout_seconds=SAVE_SECONDS, log=log)
 
 
 def build(engine: Engine, log: Path) -> None:

@@ -12,10 +12,9 @@ from kubelab.clusters import find
 from kubelab.clusters.base import ClusterError
 from kubelab.clusters.kind.cluster import KindCluster
 from kubelab.clusters.kind.configuration import NODE_IMAGE
-from kubelab.clusters.kind.image import OWN_IMAGE
 from kubelab.clusters.kind.program import Kind
 from kubelab.engine.client.resources import NAMESPACES, PODS, SERVICES
-from tests.clusters.kind.conftest import NODES, PODMAN_INFO
+from tests.clusters.kind.conftest import NODES
 
 
 def test_up_again_makes_nothing_anew(up, programs):
@@ -192,47 +191,6 @@ def test_without_its_image_the_cluster_comes_up_and_says_what_it_lacks(cluster, 
     KindCluster("demo", retry=True).up()
     assert "without" not in cluster.status().detail
     assert {"ingress", "outside client"} <= cluster.capabilities
-
-
-def test_images_that_do_not_fit_into_one_archive_are_left_to_the_nodes(cluster, programs, monkeypatch):
-    said: list[str] = []
-    cluster = KindCluster("demo", say=said.append)
-    loads = iter([ClusterError("kind could not load: content digest: not found."), None])
-    really = Kind.load
-
-    def load(kind, name, archive):
-        if failure := next(loads):
-            raise failure
-        really(kind, name, archive)
-
-    monkeypatch.setattr(Kind, "load", load)
-    cluster.up()
-    assert any(each.startswith("kind could not load: content digest: not found; the nodes will fetch") for each in said)
-    assert programs.loaded == {node: [OWN_IMAGE] for node in NODES}
-    assert "ingress" in cluster.capabilities
-
-
-def test_podman_gets_names_and_archives_its_own_way(programs, api, monkeypatch):
-    programs.install("podman")
-    programs.info(PODMAN_INFO)
-    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
-    KindCluster("demo").up()
-    assert any(call.startswith("podman pull --quiet docker.io/kindest/node@sha256:") for call in programs.calls)
-    (saved,) = programs.called("podman save")
-    assert "--multi-image-archive" in saved
-    monkeypatch.delenv("KIND_EXPERIMENTAL_PROVIDER")
-    assert KindCluster("demo").engine.name == "podman"  # the cluster's own, whatever else works
-    assert not programs.called("docker")
-
-
-def test_nerdctl_gets_the_name_that_kind_looks_for_and_the_network_that_it_does_not_tell(programs, api, monkeypatch):
-    programs.install("nerdctl")
-    programs.answer(("^nerdctl --version", 0, "nerdctl version 2.1.3\n", ""))
-    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
-    KindCluster("demo").up()
-    assert f"nerdctl pull --quiet {NODE_IMAGE}" in programs.calls
-    (outside,) = programs.called("nerdctl run --detach")
-    assert " --network kind " in outside
 
 
 def test_a_failed_start_leaves_nothing_on_a_nerdctl_that_tells_no_host_config(programs, api, monkeypatch):
