@@ -39,11 +39,16 @@ class Advice:
 def start(task_id: str, lab: Lab | None = None) -> Brief:
     """Empty the lab's namespace, set up a task's start state and show the learner's own names and numbers."""
     chosen, where = task(task_id), lab or current()
-    lesson(int(task_id.split(".")[0])).require(where)
+    _require(task_id, where)
     seed = _seed()
     where.reset()
     chosen.start(where, seed)
     return brief(task_id)
+
+
+def _require(task_id: str, lab: Lab) -> None:
+    """Raises `Lacking` where the lesson of this task cannot be taken."""
+    lesson(int(task_id.split(".")[0])).require(lab)
 
 
 def brief(task_id: str) -> Brief:
@@ -60,6 +65,7 @@ def check(task_id: str, lab: Lab | None = None) -> Result:
     chosen, seed, where = task(task_id), _seed(), lab
     try:
         where = where or current()
+        _require(task_id, where)
         result = chosen.check(where, seed)
     except (LabError, ClusterError) as error:
         # The cluster's trouble is never the learner's fault.

@@ -53,6 +53,13 @@ def test_a_cluster_in_trouble_is_not_the_learners_fault(lab, monkeypatch):
     assert not Book().attempted("1.2")
 
 
+def test_a_cluster_that_lacks_what_the_lesson_needs_cannot_check_its_tasks(lab):
+    result = check("4.2")
+    assert result.outcome is Outcome.CANNOT_CHECK
+    assert "Skipped: Lesson 4 needs" in repr(result)
+    assert not Book().attempted("4.2")
+
+
 def test_a_task_that_does_not_exist_is_one_sentence():
     with pytest.raises(LabError, match=r"no task '7.7'; there are 1.1, 1.2"):
         check("7.7")
