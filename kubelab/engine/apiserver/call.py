@@ -34,7 +34,7 @@ class Call:
     """Whether nobody asked: what must be there is put there, whatever policies say."""
 
     def __post_init__(self) -> None:
-        self.query = dict(self.request.query)
+        self.query = dict(reversed(self.request.query))  # of what is said twice, the first counts
 
     @property
     def timestamp(self) -> str:
@@ -92,7 +92,7 @@ class Call:
         if not digits.isascii() or not digits.isdigit():
             raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
         if len(digits) > _MOST_DIGITS:
-            raise bad_request(f'strconv.ParseInt: parsing "{text[:_MOST_DIGITS]}…": value out of range')
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
         return int(text)
 
 

@@ -6,14 +6,16 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from kubelab.engine.apiserver import protobuf
+from kubelab.engine.apiserver.json_errors import go_json_error
 from kubelab.engine.apiserver.status import (
+    StatusError,
     bad_request,
     not_acceptable,
     too_large,
@@ -24,6 +26,8 @@ LARGEST_BODY = 3 * 1024 * 1024
 DEEPEST_BODY = 100
 MOST_VALUES = 100_000
 """In one body. No object that etcd would keep (1.5 MiB) has so many, and more keep everybody else waiting."""
+_META, _META_VERSIONS = "meta.k8s.io", ("v1", "v1beta1")
+_OF_META = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 JSON = "application/json"
 YAML = "application/yaml"
 
@@ -31,11 +35,30 @@ _CROWDED = f"the body has more than {MOST_VALUES} values"
 _PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"{_PAIR}|(\\u[dD][89a-fA-F][0-9a-fA-F]{{2}})|\\.")
 """An escape in JSON's text; the group holds half of a pair that is alone."""
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML 1.1, whose booleans are also ``y`` and ``n``."""
+
+
+_Loader.yaml_implicit_resolvers = {  # every loader has the same table: this one gets its own
+    letter: list(known) for letter, known in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
+_Loader.bool_values = {**_Loader.bool_values, "y": True, "n": False}
+
+
+class Unreadable(StatusError):
+    """A 400 Status: the body is not what its type says. The message is the parser's."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "BadRequest", message)
+        self.why = message.removeprefix("couldn't get version/kind; json parse error: ")
+        """Without what was wanted of the body."""
 
 
 class Duplicates(list[str]):
-    """Names of fields that one object of a body has twice."""
+    """What a strict reader says of fields that one object of a body has twice."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +84,7 @@ def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = N
     if media in ("", JSON) or media.endswith("+json"):
         data = _json(body, duplicates)
     elif media == YAML or media.endswith("+yaml"):
-        data = _yaml(body)
+        data = _yaml(body, duplicates)
     elif media == protobuf.MEDIA_TYPE and schema:
         data = protobuf.decode(body, schema)
     else:
@@ -72,27 +95,33 @@ def parse_body(body: bytes, content_type: str, duplicates: Duplicates | None = N
 
 
 def _json(body: bytes, duplicates: Duplicates | None) -> Any:
+    repeated: list[tuple[int, list[str]]] = []
+
     def noting(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) != len(pairs):
             counts = Counter(name for name, _ in pairs)
-            duplicates.extend(name for name in made if counts[name] > 1)  # type: ignore[union-attr]
+            repeated.append((id(made), [name for name in made if counts[name] > 1]))
+            kept.append(made)  # so that no other gets its id
         return made
 
-    if not body.strip():
-        raise bad_request("unable to decode: the request has no body")
+    kept: list[Any] = []
     try:
         if nesting(body) > DEEPEST_BODY:
             raise bad_request(f"the body nests deeper than {DEEPEST_BODY} levels")
         text = _whole_characters(body.decode())
         hook = noting if duplicates is not None else None
-        return json.loads(text, object_pairs_hook=hook, parse_constant=_refuse, parse_float=_finite)
+        data = json.loads(text, object_pairs_hook=hook, parse_constant=_refuse, parse_float=_finite)
+        if repeated and duplicates is not None:
+            found = _placed(data, dict(repeated))
+            duplicates.extend(f'duplicate field "{path}"' for path in found)
+        return data
     except UnicodeDecodeError:
         raise bad_request("the body is not valid UTF-8") from None
     except RecursionError:
         raise bad_request("the body nests too deeply") from None
     except json.JSONDecodeError as error:
-        raise bad_request(f"couldn't get version/kind; json parse error: {_go_json_error(error)}") from None
+        raise Unreadable(f"couldn't get version/kind; json parse error: {go_json_error(error)}") from None
     except ValueError:  # Python's limit for the digits of an integer
         raise bad_request("couldn't get version/kind; json parse error: a number has too many digits") from None
 
@@ -112,15 +141,19 @@ def _finite(text: str) -> float:
 
 
 def _refuse(constant: str) -> Any:
-    raise bad_request(
-        f"couldn't get version/kind; json parse error: invalid character '{constant[0]}' looking for value"
-    )
+    character = f"invalid character '{constant[0]}' looking for beginning of value"
+    raise Unreadable(f"couldn't get version/kind; json parse error: {character}")
 
 
-def _go_json_error(error: json.JSONDecodeError) -> str:
-    if error.pos >= len(error.doc.rstrip()):
-        return "unexpected end of JSON input"
-    return f"invalid character '{error.doc[error.pos]}' at offset {error.pos}"
+def _placed(value: Any, repeated: dict[int, list[str]], path: str = "") -> Iterator[str]:
+    """The paths of fields that are there twice, in a value whose objects are known by their identity."""
+    if isinstance(value, dict):
+        yield from (f"{path}.{name}" if path else name for name in repeated.get(id(value), ()))
+        for name, below in value.items():
+            yield from _placed(below, repeated, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _placed(below, repeated, f"{path}[{index}]")
 
 
 def nesting(body: bytes) -> int:
@@ -148,21 +181,22 @@ def _is_crowded(data: Any) -> bool:
     return left < 0
 
 
-def _yaml(body: bytes) -> Any:
+def _yaml(body: bytes, duplicates: Duplicates | None) -> Any:
     try:
-        _refuse_bombs(body)
+        _refuse_bombs(body, duplicates)
         return json.loads(json.dumps(yaml.load(body, Loader=_Loader), default=str, allow_nan=False))
     except (yaml.YAMLError, ValueError, TypeError, LookupError) as error:  # what a tag's text can raise
         reason = " ".join(str(error).split())
-        raise bad_request(f"error converting YAML to JSON: yaml: {reason}") from None
+        raise Unreadable(f"error converting YAML to JSON: yaml: {reason}") from None
 
 
-def _refuse_bombs(body: bytes) -> None:
+def _refuse_bombs(body: bytes, duplicates: Duplicates | None) -> None:
     """Look at the events first: libyaml's loader recurses in C, where too deep a body ends the process."""
-    depth = 0
+    depth, keys = 0, _Keys(duplicates)
     for count, event in enumerate(yaml.parse(body, Loader=_Loader)):
         if count > 2 * MOST_VALUES:
             raise bad_request(_CROWDED)
+        keys.note(event)
         if isinstance(event, yaml.AliasEvent):
             raise bad_request("error converting YAML to JSON: aliases are not read here")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -171,6 +205,40 @@ def _refuse_bombs(body: bytes) -> None:
                 raise bad_request(f"the body nests deeper than {DEEPEST_BODY} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+class _Keys:
+    """Finds the keys that a mapping has twice, in the order of the parser's events."""
+
+    def __init__(self, duplicates: Duplicates | None) -> None:
+        self._duplicates = duplicates
+        self._open: list[tuple[set[str], list[bool]] | None] = []
+
+    def note(self, event: yaml.Event) -> None:
+        """The next event."""
+        if isinstance(event, yaml.CollectionEndEvent):
+            self._open.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            is_key = self._is_key()
+            if is_key and isinstance(event, yaml.ScalarEvent):
+                self._key(event)
+            if isinstance(event, yaml.CollectionStartEvent):
+                self._open.append((set(), [False]) if isinstance(event, yaml.MappingStartEvent) else None)
+
+    def _is_key(self) -> bool:
+        holder = self._open[-1] if self._open else None
+        if holder is None:
+            return False
+        holder[1][0] = not holder[1][0]
+        return holder[1][0]
+
+    def _key(self, event: yaml.ScalarEvent) -> None:
+        holder = self._open[-1]
+        assert holder is not None
+        if event.value in holder[0] and self._duplicates is not None:
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            self._duplicates.append(f'line {line}: key "{event.value}" already set in map')
+        holder[0].add(event.value)
 
 
 def wanted(headers: Mapping[str, str], *kinds: str) -> Wanted:
@@ -187,9 +255,9 @@ def wanted(headers: Mapping[str, str], *kinds: str) -> Wanted:
         kind = options.get("as", "")
         if not kind:
             return Wanted(yaml=media == YAML)
-        if kind in kinds:
-            group_version = f"{options.get('g', '')}/{options.get('v', '')}"
-            return Wanted(kind, group_version, media == YAML)
+        group, version = options.get("g", ""), options.get("v", "")
+        if kind in kinds and (group != _META or version in _META_VERSIONS) and (group == _META) == (kind in _OF_META):
+            return Wanted(kind, f"{group}/{version}", media == YAML)
     raise not_acceptable()
 
 

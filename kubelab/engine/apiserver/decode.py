@@ -39,7 +39,8 @@ def field_path(path: Any) -> str:
     return text
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """What Go's decoder calls a value."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, str):
@@ -191,7 +192,7 @@ def _first_bad_byte(text: str) -> int:
 
 
 def _mismatch(shape: Shape, value: Any, path: Any, owner: Struct | None) -> DecodeError:
-    what = _json_type(value)
+    what = json_type(value)
     if what == "number" and shape.kind in ("integer",):
         what = f"number {value}"
     dotted = ".".join(str(name) for name in _names(path) if not isinstance(name, int))

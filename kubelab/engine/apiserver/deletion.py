@@ -15,7 +15,7 @@ from kubelab.engine.apiserver.call import Call, dry_run_values
 from kubelab.engine.apiserver.custom.definitions import FINALIZER
 from kubelab.engine.apiserver.encoding import Object, copy, encode_object
 from kubelab.engine.apiserver.registry import Registry
-from kubelab.engine.apiserver.status import conflict, invalid
+from kubelab.engine.apiserver.status import invalid, not_as_meant
 from kubelab.engine.apiserver.storage import Stored
 from kubelab.engine.apiserver.times import parse_time, rfc3339
 from kubelab.engine.apiserver.validation.fields import FieldError
@@ -108,7 +108,7 @@ def check_preconditions(call: Call, old: Stored, options: Object) -> None:
         want = asked.get(member)
         if want and want != have:
             text = f"the {what} in the precondition ({want}) does not match the {what} in record ({have})."
-            raise conflict(call.target.rtype, old.key[1], f"{text} The object {happened}")
+            raise not_as_meant(call.target.rtype, old.key[1], f"{text} The object {happened}")
 
 
 def _grace_seconds(call: Call, obj: Object, options: Object) -> int:

@@ -60,7 +60,7 @@ def api_resource_list(catalogue: Catalogue, group: str, version: str) -> Object 
             "singularName": rtype.singular,
             "namespaced": rtype.namespaced,
             "kind": rtype.kind,
-            "verbs": sorted(rtype.verbs),
+            "verbs": _verbs(rtype),
         }
         if rtype.short_names:
             entry["shortNames"] = list(rtype.short_names)
@@ -84,6 +84,14 @@ def api_resource_list(catalogue: Catalogue, group: str, version: str) -> Object 
             )
     group_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
+
+
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""In upstream's own order, which ``kubectl api-resources -o wide`` shows."""
+
+
+def _verbs(rtype: ResourceType) -> list[str]:
+    return list(_CUSTOM_VERBS) if rtype.custom else sorted(rtype.verbs)
 
 
 @lru_cache(maxsize=64)
@@ -120,7 +128,7 @@ def _discovered(rtype: ResourceType) -> Object:
         "responseKind": {"group": rtype.group, "version": rtype.version, "kind": rtype.kind},
         "scope": _SCOPES[rtype.namespaced],
         "singularResource": rtype.singular,
-        "verbs": sorted(rtype.verbs),
+        "verbs": _verbs(rtype),
     }
     if rtype.short_names:
         entry["shortNames"] = list(rtype.short_names)

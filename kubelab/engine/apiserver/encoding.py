@@ -10,6 +10,11 @@ Object = dict[str, Any]
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
+def dumps_sorted(value: Any) -> str:
+    """JSON as Go writes a map, for messages."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
 def dumps(value: Any) -> bytes:
     """Compact JSON."""
     return _encode(value).encode("utf-8", "surrogatepass")

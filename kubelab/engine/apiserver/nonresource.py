@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubelab.engine.apiserver import discovery, health, openapi
-from kubelab.engine.apiserver.catalogue import Catalogue
+from kubelab.engine.apiserver.catalogue import BUILT_IN, Catalogue
 from kubelab.engine.apiserver.content import JSON, Wanted, wanted
 from kubelab.engine.apiserver.discovery import of_group_version
 from kubelab.engine.apiserver.encoding import Object, dumps
@@ -52,18 +52,24 @@ def answer(request: ApiRequest, catalogue: Catalogue, inside: Inside) -> ApiResp
     parts = request.path.strip("/").split("/")
     found = _about_itself(request, parts, inside) or _answer(request, parts, catalogue)
     if found is None:
-        if _is_served(parts, catalogue):
+        if _is_served(parts):
             raise unknown_resource()
-        return ApiResponse(404, b"404 page not found\n", {"content-type": "text/plain; charset=utf-8"})
-    if request.method not in ("GET", "HEAD"):
+        return no_such_page()
+    if request.method != "GET" and not (request.method == "HEAD" and parts[0] in health.PATHS):
         raise method_not_allowed()
     return found
 
 
-def _is_served(parts: list[str], catalogue: Catalogue) -> bool:
-    """Whether the path is below a group version that there is: then what is missing is a resource, not a page."""
+def no_such_page() -> ApiResponse:
+    """404 as Go's own server says it, for paths that nobody serves."""
+    plain = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
+    return ApiResponse(404, b"404 page not found\n", plain)
+
+
+def _is_served(parts: list[str]) -> bool:
+    """Whether the path is below a group version of Kubernetes' own: what is missing is a resource then, not a page."""
     group, v = ("", parts[1:2]) if parts[0] == "api" else (parts[1] if parts[0] == "apis" else None, parts[2:3])
-    return any((group, each) in catalogue.group_versions for each in v)
+    return any((group, each) in BUILT_IN.group_versions for each in v)
 
 
 def _about_itself(request: ApiRequest, parts: list[str], inside: Inside) -> ApiResponse | None:

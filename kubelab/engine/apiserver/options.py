@@ -34,6 +34,7 @@ def check_list(call: Call) -> None:
 
 def check_watch(call: Call) -> None:
     """Raises a Status for a watch that cannot be meant."""
+    call.number("limit"), call.number("timeoutSeconds")
     match, initial = call.query.get(_MATCH, ""), "sendInitialEvents" in call.query
     errors: list[FieldError] = []
     if initial and match != _NOT_OLDER:

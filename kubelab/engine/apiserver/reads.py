@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable
 
 from kubelab.engine.apiserver import tables
@@ -15,7 +16,7 @@ from kubelab.engine.apiserver.kinds import kind_of
 from kubelab.engine.apiserver.options import check_list, check_watch
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.selectors import Predicate, both, field_selector, label_selector
-from kubelab.engine.apiserver.status import StatusError, bad_request, expired
+from kubelab.engine.apiserver.status import StatusError, bad_request, expired, failed, not_acceptable
 from kubelab.engine.apiserver.storage import Shelf, Store, Stored
 from kubelab.engine.apiserver.watch import WatchHub, WatchStream, introduce, lifetime, replay, wanted_by
 from kubelab.engine.client.transport import ApiResponse
@@ -23,6 +24,9 @@ from kubelab.engine.client.transport import ApiResponse
 KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 _NOW = -1
 """In a continue token: go on with what is there now, as the state in which the list began is forgotten."""
+_TOKEN_VERSION = "meta.k8s.io/v1"
+_BASE64 = re.compile(r"[-_A-Za-z0-9]")
+_BAD_TOKEN = "invalid continue token: continue key is not valid"
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -44,7 +48,7 @@ class Reader:
 
     def get(self, call: Call, stored: Stored) -> ApiResponse:
         """One object, not older than asked for. Raises 504 for a version from the future."""
-        revision = _revision(call.query.get("resourceVersion", ""))
+        revision = _plain_revision(call)
         if revision > self._store.revision:
             raise _too_large(revision, self._store.revision)
         return self.answer(call, stored)
@@ -52,6 +56,8 @@ class Reader:
     def answer(self, call: Call, stored: Stored, status: int = 200) -> ApiResponse:
         """One object, in the form that the client wants."""
         form = wanted(call.request.headers, *KINDS)
+        if form.kind == "PartialObjectMetadataList":
+            raise not_acceptable(why=f"you requested {form.kind}, but the requested object is not a list")
         body = self._one(call, stored, form)
         return respond(status, body, form)
 
@@ -73,7 +79,7 @@ class Reader:
             "kind": "Table",
             "apiVersion": form.group_version,
             "metadata": {"resourceVersion": version, **(more or {})},
-            "columnDefinitions": tables.definitions(table) if columns else [],
+            "columnDefinitions": tables.definitions(table) if columns else None,
             "rows": rows,
         }
 
@@ -89,7 +95,10 @@ class Reader:
     def list(self, call: Call) -> ApiResponse:
         """A list, in the form that the client wants."""
         form = wanted(call.request.headers, *KINDS)
+        if form.kind == "PartialObjectMetadata":
+            raise not_acceptable(why=f"you requested {form.kind}, but the requested object is a list")
         check_list(call)
+        call.number("timeoutSeconds")
         rtype, shelf = call.target.rtype, self._store.shelf(call.target.rtype.storage_key)
         revision, after = self._as_of(call, shelf)
         objects = shelf.sorted() if revision == self._store.revision else shelf.as_of(revision)
@@ -97,7 +106,7 @@ class Reader:
         matches = wanted_by(call.target.namespace, selected)
         items = [stored for stored in objects if matches(stored)]
         # "any version" (0) is answered whole, from upstream's watch cache
-        limit = 0 if call.query.get("resourceVersion") == "0" and not after else call.number("limit")
+        limit = 0 if call.query.get("resourceVersion") == "0" else call.number("limit")
         items, meta = _page(items, limit, after, revision, counted=selected is None)
         version = str(revision)
         if form.kind == "Table":
@@ -117,15 +126,18 @@ class Reader:
         token, match = call.query.get("continue", ""), call.query.get("resourceVersionMatch", "")
         asked = call.query.get("resourceVersion", "")
         if token:
+            revision, after = _read_continue(token)
             if asked not in ("", "0"):
                 raise bad_request("specifying resource version is not allowed when using continue")
-            revision, after = _read_continue(token)
             if revision == _NOW:
                 return self._store.revision, after
             if revision < shelf.floor:
                 raise StatusError(410, "Expired", _TOO_OLD, meta={"continue": _continue(_NOW, after)})
             return min(revision, self._store.revision), after
-        revision = _revision(asked)
+        try:
+            revision = _revision(asked)
+        except StatusError as error:
+            raise bad_request(f"invalid resource version: {error.message}") from None
         if revision > self._store.revision:
             raise _too_large(revision, self._store.revision)
         if match == "Exact" or (revision and call.number("limit") > 0 and not match):
@@ -139,9 +151,11 @@ class Reader:
     def watch(self, call: Call) -> ApiResponse:
         """A stream of the changes."""
         form = wanted(call.request.headers, *KINDS)
+        if form.yaml:
+            raise not_acceptable("application/json;stream=watch")
         check_watch(call)
         rtype, shelf = call.target.rtype, self._store.shelf(call.target.rtype.storage_key)
-        revision = _revision(call.query.get("resourceVersion", ""))
+        revision = _plain_revision(call)
         matches = wanted_by(call.target.namespace, self.selection(call))
         first = True
 
@@ -161,10 +175,9 @@ class Reader:
         stream = WatchStream(matches, render, bookmark)
         if revision > self._store.revision:
             raise _too_large(revision, self._store.revision)
-        streamed = call.flag("sendInitialEvents")
-        if streamed or ("sendInitialEvents" not in call.query and revision == 0):
+        if call.flag("sendInitialEvents") or ("sendInitialEvents" not in call.query and revision == 0):
             introduce(stream, shelf.sorted(), matches, render)
-            if streamed and bookmarks:
+            if bookmarks:
                 stream.send(self._bookmark(rtype, form, initial_end=True))
         elif revision:
             try:
@@ -218,6 +231,7 @@ def shown(rtype: ResourceType, stored: Stored) -> Object:
 def list_body(rtype: ResourceType, items: Iterable[Stored], meta: Object) -> bytes:
     """A List object; as upstream, its items do not repeat their type, unless they are custom resources."""
     cut = 1 if rtype.custom else len(type_prefix(rtype.kind, rtype.api_version))
+    meta = {"continue": "", **meta} if rtype.custom else meta  # upstream's lists of what has no Go type say it always
     head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
         (rtype.list_kind or f"{rtype.kind}List").encode(),
         rtype.api_version.encode(),
@@ -245,6 +259,14 @@ def _revision(text: str) -> int:
     return int(text)
 
 
+def _plain_revision(call: Call) -> int:
+    """Of a get or a watch, whose storage refuses with a 500 what is no version."""
+    try:
+        return _revision(call.query.get("resourceVersion", ""))
+    except StatusError as error:
+        raise failed(error.message) from None
+
+
 def _too_large(asked: int, current: int) -> StatusError:
     message = f"Too large resource version: {asked}, current: {current}"
     details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
@@ -263,7 +285,7 @@ def _page(items: list[Stored], limit: int, after: str, revision: int, *, counted
 
 
 def _continue(revision: int, after: str) -> str:
-    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": after}
+    token = {"v": _TOKEN_VERSION, "rv": revision, "start": after}
     return base64.urlsafe_b64encode(json.dumps(token).encode()).rstrip(b"=").decode()
 
 
@@ -273,7 +295,14 @@ def _key_text(stored: Stored) -> str:
 
 def _read_continue(token: str) -> tuple[int, str]:
     try:
-        data = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        bad = next((at for at, char in enumerate(token) if not _BASE64.match(char)), len(token) // 4 * 4)
+        raise bad_request(f"{_BAD_TOKEN}: illegal base64 data at input byte {bad}") from None
+    try:
+        data = json.loads(text)
+        if data["v"] != _TOKEN_VERSION:
+            raise bad_request(f"{_BAD_TOKEN}: server does not recognize this encoded version {data['v']}")
         return int(data["rv"]), str(data["start"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise bad_request("continue key is not valid: it was not made by this server") from None
+    except (ValueError, KeyError, TypeError):
+        raise bad_request(f"{_BAD_TOKEN}: it was not made by this server") from None

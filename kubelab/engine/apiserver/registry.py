@@ -30,6 +30,7 @@ from kubelab.engine.apiserver.status import (
     already_exists,
     bad_request,
     conflict,
+    failed,
     invalid,
     method_not_allowed,
     not_found,
@@ -37,7 +38,7 @@ from kubelab.engine.apiserver.status import (
 from kubelab.engine.apiserver.storage import ByNamespace, Key, Store, Stored, Write
 from kubelab.engine.apiserver.validation.fields import FieldError, required
 from kubelab.engine.apiserver.validation.fields import invalid as invalid_field
-from kubelab.engine.apiserver.validation.metadata import kube_finalizers, object_meta, object_meta_update, times_kept
+from kubelab.engine.apiserver.validation.metadata import identity_kept, kube_finalizers, object_meta, object_meta_update
 
 Prepare = Callable[[Object, Object], None]
 Check = Callable[[Call, Object, Object | None], None]
@@ -46,7 +47,7 @@ Judge = Callable[[Call, Object | None, Object | None], None]
 """Like a `Check`, at the end and of deletions too: the new object is None then."""
 
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
-                 "generateName", "selfLink")  # fmt: skip
+                 "selfLink")  # fmt: skip
 
 
 _CHANGED_AS_READ = (r.CUSTOMRESOURCEDEFINITIONS, r.LEASES, r.PODDISRUPTIONBUDGETS, r.VALIDATINGADMISSIONPOLICIES,
@@ -85,8 +86,6 @@ class Registry:
         self._name_new(call, obj)
         meta = obj["metadata"]
         key = (meta.get("namespace", ""), meta.get("name", ""))
-        if meta.get("resourceVersion"):
-            raise bad_request("resourceVersion should not be set on objects to be created")
         obj = kind.from_view(obj)
         kind.default(obj)
         for member in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"):
@@ -111,6 +110,8 @@ class Registry:
             check_limits(self._limits.of(key[0]), obj)
         self.judge(call, obj, None)
         along = self._quotas.charge(rtype, obj, call.now)
+        if (meta.pop("resourceVersion", None) or "0").lstrip("0").isdigit():
+            raise failed("resourceVersion should not be set on objects to be created")
         if self.store.get(rtype.storage_key, key) is not None:
             raise already_exists(rtype, key[1])
         self._allocate(rtype, obj, key)
@@ -143,18 +144,18 @@ class Registry:
     def replace(self, call: Call, old: Stored, new: Object, prepare: Prepare | None = None) -> Stored:
         """Put ``new`` in place of ``old``. ``prepare`` is what this path may change (default: all but the status)."""
         rtype, kind = call.target.rtype, kind_of(call.target.rtype)
-        self._check_versions(rtype, new, old)
+        self._check_versions(call, new, old)
         new = kind.from_view(new)
         kind.default(new)
         (prepare or kind.prepare_update)(new, old.obj)
         managed_fields = tracked(call, old.obj, new)
-        errors = times_kept(new, old.obj)
+        errors = identity_kept(new, old.obj) * 2  # upstream looks twice: for all kinds, and for each
         self._keep_metadata(new, old.obj)
         _own(new["metadata"], managed_fields)
         self._guard(call, new, old.obj)
         if rtype.generation and kind.spec_changed(new, old.obj):
             new["metadata"]["generation"] = old.obj["metadata"].get("generation", 0) + 1
-        errors += object_meta_update(new, old.obj) + _metadata(rtype, new, kind)
+        errors += object_meta_update(new, old.obj) * 2 + _metadata(rtype, new, kind)
         errors += kind.validate_replacement(new, old.obj, status=prepare is not None)
         self._check(rtype, new, errors)
         self.judge(call, new, old.obj)
@@ -170,20 +171,24 @@ class Registry:
         if new == old.obj:
             return old
         if self._was_last_finalizer(new):
-            return self.remove(call, old, new)
+            gone = self.remove(call, old)
+            new["metadata"]["resourceVersion"] = gone.obj["metadata"]["resourceVersion"]
+            return Stored(old.key, gone.revision, new, encode_object(new, new["kind"], new["apiVersion"]))
         return self._commit(call, old.key, new, along)
 
-    def _check_versions(self, rtype: ResourceType, new: Object, old: Stored) -> None:
-        meta, name = new["metadata"], old.key[1]
+    def _check_versions(self, call: Call, new: Object, old: Stored) -> None:
+        rtype, meta, name = call.target.rtype, new["metadata"], old.key[1]
         version = meta.get("resourceVersion")
         if version in (None, "", "0"):
             if rtype.custom or rtype in _CHANGED_AS_READ:
                 error = invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
                 raise invalid(rtype.plural, rtype.group, name, [error])
+        elif not version.isascii() or not version.isdigit():
+            raise failed(f'strconv.ParseUint: parsing "{version}": invalid syntax')
         elif version != str(old.revision):
             raise conflict(rtype, name)
         uid, was = meta.get("uid"), old.obj["metadata"]["uid"]
-        if uid and uid != was:
+        if uid and uid != was and call.request.method == "PUT":
             raise conflict(rtype, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was}")
 
     @staticmethod
@@ -211,7 +216,7 @@ class Registry:
 
     def _check(self, rtype: ResourceType, obj: Object, errors: list[FieldError]) -> None:
         known = {error.field for error in errors}
-        if not rtype.stored_as:
+        if not rtype.stored_as and rtype is not r.CUSTOMRESOURCEDEFINITIONS:  # which names fields in its own way
             for path in missing(rtype.shape, obj):
                 if not any(field == path or field.startswith((f"{path}.", f"{path}[")) for field in known):
                     errors.append(required(path))

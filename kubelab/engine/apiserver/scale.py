@@ -23,12 +23,15 @@ def scale_of(rtype: ResourceType, obj: Object) -> Object:
         selector = _at(obj, paths["labelSelectorPath"]) if "labelSelectorPath" in paths else ""
     else:
         selector = selector_text(obj["spec"].get("selector"))
+    status: Object = {"replicas": _at(obj, paths["statusReplicasPath"]) or 0}
+    if selector:
+        status["selector"] = selector
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": meta,
         "spec": {"replicas": _at(obj, paths["specReplicasPath"]) or 0},
-        "status": {"replicas": _at(obj, paths["statusReplicasPath"]) or 0, "selector": selector or ""},
+        "status": status,
     }
 
 

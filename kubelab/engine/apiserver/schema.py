@@ -43,6 +43,8 @@ class Struct:
     def __init__(self, name: str, definition: dict[str, Any]) -> None:
         self.name = name
         self.go_name = name.rpartition(".")[2]
+        self.open = bool(definition.get("x-kubernetes-preserve-unknown-fields"))
+        """Whether it may have other members than those that are named."""
         self.required: tuple[str, ...] = tuple(definition.get("required", ()))
         self._definition = definition
         self._fields: dict[str, Shape] | None = None

@@ -3,114 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.label_selectors import requirements
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.status import bad_request
 
 Predicate = Callable[[Object], bool]
-
-_LABEL_VALUE = re.compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
-_KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$")
-_SET = re.compile(r"^(?P<key>[^\s!=,()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)$")
-_COMPARE = re.compile(r"^(?P<key>[^\s!=<>,()]+)\s*(?P<op>==|!=|=|>|<)\s*(?P<value>[^\s!=<>,()]*)$")
-_COMPARISON = r"[^\s!=<>,()]+\s*(?:==|!=|=|>|<)\s*[^\s!=<>,()]+(?=[\s!=<>()])"
-_EXISTS = re.compile(r"^(?P<not>!\s*)?(?P<key>[^\s!=<>,()]+)$")
-
-Requirement = Callable[[Mapping[str, str]], bool]
-
-
-def _split(text: str) -> list[str]:
-    parts, depth, begin = [], 0, 0
-    for at, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            parts.append(text[begin:at])
-            begin = at + 1
-    parts.append(text[begin:])
-    return [part.strip() for part in parts]
-
-
-def _number(text: str) -> int | None:
-    try:
-        return int(text)
-    except ValueError:
-        return None
-
-
-def _requirement(text: str) -> Requirement:
-    if match := _SET.match(text):
-        key, values = match["key"], {value.strip() for value in match["values"].split(",")}
-        _check(text, key, *values)
-        if match["op"] == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: key not in labels or labels[key] not in values
-    if match := _COMPARE.match(text):
-        key, op, value = match["key"], match["op"], match["value"]
-        _check(text, key, value)
-        if op == "!=":
-            return lambda labels: labels.get(key) != value
-        if op in "<>":
-            return _ordered(text, key, op, value)
-        return lambda labels: labels.get(key) == value
-    if match := _EXISTS.match(text):
-        key, absent = match["key"], bool(match["not"])
-        _check(text, key)
-        return lambda labels: (key in labels) != absent
-    raise bad_request(f"unable to parse requirement: {_misread(text)}")
-
-
-def _misread(text: str) -> str:
-    """What the parser of a kube-apiserver stumbles over."""
-    if match := re.match(r"[^\s!=<>,()]+\s+(?:in|notin)\s+(?P<found>[^\s(,]+)", text):
-        return f"found '{match['found']}', expected: '('"
-    if match := re.match(r"[^\s!=<>,()]+\s*(?:==|!=|=|>|<)\s*(?P<found>==|!=|=|>|<|\(|\)|!)", text):
-        return f"found '{match['found']}', expected: identifier"
-    if match := re.match(rf"{_COMPARISON}\s*(?P<found>==|!=|=|>|<|\(|\)|!|[^\s,]+)", text):
-        return f"found '{match['found']}', expected: ',' or 'end of string'"
-    if match := re.match(r"[^\s!=<>,()]+\s+(?P<found>[^\s,]+)", text):
-        return f"found '{match['found']}', expected: in, notin, =, ==, !=, gt, lt"
-    return f"found '{text}', expected: !, identifier, or 'end of string'"
-
-
-def _ordered(text: str, key: str, op: str, value: str) -> Requirement:
-    bound = _number(value)
-    if bound is None:
-        raise bad_request(
-            f"unable to parse requirement: for 'Gt', 'Lt' operators, the value must be an integer: {text!r}"
-        )
-
-    def compare(labels: Mapping[str, str]) -> bool:
-        number = _number(labels.get(key, ""))
-        return number is not None and (number > bound if op == ">" else number < bound)
-
-    return compare
-
-
-def _check(text: str, key: str, *values: str) -> None:
-    if not _KEY.match(key):
-        raise bad_request(f'unable to parse requirement: <nil>: Invalid value: "{key}": not a label key, in {text!r}')
-    for value in values:
-        if len(value) > 63 or not _LABEL_VALUE.match(value):
-            raise bad_request(
-                f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": a valid label must be an '
-                "empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-                "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-                "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-            )
 
 
 def label_selector(text: str) -> Predicate | None:
     """What ``labelSelector=`` asks for; None when it asks for everything. Raises a 400 Status."""
     if not text.strip():
         return None
-    requirements = [_requirement(part) for part in _split(text)]
+    asked = requirements(text)
 
     def matches(obj: Object) -> bool:
         labels = obj["metadata"].get("labels") or {}
-        return all(requirement(labels) for requirement in requirements)
+        return all(requirement(labels) for requirement in asked)
 
     return matches
 
@@ -155,7 +67,7 @@ def field_value(obj: Object, path: str) -> str:
         return "true" if value else "false"
     if value is None:
         return "0" if path in _NUMBERS else ""
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def field_selector(text: str, rtype: ResourceType) -> Predicate | None:
@@ -177,15 +89,30 @@ def field_selector(text: str, rtype: ResourceType) -> Predicate | None:
     return matches
 
 
+_TERM = re.compile(r"(?P<path>[^=!]*(?:!(?!=)[^=!]*)*)(?P<op>!=|==|=)(?P<value>.*)", re.DOTALL)
+_BETWEEN = re.compile(r"((?:\\.|[^\\,])*)(?:,|$)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.?)|[,=]", re.DOTALL)
+
+
 def _field_terms(text: str) -> list[tuple[str, str, str]]:
-    """Path, operator and value of each term. Raises a 400 Status."""
+    """Path, operator and value of each term; a backslash lets a value have a comma. Raises a 400 Status."""
     terms: list[tuple[str, str, str]] = []
-    for term in (part for part in text.split(",") if part.strip()):
-        match = re.match(r"^(?P<path>[^=!]+)(?P<op>==|!=|=)(?P<value>.*)$", term.strip())
+    for term in sorted(found[1] for found in _BETWEEN.finditer(text) if found[1]):
+        match = _TERM.fullmatch(term)
         if match is None:
-            raise bad_request(f'invalid selector: "{text}"; can\'t understand "{term}"')
-        terms.append((match["path"], match["op"], match["value"].replace("\\", "")))
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+        if match["path"] or match["value"]:  # as upstream: a term of nothing asks for nothing
+            terms.append((match["path"], match["op"], _ESCAPED.sub(_plain, match["value"])))
     return terms
+
+
+def _plain(found: re.Match[str]) -> str:
+    """The character that was escaped. Raises a 400 Status for one that should be, or need not be."""
+    if not found[0].startswith("\\"):
+        raise bad_request(f"invalid field selector: unescaped character in value: {ord(found[0])}")
+    if found[1] not in ("\\", ",", "="):
+        raise bad_request(f"invalid field selector: invalid escape sequence: {found[0]}")
+    return found[1]
 
 
 def exact_fields(text: str) -> dict[str, str]:

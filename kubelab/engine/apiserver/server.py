@@ -29,6 +29,7 @@ from kubelab.engine.apiserver.http import Serving
 from kubelab.engine.apiserver.judging.policies import Policies
 from kubelab.engine.apiserver.kubelet import KubeletRelay, connection
 from kubelab.engine.apiserver.metrics import ApiMetrics
+from kubelab.engine.apiserver.ownership import tracked
 from kubelab.engine.apiserver.podsecurity.admission import PodSecurity
 from kubelab.engine.apiserver.proxying import proxy as proxying
 from kubelab.engine.apiserver.reads import Reader
@@ -56,6 +57,7 @@ from kubelab.engine.client.transport import ApiRequest, ApiResponse
 log = logging.getLogger(__name__)
 
 _FOR_COLLECTIONS, _FOR_OBJECTS = ("create", "deletecollection"), ("update", "patch")
+_ACROSS_NAMESPACES = ("list", "watch")
 _STREAMS = ("exec", "attach", "portforward")
 _RELAYED = ("log", *_STREAMS)
 _SERVER = User("system:apiserver", (MASTERS,))
@@ -86,6 +88,7 @@ class ApiServer:
             delete=self._delete_instance,
             hang_up=self._hub.hang_up,
             timestamp=lambda: rfc3339(settings.clock()),
+            own=self._own_status,
         )
         checks = {"ping": lambda: True, "log": lambda: True, "storage": store.is_usable}
         self._inside = nonresource.Inside(checks, ApiMetrics(store))
@@ -132,6 +135,14 @@ class ApiServer:
         request = ApiRequest("DELETE", "", (), {"user-agent": "kube-apiserver"})
         call = Call(request, Target(rtype, *stored.key), _SERVER, self.settings.clock())
         delete(self._registry, call, stored, {})
+
+    def _own_status(self, obj: Object, old: Object) -> None:
+        """Of a definition."""
+        request = ApiRequest("PUT", "", (), {"user-agent": "kube-apiserver"})
+        target = Target(r.CUSTOMRESOURCEDEFINITIONS, "", obj["metadata"]["name"], r.STATUS.name)
+        managed_fields = tracked(Call(request, target, _SERVER, self.settings.clock()), old, obj)
+        if managed_fields:
+            obj["metadata"]["managedFields"] = managed_fields
 
     async def close(self) -> None:
         """End every watch and close the database."""
@@ -228,7 +239,11 @@ class ApiServer:
             return await self._subresource(call, method)
         verb = verb_of(method, named=bool(target.name), watch=call.flag("watch"))
         if verb not in target.rtype.verbs or verb in (_FOR_COLLECTIONS if target.name else _FOR_OBJECTS):
-            raise method_not_allowed(target.rtype)
+            raise _no_such_verb(target.rtype, verb)
+        if target.rtype.namespaced and not target.namespace and verb not in _ACROSS_NAMESPACES:
+            if target.rtype.custom:
+                return nonresource.no_such_page()
+            raise method_not_allowed()
         if target.rtype in r.REVIEWS:
             return self._reviews.answer(call)
         return self._verb(call, verb)
@@ -263,7 +278,7 @@ class ApiServer:
         sub = target.rtype.subresource(target.subresource)
         verb = verb_of(method, named=True, watch=False)
         if sub is None or verb not in sub.verbs:
-            raise method_not_allowed(target.rtype)
+            raise _no_such_verb(target.rtype, verb)
         if sub.name == PROXY:
             raise bad_request("only connections are handed on, and this request came without one")
         if sub.name in _RELAYED:
@@ -287,3 +302,9 @@ class ApiServer:
             if uid is None and not holds_token(stored.obj, token):
                 return False
         return True
+
+
+def _no_such_verb(rtype: r.ResourceType, verb: str) -> StatusError:
+    if not rtype.custom:
+        return method_not_allowed(rtype)
+    return method_not_allowed(rtype, f'{verb} is not supported on resources of kind "{rtype.qualified}"')

@@ -76,9 +76,16 @@ STALE = "the object has been modified; please apply your changes to the latest v
 
 
 def conflict(rtype: ResourceType, name: str, why: str = STALE) -> StatusError:
-    """409 Conflict: somebody changed the object first, or a precondition does not hold."""
+    """409 Conflict: somebody changed the object first."""
     message = f'Operation cannot be fulfilled on {rtype.qualified} "{name}": {why}'
     return StatusError(409, "Conflict", message, _details(rtype, name))
+
+
+def not_as_meant(rtype: ResourceType, name: str, why: str) -> StatusError:
+    """409 Conflict: a precondition of a delete does not hold. Upstream names the kind here, not the resource."""
+    qualified = f"{rtype.kind}.{rtype.group}" if rtype.group else rtype.kind
+    message = f'Operation cannot be fulfilled on {qualified} "{name}": {why}'
+    return StatusError(409, "Conflict", message, {**_details(rtype, name), "kind": rtype.kind})
 
 
 def forbidden(rtype: ResourceType, name: str, why: str, causes: Sequence[dict[str, Any]] = ()) -> StatusError:
@@ -130,10 +137,9 @@ def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
-def not_acceptable() -> StatusError:
-    """406: the client accepts nothing that is served here."""
-    accepted = "application/json, application/yaml"
-    return StatusError(406, "NotAcceptable", f"only the following media types are accepted: {accepted}")
+def not_acceptable(accepted: str = "application/json, application/yaml", why: str = "") -> StatusError:
+    """406: the client accepts nothing that is served here, or (``why``) what does not fit what it asks for."""
+    return StatusError(406, "NotAcceptable", why or f"only the following media types are accepted: {accepted}")
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> StatusError:
@@ -145,6 +151,11 @@ def unsupported_media_type(accepted: Sequence[str]) -> StatusError:
 def too_large() -> StatusError:
     """413: the body is over 3 MiB."""
     return StatusError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+
+
+def failed(message: str) -> StatusError:
+    """500 without a reason: what upstream's storage refuses in words of its own."""
+    return StatusError(500, "", message)
 
 
 def unavailable(message: str) -> StatusError:

@@ -16,7 +16,14 @@ from kubelab.engine.apiserver.options import check_write
 from kubelab.engine.apiserver.reads import Reader, respond
 from kubelab.engine.apiserver.registry import Registry
 from kubelab.engine.apiserver.scale import scale_of, set_replicas
-from kubelab.engine.apiserver.status import bad_request, conflict, forbidden, invalid, method_not_allowed
+from kubelab.engine.apiserver.status import (
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    method_not_allowed,
+    unsupported_media_type,
+)
 from kubelab.engine.apiserver.storage import Stored
 from kubelab.engine.apiserver.times import rfc3339
 from kubelab.engine.apiserver.tokens import TokenSigner
@@ -25,10 +32,12 @@ from kubelab.engine.apiserver.writes import (
     APPLY,
     JSON_PATCH,
     MERGE_PATCH,
+    STRATEGIC,
     check_name,
     check_namespace,
     patched,
     success,
+    unnamed,
 )
 from kubelab.engine.client.transport import ApiResponse
 
@@ -77,7 +86,7 @@ class Subresources:
         if method != "GET":
             asked = self._asked_scale(call, scale)
             replicas = (asked.get("spec") or {}).get("replicas", 0)
-            if replicas < 0:
+            if replicas < 0 and not call.target.rtype.custom:  # which looks at its own field
                 error = invalid_field("spec.replicas", replicas, "must be greater than or equal to 0")
                 raise invalid("Scale", "autoscaling", call.target.name, [error])
             version = (asked.get("metadata") or {}).get("resourceVersion")
@@ -86,8 +95,10 @@ class Subresources:
             obj = copy(stored.obj)
             set_replicas(call.target.rtype, obj, replicas)
             scale = scale_of(call.target.rtype, self._registry.replace(call, stored, obj).obj)
-        form = wanted(call.request.headers, "Table")
-        if form.kind:
+        form = wanted(call.request.headers, "Table", "PartialObjectMetadata")
+        if form.kind == "PartialObjectMetadata":
+            scale = tables.partial(scale, form.group_version)
+        elif form.kind:
             row = tables.row(tables.SCALE, scale, call.now, call.query.get("includeObject", "Metadata"))
             kind = {"kind": form.kind, "apiVersion": form.group_version}
             meta = {"resourceVersion": scale["metadata"]["resourceVersion"]}
@@ -97,6 +108,8 @@ class Subresources:
 
     def _asked_scale(self, call: Call, scale: Object) -> Object:
         media = _media(call)
+        if media == STRATEGIC and call.target.rtype.custom:
+            raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, APPLY))
         body = parse_body(call.request.body, media, schema=_SCALE)
         if call.request.method == "PATCH":
             body = patched(scale, body, media if media in (JSON_PATCH, MERGE_PATCH) else MERGE_PATCH, r.DEPLOYMENTS)
@@ -105,6 +118,8 @@ class Subresources:
         except DecodeError as error:
             raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {error}') from None
         asked.setdefault("metadata", {})
+        if not asked["metadata"].get("name") and call.request.method == "PUT":
+            raise unnamed(call.target.name)
         check_name(asked, call.target.name)
         check_namespace(asked, call.target.namespace)
         return asked

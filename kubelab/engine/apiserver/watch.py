@@ -18,6 +18,8 @@ Render = Callable[[str, Stored], bytes]
 """Turns an event's type and object into the line that is sent."""
 
 BOOKMARK_SECONDS = 60.0
+LAST_BOOKMARK_SECONDS = 2.0
+"""Before the end of a watch comes a last one, so that the next can go on from there."""
 MOST_UNREAD = 2 << 20
 PATIENCE_SECONDS = 10.0
 """A client that leaves so many bytes of events unread for so long loses its watch, and can begin another."""
@@ -98,12 +100,13 @@ class WatchStream(AsyncIterator[bytes]):
         if left <= 0:
             self._closed = True
             return
-        pause = min(left, BOOKMARK_SECONDS) if self._bookmark else left
+        is_late = self._bookmark is None or left <= LAST_BOOKMARK_SECONDS
+        pause = left if is_late else min(left - LAST_BOOKMARK_SECONDS, BOOKMARK_SECONDS)
         try:
             async with asyncio.timeout(None if pause == float("inf") else pause):
                 await self._wake.wait()
         except TimeoutError:
-            if self._bookmark:
+            if self._bookmark and not is_late:
                 self.send(self._bookmark())
 
 

@@ -6,18 +6,29 @@ from typing import Any
 
 from kubelab.engine.apiserver import resources as r
 from kubelab.engine.apiserver.access import Authorizer, attributes_to_create
-from kubelab.engine.apiserver.bodies import check_type, decode, read_object, refuse_undeclared, refuse_unknown_in_patch
+from kubelab.engine.apiserver.bodies import (
+    Undecodable,
+    check_type,
+    decode,
+    read_object,
+    refuse_undeclared,
+    refuse_unknown_in_patch,
+    refuse_untyped,
+    unfit_patch,
+)
 from kubelab.engine.apiserver.call import Call
-from kubelab.engine.apiserver.content import parse_body, wanted
+from kubelab.engine.apiserver.content import Duplicates, Unreadable, parse_body, wanted
+from kubelab.engine.apiserver.decode import json_type
 from kubelab.engine.apiserver.deletion import delete, delete_options
-from kubelab.engine.apiserver.encoding import Object, copy, dumps
+from kubelab.engine.apiserver.encoding import Object, copy, dumps, dumps_sorted
 from kubelab.engine.apiserver.kinds import kind_of
-from kubelab.engine.apiserver.options import check_write
+from kubelab.engine.apiserver.options import check_list, check_write
 from kubelab.engine.apiserver.ownership import apply_patch
+from kubelab.engine.apiserver.ownership.typing import typed_problems
 from kubelab.engine.apiserver.patch import json_patch, merge_patch
 from kubelab.engine.apiserver.reads import Reader, list_body, respond
 from kubelab.engine.apiserver.registry import Prepare, Registry
-from kubelab.engine.apiserver.status import bad_request, not_found, unsupported_media_type
+from kubelab.engine.apiserver.status import StatusError, bad_request, not_found, unsupported_media_type
 from kubelab.engine.apiserver.storage import Stored
 from kubelab.engine.apiserver.strategic import strategic_merge
 from kubelab.engine.client.transport import ApiResponse
@@ -49,8 +60,10 @@ class Writer:
         rtype, target = call.target.rtype, call.target
         check_write(call)
         obj = read_object(call, rtype)
+        if not obj["metadata"].get("name"):
+            raise unnamed(target.name)
         check_name(obj, target.name)
-        check_namespace(obj, target.namespace)
+        check_sent_namespace(obj, target.namespace)
         old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
         if old is None:
             if rtype.create_on_update and not target.subresource:
@@ -75,7 +88,11 @@ class Writer:
         if media not in accepted:
             raise unsupported_media_type(accepted)
         check_write(call, apply=media == APPLY)
-        patch = parse_body(call.request.body, media)
+        duplicates = Duplicates()
+        try:
+            patch = parse_body(call.request.body, media, duplicates if media == MERGE_PATCH else None)
+        except Unreadable as error:
+            raise bad_request(f"error decoding {'YAML' if media == APPLY else 'patch'}: {error.why}") from None
         old = self._registry.store.get(rtype.storage_key, (target.namespace, target.name))
         if media == APPLY:
             return self._apply(call, patch, old)
@@ -83,31 +100,49 @@ class Writer:
             raise not_found(rtype, target.name)
         shown = kind_of(rtype).to_view(old.obj)
         made = patched(shown, patch, media, rtype)
-        obj = self._decode_patched(call, made)
+        obj = self._decode_patched(call, made, duplicates)
         return self._reader.answer(call, self._registry.replace(call, old, obj, self._prepare(call)))
 
-    def _decode_patched(self, call: Call, made: Any) -> Object:
+    def _decode_patched(self, call: Call, made: Any, duplicates: list[str]) -> Object:
+        if call.target.rtype.custom and isinstance(made, dict) and not made.get("kind"):
+            raise unfit_patch(made, f"Object 'Kind' is missing in '{dumps_sorted(made)}'")
         check_type(made, call.target.rtype)
-        obj, problems = decode(made, call.target.rtype)
-        refuse_unknown_in_patch(call, problems)
+        try:
+            obj, problems = decode(made, call.target.rtype)
+        except Undecodable as error:
+            raise unfit_patch(made, str(error)) from None
+        refuse_unknown_in_patch(call, made, [*duplicates, *problems])
+        if not obj["metadata"].get("name"):
+            raise unnamed(call.target.name)
         check_name(obj, call.target.name)
         check_namespace(obj, call.target.namespace)
         return obj
 
     def _apply(self, call: Call, patch: Any, old: Stored | None) -> ApiResponse:
         rtype, target = call.target.rtype, call.target
-        if not isinstance(patch, dict):
-            raise bad_request("an apply patch must be an object")
+        if not isinstance(patch, dict | None):
+            what = f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
+            raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {what}")
+        patch = patch or {}
+        if rtype.custom and (patch.get("kind"), patch.get("apiVersion")) != (rtype.kind, rtype.api_version):
+            said, slash, v = (patch.get("apiVersion") or "/").rpartition("/")
+            raise bad_request(f"invalid object type: {said}{slash}{v}, Kind={patch.get('kind') or ''}")
         if (said := patch.get("apiVersion") or "") != rtype.api_version:
             text = "Incorrect version specified in apply patch. Specified patch version"
             raise bad_request(f"{text}: {said}, expected: {rtype.api_version}")
         check_type(patch, rtype)
+        refuse_untyped(patch, list(typed_problems(patch, rtype.shape)))
         config, problems = decode(patch, rtype)
-        refuse_undeclared(config, problems)
+        if not rtype.custom:  # of a custom resource that was asked above: where anything may be, it may be left out too
+            refuse_undeclared(config, problems)
         check_name(config, target.name)
-        check_namespace(config, target.namespace)
+        check_sent_namespace(config, target.namespace)
+        if old is None and target.subresource:
+            raise not_found(rtype, target.name)
         made = apply_patch(call, kind_of(rtype).to_view(old.obj) if old else None, config)
         if old is None:
+            if "name" not in (patch.get("metadata") or {}):
+                raise unnamed(target.name)
             self._authorizer.require(attributes_to_create(call.user, target))
             return self._reader.answer(call, self._registry.create(call, made), 201)
         return self._reader.answer(call, self._registry.replace(call, old, made, self._prepare(call)))
@@ -132,12 +167,15 @@ class Writer:
         """DELETE of everything that is selected."""
         rtype, store = call.target.rtype, self._registry.store
         options = delete_options(call)
+        check_list(call)
         matches = self._reader.selection(call)
         items = [
             stored
             for stored in store.shelf(rtype.storage_key).sorted()
             if call.target.namespace in ("", stored.key[0]) and (matches is None or matches(stored.obj))
         ]
+        if limit := call.number("limit"):
+            items = items[:limit]
         for stored in items:
             self._registry.judge(call, None, stored.obj)
             delete(self._registry, call, stored, options)
@@ -150,7 +188,8 @@ def patched(target: Object, patch: Any, media: str, rtype: r.ResourceType) -> An
     if media == JSON_PATCH:
         return json_patch(target, patch)
     if not isinstance(patch, dict):
-        raise bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}")
+        what = f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: {what}")
     if media == MERGE_PATCH:
         return merge_patch(copy(target), patch)
     return strategic_merge(copy(target), patch, rtype.shape)
@@ -166,11 +205,22 @@ def success(call: Call, details: Object | None = None, code: int = 200) -> ApiRe
     return respond(code, dumps(body), wanted(call.request.headers, "Table", "PartialObjectMetadata"))
 
 
+def unnamed(name: str) -> StatusError:
+    """400: an object that is sent to a URL does not say its name."""
+    return bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def check_name(obj: Object, name: str) -> None:
     """Raises a 400 Status for an object that calls itself other than its URL."""
     have = obj["metadata"].setdefault("name", name)
     if have != name:
         raise bad_request(f"the name of the object ({have}) does not match the name on the URL ({name})")
+
+
+def check_sent_namespace(obj: Object, namespace: str) -> None:
+    """Raises a 400 Status for an object that is sent, whole or applied, to another namespace than its own."""
+    if obj["metadata"].get("namespace", "") not in ("", namespace):
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def check_namespace(obj: Object, namespace: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-AT = "spec.versions[0].schema.openAPIV3Schema"
+AT = "spec.validation.openAPIV3Schema"
 VERSION = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
 
 
@@ -30,10 +30,10 @@ def with_spec(**schema: Any) -> Any:
     [
         ({**definition(), "metadata": {"name": "others.example.test"}}, "metadata.name", "Invalid"),
         (definition(scope="Global"), "spec.scope", "NotSupported"),
-        (definition(versions=[]), "spec.versions", "Required"),
+        (definition(versions=[]), "spec.versions", "Invalid"),
         (definition(versions=[{**VERSION, "storage": False}]), "spec.versions", "Invalid"),
         (definition(versions=[VERSION, {**VERSION, "storage": False}]), "spec.versions[1].name", "Duplicate"),
-        (definition(versions=[{**VERSION, "schema": None}]), AT, "Required"),
+        (definition(versions=[{**VERSION, "schema": None}]), "spec.versions[0].schema.openAPIV3Schema", "Required"),
         (definition(conversion={"strategy": "Webhook"}), "spec.conversion.strategy", "Forbidden"),
         (definition(preserveUnknownFields=True), "spec.preserveUnknownFields", "Invalid"),
         (definition({}), f"{AT}.type", "Required"),

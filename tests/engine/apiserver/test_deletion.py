@@ -63,7 +63,7 @@ async def test_a_finalizer_holds_an_object_until_it_is_taken_away(api, why) -> N
     going = await api.delete(f"{CM}/a")
     assert going.body["metadata"]["deletionTimestamp"]
     added = await api.patch(f"{CM}/a", {"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}})
-    assert why(added) == [("metadata.finalizers", "Forbidden")]
+    assert set(why(added)) == {("metadata.finalizers", "Forbidden")}
     await api.patch(f"{CM}/a", {"metadata": {"finalizers": None}})
     assert (await api.get(f"{CM}/a")).code == 404
 

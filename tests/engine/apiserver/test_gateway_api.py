@@ -15,7 +15,8 @@ from kubelab.engine import gateway_api
 from kubelab.engine.client.resources import CUSTOMRESOURCEDEFINITIONS, GATEWAYS
 from kubelab.engine.reset import reset
 
-ROOT = "/apis/gateway.networking.k8s.io/v1"
+API = "gateway.networking.k8s.io/v1"
+ROOT = f"/apis/{API}"
 ROUTES = f"{ROOT}/namespaces/default/httproutes"
 with_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 
@@ -27,12 +28,14 @@ async def installed(client) -> None:
 
 def gateway(name: str = "web", *listeners: dict[str, Any]) -> dict[str, Any]:
     listening = listeners or ({"name": "http", "port": 80, "protocol": "HTTP"},)
-    return {"metadata": {"name": name}, "spec": {"gatewayClassName": "kubelab", "listeners": list(listening)}}
+    spec = {"gatewayClassName": "kubelab", "listeners": list(listening)}
+    return {"apiVersion": API, "kind": "Gateway", "metadata": {"name": name}, "spec": spec}
 
 
 def route(name: str = "shop", *, parent: dict[str, Any] | None = None, **rule: Any) -> dict[str, Any]:
     rule = rule or {"backendRefs": [{"name": "web", "port": 80}]}
-    return {"metadata": {"name": name}, "spec": {"parentRefs": [parent or {"name": "web"}], "rules": [rule]}}
+    spec = {"parentRefs": [parent or {"name": "web"}], "rules": [rule]}
+    return {"apiVersion": API, "kind": "HTTPRoute", "metadata": {"name": name}, "spec": spec}
 
 
 async def test_what_is_left_out_is_filled_in(api) -> None:
@@ -153,7 +156,8 @@ async def test_listeners_that_contradict_themselves_are_refused(api, listeners, 
 
 async def test_a_class_keeps_its_controller_and_a_route_names_a_parent_once(api) -> None:
     classes = f"{ROOT}/gatewayclasses"
-    await api.post(classes, {"metadata": {"name": "kubelab"}, "spec": {"controllerName": "kubelab.dev/gateway"}})
+    named = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": "kubelab"}}
+    await api.post(classes, {**named, "spec": {"controllerName": "kubelab.dev/gateway"}})
     changed = await api.patch(f"{classes}/kubelab", {"spec": {"controllerName": "example.test/other"}})
     assert (changed.code, "a class keeps its controller" in changed.body["message"]) == (422, True)
     twice = route()
@@ -181,6 +185,8 @@ async def test_all_that_a_course_teaches_is_taken(api) -> None:
     made = await api.post(f"{ROUTES}?fieldValidation=Strict", taken)
     assert made.code == 201, made.raw
     grant = {
+        "apiVersion": API,
+        "kind": "ReferenceGrant",
         "metadata": {"name": "g"},
         "spec": {
             "from": [{"group": gateway_api.GROUP, "kind": "HTTPRoute", "namespace": "default"}],

@@ -170,7 +170,7 @@ async def test_a_table_is_watched_row_by_row(api, make) -> None:
     await api.post(PODS, make.pod("b"))
     first, second = await watching.event(), await watching.event()
     assert [column["name"] for column in first["object"]["columnDefinitions"]][:3] == ["Name", "Ready", "Status"]
-    assert second["object"]["columnDefinitions"] == []
+    assert second["object"]["columnDefinitions"] is None
     assert first["object"]["rows"][0]["cells"][:3] == ["a", "0/1", "Pending"]
 
 

@@ -54,7 +54,7 @@ def attributes_of(user: User, request: ApiRequest, target: Target | None) -> Att
     """What the request wants. A path that leads to nothing is judged too: nobody learns what there is by asking."""
     if target is None:
         return _of_path(user, request)
-    query = dict(request.query)
+    query = dict(reversed(request.query))  # as the call will read it: the first counts
     named, namespace = bool(target.name), target.namespace
     watches = not target.subresource and is_set(query, "watch")
     verb = verb_of(request.method, named=named, watch=watches)

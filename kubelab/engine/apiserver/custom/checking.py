@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from kubelab.engine.apiserver.custom.correlation import ABSENT, correlated
 from kubelab.engine.apiserver.custom.formats import is_of_format
 from kubelab.engine.apiserver.custom.patterns import matches
-from kubelab.engine.apiserver.validation.fields import FieldError, duplicate, invalid, not_supported, quoted, required
+from kubelab.engine.apiserver.validation.fields import (
+    FieldError,
+    duplicate,
+    invalid,
+    quoted,
+    required,
+    too_long,
+    too_many,
+)
+from kubelab.engine.apiserver.validation.metadata import object_meta
+from kubelab.engine.apiserver.validation.names import path_segment
 
 _NOWHERE = "<nil>"
 """Where upstream says that a combination of schemas fails."""
 _INT_OR_STRING, _EMBEDDED = "x-kubernetes-int-or-string", "x-kubernetes-embedded-resource"
+_MOST_EXACT = 2**53
+"""Below it every whole number can be a float, and is taken for an integer."""
 _TYPED = ("apiVersion", "kind", "metadata")
 
 Errors = Iterator[FieldError]
@@ -41,7 +54,7 @@ def type_name(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):
-        return "integer" if value == int(value) and -(2**63) <= value < 2**63 else "number"
+        return "integer" if isinstance(value, int) and -(2**63) <= value < 2**63 else "number"
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
@@ -54,10 +67,10 @@ def _check(value: Any, schema: Any, path: str, old: Any = ABSENT) -> Errors:
     if path and old is not ABSENT and old == value:
         return
     yield from _type(value, schema, path)
-    if value is None:
-        return
     if enum := schema.get("enum"):
         yield from _enum(value, enum, path)
+    if value is None:
+        return
     yield from _combined(value, schema, path)
     if isinstance(value, str):
         yield from _string(value, schema, path)
@@ -77,24 +90,38 @@ def _type(value: Any, schema: Any, path: str) -> Errors:
         if schema.get("nullable") or not (want or schema.get(_INT_OR_STRING)):
             return
     elif schema.get(_INT_OR_STRING):
-        if have in ("integer", "string"):
+        if have == "string" or _is_whole(value):
             return
-    elif not want or have == want or (want == "number" and have == "integer"):
+    elif want in ("", have) or (want == "integer" and _is_whole(value)) or (want, have) == ("number", "integer"):
         return
     if schema.get(_INT_OR_STRING):
         want = "integer,string"
     yield FieldError("FieldValueTypeInvalid", path, have, f'{path} in body must be of type {want}: "{have}"')
 
 
+def _is_whole(value: Any) -> bool:
+    if type_name(value) == "integer":
+        return True
+    return isinstance(value, float) and abs(value) < _MOST_EXACT and value == int(value)
+
+
 def _enum(value: Any, enum: list[Any], path: str) -> Errors:
-    if not any(type_name(value) == type_name(one) and value == one for one in enum):
-        yield not_supported(path, value, [one if isinstance(one, str) else quoted(one) for one in enum])
+    if not any(_is_one(value, one) for one in enum):
+        listed = ", ".join(quoted(one if isinstance(one, str) else quoted(one)) for one in enum)
+        yield FieldError("FieldValueNotSupported", path, value, f"supported values: {listed}")
+
+
+def _is_one(value: Any, one: Any) -> bool:
+    numbers = type(one) in (int, float) and type(value) in (int, float)
+    if numbers and type(one) is int:
+        return int(value) == one  # as Go converts the one to the other's type
+    return (numbers or type(value) is type(one)) and value == one
 
 
 def _string(value: str, schema: Any, path: str) -> Errors:
     most, least = schema.get("maxLength"), schema.get("minLength")
     if most is not None and len(value) > most:
-        yield FieldError("FieldValueTooLong", path, value, f"may not be more than {most} bytes")
+        yield too_long(path, most)
     if least is not None and len(value) < least:
         yield invalid(path, value, f"{path} in body should be at least {least} chars long")
     pattern = schema.get("pattern")
@@ -102,7 +129,8 @@ def _string(value: str, schema: Any, path: str) -> Errors:
         yield invalid(path, value, f"{path} in body should match '{pattern}'")
     wanted = schema.get("format")
     if wanted and not is_of_format(value, wanted):
-        yield invalid(path, value, f"{path} in body must be of type {wanted}: {quoted(value)}")
+        why = f"{path} in body must be of type {wanted}: {quoted(value)}"
+        yield FieldError("FieldValueTypeInvalid", path, value, why)
 
 
 def _number(value: float, schema: Any, path: str) -> Errors:
@@ -117,17 +145,24 @@ def _number(value: float, schema: Any, path: str) -> Errors:
         if value < least or (exclusive and value == least):
             said = f"{path} in body should be greater than {'' if exclusive else 'or equal to '}{least}"
             yield invalid(path, value, said)
-    if step and value / step != int(value / step):
+    if step and isinstance(value, int):
+        step = int(step)  # as Go has it of the value's own type
+    if step is not None and step <= 0:
+        yield invalid(path, step, f"factor MultipleOf declared for {path} must be positive: {step}")
+    elif step and value / step != int(value / step):
         yield invalid(path, value, f"{path} in body should be a multiple of {step}")
-    bits = {"int32": 31, "int64": 63}.get(schema.get("format", ""))
-    if bits and schema.get("type") == "integer" and not -(2**bits) <= value < 2**bits:
-        yield invalid(path, value, f"{path} in body must be of type {schema['format']}: {quoted(value)}")
+    if schema.get("type") == "integer":
+        said = schema.get("format", "")
+        bits = {"int32": 31}.get(said, 63)
+        if not _is_whole(value) or not -(2**bits) <= value < 2**bits:
+            form = f"with format {said}" if said else "(default format)"
+            yield _nowhere(f"Checked value must be of type integer {form} in {path}")
 
 
 def _array(value: list[Any], schema: Any, path: str, old: Any) -> Errors:
     most, least = schema.get("maxItems"), schema.get("minItems")
     if most is not None and len(value) > most:
-        yield FieldError("FieldValueTooMany", path, len(value), f"must have at most {most} items")
+        yield too_many(path, len(value), most)
     if least is not None and len(value) < least:
         yield invalid(path, len(value), f"{path} in body should have at least {least} items")
     items = schema.get("items")
@@ -146,7 +181,10 @@ def _uniqueness(value: list[Any], schema: Any, path: str) -> Errors:
     for index, item in enumerate(value):
         key: Any = item
         if kind == "map":
+            if item is None:
+                continue
             if not isinstance(item, dict):
+                yield invalid(f"{path}[{index}]", item, "must be an object for an array of list-type map")
                 continue
             key = {name: item.get(name) for name in schema.get("x-kubernetes-list-map-keys") or () if name in item}
         if key in seen:
@@ -157,22 +195,37 @@ def _uniqueness(value: list[Any], schema: Any, path: str) -> Errors:
 def _object(value: dict[str, Any], schema: Any, path: str, old: Any) -> Errors:
     most, least = schema.get("maxProperties"), schema.get("minProperties")
     if most is not None and len(value) > most:
-        yield FieldError("FieldValueTooMany", path, len(value), f"must have at most {most} items")
+        yield too_many(path, len(value), most)
     if least is not None and len(value) < least:
         yield invalid(path, len(value), f"{path} in body should have at least {least} properties")
     for name in schema.get("required") or ():
         if name not in value:
             yield required(child(path, name))
     if schema.get(_EMBEDDED):
-        for name in ("apiVersion", "kind"):
-            if not value.get(name):
-                yield required(child(path, name), "must not be empty")
+        yield from _embedded(value, path)
     properties, others = schema.get("properties") or {}, schema.get("additionalProperties")
     for name, item in value.items():
         below = properties.get(name, others)
         if isinstance(below, dict):
             before = old.get(name, ABSENT) if isinstance(old, dict) else ABSENT
             yield from _check(item, below, child(path, name), before)
+
+
+def _embedded(value: dict[str, Any], path: str) -> Errors:
+    """An object within an object: its type has to be told, and its metadata be sound, though it needs no name."""
+    for name in ("apiVersion", "kind"):
+        said = value.get(name)
+        if name not in value:
+            yield required(child(path, name))
+        elif not isinstance(said, str):
+            yield invalid(child(path, name), said, "must be a string")
+        elif not said:
+            yield invalid(child(path, name), said, "must not be empty")
+    meta = value.get("metadata")
+    if isinstance(meta, dict):
+        named = {"metadata": {**meta, "name": meta.get("name") or "fakename"}}
+        for error in object_meta(named, path_segment):
+            yield replace(error, field=child(path, error.field))
 
 
 def keeps_rules_from_running(error: FieldError) -> bool:

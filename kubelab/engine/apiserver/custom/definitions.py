@@ -27,7 +27,8 @@ Condition = tuple[str, str, str]
 class Definitions:
     """Keeps the catalogue of served resources and the status of every definition in step with what is stored.
 
-    ``delete`` takes a stored instance away as a DELETE would; ``hang_up`` ends the watches of a shelf.
+    ``delete`` takes a stored instance away as a DELETE would; ``hang_up`` ends the watches of a shelf. ``own``
+    notes in an object (and beside it what it was) that its new status is the server's doing.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Definitions:
         delete: Callable[[ResourceType, Stored], Any],
         hang_up: Callable[[str], None],
         timestamp: Callable[[], str],
+        own: Callable[[Object, Object], None] = lambda obj, old: None,
     ) -> None:
         self.catalogue: Catalogue = BUILT_IN
         self._store = store
         self._delete = delete
         self._hang_up = hang_up
         self._timestamp = timestamp
+        self._own = own
         self._served: dict[str, tuple[Object, tuple[ResourceType, ...]]] = {}
         self._dirty: set[str] = set()
         self._followed: set[str] = set()
@@ -77,6 +80,7 @@ class Definitions:
                 return
             if obj == stored.obj:
                 return
+            self._own(obj, stored.obj)
             stored = self._store.put(CRDS.storage_key, stored.key, obj, CRDS.kind, CRDS.api_version)
 
     def _settled(self, obj: Object) -> bool:

@@ -7,11 +7,13 @@ from kubelab.engine.apiserver.custom.correlation import ABSENT
 from kubelab.engine.apiserver.custom.defaults import fill_defaults
 from kubelab.engine.apiserver.custom.pruning import pruned
 from kubelab.engine.apiserver.custom.rules import rule_errors, unread_rules
+from kubelab.engine.apiserver.custom.scaling import scale_errors
 from kubelab.engine.apiserver.custom.version import CustomVersion
 from kubelab.engine.apiserver.encoding import Object, copy
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.validation.fields import FieldError, invalid
+from kubelab.engine.apiserver.validation.metadata import finalizer_warnings
 
 _NOT_RUN = (
     "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
@@ -48,13 +50,14 @@ class CustomKind(Kind):
         return _without(new, apart) != _without(self.to_view(old), apart)
 
     def validate(self, obj: Object) -> list[FieldError]:
-        return self._errors(obj, ABSENT)
+        return self._errors(obj, ABSENT) + self._scale_errors(obj)
 
     def validate_replacement(self, new: Object, old: Object, *, status: bool) -> list[FieldError]:
-        return self._errors(new, self.to_view(old))
+        return self._errors(new, self.to_view(old)) + self._scale_errors(new, status_only=status)
 
     def warnings(self, obj: Object) -> list[str]:
-        return unread_rules(obj, self._version.schema) if self._version.has_unread_rules else []
+        unread = unread_rules(obj, self._version.schema) if self._version.has_unread_rules else []
+        return unread + finalizer_warnings(obj)
 
     def _errors(self, obj: Object, old: Object) -> list[FieldError]:
         schema = self._version.schema
@@ -64,6 +67,10 @@ class CustomKind(Kind):
         if any(keeps_rules_from_running(error) for error in errors):
             return [*errors, invalid("<nil>", "null", _NOT_RUN)]
         return errors + rule_errors(obj, schema, old)
+
+    def _scale_errors(self, obj: Object, *, status_only: bool = False) -> list[FieldError]:
+        scale = self._version.scale
+        return scale_errors(obj, scale, status_only=status_only) if scale else []
 
     def to_view(self, obj: Object) -> Object:
         rest = {name: value for name, value in obj.items() if name != "metadata"}

@@ -22,7 +22,7 @@ def pruned(value: Any, schema: Any, unknown: list[str]) -> Any:
 def _walk(value: Any, schema: Any, path: Any, unknown: list[str]) -> Any:
     if isinstance(value, dict):
         return _object(value, schema, path, unknown, whole=bool(schema.get(_EMBEDDED)))
-    items = schema.get("items")
+    items = schema.get("items") or ({} if not schema.get(_PRESERVE) else None)
     if isinstance(value, list) and isinstance(items, dict):
         return [_walk(item, items, (path, index), unknown) for index, item in enumerate(value)]
     return value

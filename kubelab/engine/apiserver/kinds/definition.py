@@ -5,7 +5,11 @@ from __future__ import annotations
 from kubelab.engine.apiserver.custom.rules import unread_in_schema
 from kubelab.engine.apiserver.encoding import Object
 from kubelab.engine.apiserver.kinds.base import Kind, fill, keep
-from kubelab.engine.apiserver.validation.definition import custom_resource_definition, definition_update
+from kubelab.engine.apiserver.validation.definition import (
+    custom_resource_definition,
+    definition_update,
+    named_like_its_objects,
+)
 from kubelab.engine.apiserver.validation.fields import FieldError
 
 
@@ -41,6 +45,9 @@ class DefinitionKind(Kind):
 
     def validate(self, obj: Object) -> list[FieldError]:
         return custom_resource_definition(obj)
+
+    def validate_create(self, obj: Object) -> list[FieldError]:
+        return named_like_its_objects(obj)
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         return definition_update(new, old)

@@ -7,9 +7,9 @@ another value is a conflict unless forced.
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import Any
 
-from kubelab.engine.apiserver.bodies import refuse_untyped
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.encoding import Object, copy
 from kubelab.engine.apiserver.ownership.fields import Fields, Path, dotted, has, intersect, paths, subtract, union
@@ -30,9 +30,9 @@ from kubelab.engine.apiserver.ownership.values import (
     is_set,
     key_step,
     matches,
-    repeated,
     set_fields,
 )
+from kubelab.engine.apiserver.resources import STATUS
 from kubelab.engine.apiserver.schema import Shape
 from kubelab.engine.apiserver.status import StatusError, bad_request
 
@@ -43,10 +43,11 @@ def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
     """``live`` with the applied configuration merged in; ``call.managed_fields``: who owns what. Raises a Status."""
     shape = call.target.rtype.shape
     config = copy(config)
+    if not call.target.subresource and STATUS in call.target.rtype.subresources:
+        config.pop("status", None)  # which nobody sets here
     version = config["metadata"].pop("resourceVersion", None)
-    if config["metadata"].get("managedFields"):
+    if config["metadata"].pop("managedFields", None) is not None:
         raise bad_request("metadata.managedFields must be nil")
-    refuse_untyped(config, repeated(config, shape))
     mine = entry_of(call, call.query["fieldManager"], "Apply", set_fields(owned_part(config), shape))
     entries = _known(call, live)
     before = next((entry for entry in entries if is_same_manager(entry, mine)), None)
@@ -58,8 +59,9 @@ def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
     changed, removed = differences(owned_part(live or {}), owned_part(result), shape)
     _settle(call, others, changed)
     others = taken(others, union(changed, removed))
-    if before and before["fieldsV1"] == mine["fieldsV1"] and not changed and not removed:
-        mine = before  # nothing is new: not even the time
+    if not changed and not removed:  # nothing is new: not even the time
+        mine.pop("time")
+        mine |= {"time": before["time"]} if before and "time" in before else {}
     if version:
         result["metadata"]["resourceVersion"] = version
     call.managed_fields = tidy([*others, *([mine] if mine["fieldsV1"] else [])])
@@ -76,7 +78,8 @@ def _known(call: Call, live: Object | None) -> list[Entry]:
     first = entry_of(
         call, "before-first-apply", "Update", differences({}, owned_part(live), call.target.rtype.shape)[0]
     )
-    first.pop("subresource", None)
+    if not first.pop("subresource", "") and STATUS in call.target.rtype.subresources:
+        first["fieldsV1"].pop("f:status", None)
     return [first]
 
 
@@ -151,21 +154,37 @@ def merge(live: Any, config: Any, shape: Shape | None) -> Any:
         for name, value in config.items():
             result[name] = merge(live.get(name), value, child(shape, name))
         return result
-    if isinstance(config, list) and isinstance(live, list):
-        if is_set(config, shape):
-            return [*live, *(item for item in config if item not in live)]
-        if is_keyed(live, shape) and is_keyed(config, shape):
-            return _merge_keyed(live, config, shape)
+    has_items = isinstance(config, list) and isinstance(live, list)
+    if has_items and (is_set(config, shape) or (is_keyed(live, shape) and is_keyed(config, shape))):
+        return _merge_items(live, config, shape)
     return config
 
 
-def _merge_keyed(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
-    result = list(live)
-    places = {key_step(item, shape): at for at, item in enumerate(live)}
-    for item in config:
-        at = places.get(key_step(item, shape))
-        if at is None:
-            result.append(item)
+def _merge_items(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
+    there = {key_step(item, shape): item for item in live}
+    wanted = {key_step(item, shape): item for item in config}
+    merged = {**there, **{key: merge(there[key], item, shape.item) if key in there else item
+                          for key, item in wanted.items()}}  # fmt: skip
+    return [merged[key] for key in in_order(list(there), list(wanted))]
+
+
+def in_order(live: list[str], config: list[str]) -> list[str]:
+    """The keys of both: a configuration's in its own order, and what only others have where it stood between them."""
+    there, applied = set(live), set(config)
+    shared = deque(key for key in config if key in there)
+    order: dict[str, None] = {}
+    left, right = deque(live), deque(config)
+    while left or right:
+        key = left[0] if left else ""
+        if left and key in order:
+            left.popleft()
+        elif left and key not in applied:
+            order[left.popleft()] = None
+        elif left and right and key != right[0] and shared and shared[0] != key:
+            left.popleft()  # it comes later, where the configuration has it
         else:
-            result[at] = merge(result[at], item, shape.item)
-    return result
+            key = right.popleft()
+            order[key] = None
+            if shared and shared[0] == key:
+                shared.popleft()
+    return list(order)

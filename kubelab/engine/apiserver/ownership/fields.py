@@ -58,12 +58,10 @@ def intersect(one: Fields, other: Fields) -> Fields:
 
 
 def paths(fields: Fields, at: Path = ()) -> Iterator[Path]:
-    """Every member, sorted, an item before what is in it."""
+    """Every member: those of one level, sorted, before what is in them."""
+    yield from ((*at, step) for step in sorted(fields) if _is_member(fields[step]))
     for step in sorted(fields):
-        node, here = fields[step], (*at, step)
-        if _is_member(node):
-            yield here
-        yield from paths(_below(node), here)
+        yield from paths(_below(fields[step]), (*at, step))
 
 
 def has(fields: Fields, path: Path) -> bool:
@@ -86,7 +84,7 @@ def dotted(path: Path) -> str:
         elif kind == "k":
             text += "[" + ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(name).items()) + "]"
         else:
-            text += f"[={name}]"
+            text += f"[{name}]" if kind == "i" else f"[={name}]"
     return text
 
 

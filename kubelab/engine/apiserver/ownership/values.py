@@ -10,13 +10,15 @@ import json
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
-from kubelab.engine.apiserver.ownership.fields import Fields, Path, dotted
-from kubelab.engine.apiserver.schema import Shape
+from kubelab.engine.apiserver.ownership.fields import Fields, Path
+from kubelab.engine.apiserver.schema import OPEN, Shape
 
 GONE = object()
 """What `find` gives where there is nothing."""
 
-_ALWAYS_THERE = frozenset(("metadata", "spec", "status", "strategy", "updateStrategy", "template", "loadBalancer"))
+_ALWAYS_THERE = frozenset(
+    ("metadata", "spec", "status", "strategy", "updateStrategy", "template", "loadBalancer", "names")
+)
 """Structs that are never absent in Go's types, so that nobody sets them; the published schema does not tell them."""
 
 _KEY_DEFAULTS = {"protocol": "TCP"}
@@ -24,35 +26,34 @@ _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
 def set_fields(value: Object, shape: Shape | None) -> Fields:
-    """All that a configuration sets: leaves, and items of lists with keys."""
-    return {f"f:{name}": _set(item, child(shape, name)) for name, item in value.items()}
-
-
-def _set(value: Any, shape: Shape | None) -> Fields:
-    if not value or shape is None or shape.atomic:
-        return {}
-    if isinstance(value, dict):
-        return set_fields(value, shape) if shape.kind in ("struct", "map") else {}
-    if is_keyed(value, shape):
-        return {key_step(item, shape): {".": {}, **set_fields(item, shape.item)} for item in value}
-    return {f"v:{json.dumps(item)}": {} for item in value} if is_set(value, shape) else {}
-
-
-def repeated(value: Any, shape: Shape | None, at: Path = ()) -> list[str]:
-    """Where lists whose items are told apart by keys hold one key twice, in upstream's words."""
-    if not value or shape is None or shape.atomic:
-        return []
-    if isinstance(value, dict):
-        below = ((f"f:{name}", item, child(shape, name)) for name, item in value.items())
-        return [each for step, item, of in below for each in repeated(item, of, (*at, step))]
-    if not is_keyed(value, shape):
-        return []
-    steps = [key_step(item, shape) for item in value]
-    twice = dict.fromkeys(step for step in steps if steps.count(step) > 1)
-    found = [f"{dotted(at)}: duplicate entries for key {dotted((step,))}" for step in twice]
-    for step, item in zip(steps, value, strict=True):
-        found += repeated(item, shape.item, (*at, step))
+    """All that a configuration sets: leaves, items of lists with keys, and what a map has (its keys are data)."""
+    found: Fields = {}
+    for name, item in value.items():
+        node = _set(item, child(shape, name))
+        if node is not None:
+            found[f"f:{name}"] = {".": {}, **node} if node and _is_data(shape, name) else node
+        elif _is_data(shape, name):
+            found[f"f:{name}"] = {}
     return found
+
+
+def _is_data(shape: Shape | None, name: str) -> bool:
+    """Whether the member is not one that the type names."""
+    return shape is None or shape.struct is None or name not in shape.struct.fields
+
+
+def _set(value: Any, shape: Shape | None) -> Fields | None:
+    """What a value sets: an empty node is the value itself, None nothing at all."""
+    if shape is not None and not shape.atomic and (is_keyed(value, shape) or is_set(value, shape)):
+        if is_set(value, shape):
+            return {key_step(item, shape): {} for item in value} or None
+        whole = shape.item is not None and shape.item.atomic
+        return {
+            key_step(item, shape): {} if whole else {".": {}, **set_fields(item, shape.item)} for item in value
+        } or None
+    if not value or shape is None or shape.atomic or not isinstance(value, dict):
+        return {}
+    return (set_fields(value, shape) or None) if shape.kind in ("struct", "map") else {}
 
 
 def differences(old: Object, new: Object, shape: Shape | None) -> tuple[Fields, Fields]:
@@ -61,12 +62,12 @@ def differences(old: Object, new: Object, shape: Shape | None) -> tuple[Fields, 
     removed: Fields = {}
     for name, value in new.items():
         if name not in old:
-            changed[f"f:{name}"] = _added(value, child(shape, name), name)
+            changed[f"f:{name}"] = _added(value, child(shape, name), always=_is_always_there(shape, name))
         elif old[name] != value:
             _differ(f"f:{name}", old[name], value, child(shape, name), changed, removed)
     for name, value in old.items():
         if name not in new:
-            removed[f"f:{name}"] = _added(value, child(shape, name), "")
+            removed[f"f:{name}"] = _added(value, child(shape, name))
     return changed, removed
 
 
@@ -94,8 +95,8 @@ def _differ(step: str, old: Any, new: Any, shape: Shape | None, changed: Fields,
 def _differ_by_key(old: list[Any], new: list[Any], shape: Shape) -> tuple[Fields, Fields]:
     before = {key_step(item, shape): item for item in old}
     now = {key_step(item, shape): item for item in new}
-    changed = {step: _added(item, shape.item, "") for step, item in now.items() if step not in before}
-    removed = {step: _added(item, shape.item, "") for step, item in before.items() if step not in now}
+    changed = {step: _added(item, shape.item) for step, item in now.items() if step not in before}
+    removed = {step: _added(item, shape.item) for step, item in before.items() if step not in now}
     for step in now.keys() & before.keys():
         if now[step] != before[step]:
             _differ(step, before[step], now[step], shape.item, changed, removed)
@@ -106,17 +107,26 @@ def _without(one: Fields, other: Fields) -> Fields:
     return {step: node for step, node in one.items() if step not in other}
 
 
-def _added(value: Any, shape: Shape | None, name: str) -> Fields:
-    """Of a value that was not there: with its members the thing itself, unless it is always there."""
+def _is_always_there(shape: Shape | None, name: str) -> bool:
+    """Whether the member is such a struct; all that a custom resource has beside its metadata are maps."""
+    own = child(shape, name) if name in _ALWAYS_THERE else None
+    return own is not None and own.struct is not None and bool(own.struct.name)
+
+
+def _added(value: Any, shape: Shape | None, *, always: bool = False) -> Fields:
+    """Of a value that was not there: with its members the thing itself, unless it is ``always`` there."""
     if not value or shape is None or shape.atomic:
         return {}
     if isinstance(value, dict):
         if shape.kind not in ("struct", "map"):
             return {}
-        below = {f"f:{key}": _added(item, child(shape, key), key) for key, item in value.items()}
-        return below if name in _ALWAYS_THERE else {".": {}, **below}
+        below = {
+            f"f:{key}": _added(item, child(shape, key), always=_is_always_there(shape, key))
+            for key, item in value.items()
+        }
+        return below if always else {".": {}, **below}
     if is_keyed(value, shape):
-        below = {key_step(item, shape): _added(item, shape.item, "") for item in value}
+        below = {key_step(item, shape): _added(item, shape.item) for item in value}
     elif is_set(value, shape):
         below = {f"v:{json.dumps(item)}": {} for item in value}
     else:
@@ -129,7 +139,7 @@ def child(shape: Shape | None, name: str) -> Shape | None:
     if shape is None:
         return None
     if shape.kind == "struct" and shape.struct is not None:
-        return shape.struct.fields.get(name)
+        return shape.struct.fields.get(name, OPEN if shape.struct.open else None)
     return shape.item
 
 
@@ -143,8 +153,10 @@ def is_set(items: Any, shape: Shape) -> bool:
     return shape.list_type == "set" and isinstance(items, list)
 
 
-def key_step(item: Object, shape: Shape) -> str:
-    """``k:{"port":80,"protocol":"TCP"}``."""
+def key_step(item: Any, shape: Shape) -> str:
+    """``k:{"port":80,"protocol":"TCP"}``, or ``v:80`` in a set."""
+    if shape.list_type == "set":
+        return f"v:{json.dumps(item)}"
     keys = {key: item.get(key, _key_default(shape, key)) for key in sorted(shape.list_keys)}
     return "k:" + json.dumps({key: value for key, value in keys.items() if value is not None}, separators=(",", ":"))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kubelab.engine.apiserver.encoding import Object
+from kubelab.engine.apiserver.schema import definitions
 from kubelab.engine.apiserver.times import parse_time
 
 NONE = "<none>"
@@ -33,15 +34,9 @@ class Column(NamedTuple):
         }
 
 
-NAME = Column(
-    "Name",
-    format="name",
-    description="Name must be unique within a namespace. Is required when creating resources, although some resources "
-    "may allow a client to request the generation of an appropriate name automatically.",
-)
-AGE = Column(
-    "Age", description="CreationTimestamp is a timestamp representing the server time when this object was created."
-)
+_META = definitions()["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]["properties"]
+NAME = Column("Name", format="name", description=_META["name"]["description"])
+AGE = Column("Age", description=_META["creationTimestamp"]["description"])
 
 
 class TableOf(NamedTuple):

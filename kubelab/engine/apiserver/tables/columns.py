@@ -233,8 +233,8 @@ TABLES: dict[str, TableOf] = {
     "Scale": TableOf(
         (
             NAME,
-            Column("Desired", "integer", description="Number of desired pods."),
-            Column("Available", "integer", description="Number of observed pods."),
+            Column("Desired", "integer", description="Number of desired replicas"),
+            Column("Available", "integer", description="Number of actual replicas"),
             AGE,
         ),
         lambda obj, now: [_name(obj), obj["spec"]["replicas"], obj["status"]["replicas"], c.age(obj, now)],

@@ -18,9 +18,9 @@ _AGE: Object = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTi
 @lru_cache(maxsize=64)
 def custom_table(version: CustomVersion) -> TableOf:
     """The table of one version; without columns of its own it shows the age."""
-    asked = version.columns or (_AGE,)
+    asked = version.columns or ({**_AGE, "description": c.AGE.description},)
     columns = tuple(
-        Column(one["name"], one["type"], one.get("priority", 0), one.get("description", ""), one.get("format", ""))
+        Column(one["name"], one["type"], one.get("priority", 0), _description(one), one.get("format", ""))
         for one in asked
     )
 
@@ -28,6 +28,10 @@ def custom_table(version: CustomVersion) -> TableOf:
         return [obj["metadata"]["name"], *(_cell(obj, one, now) for one in asked)]
 
     return TableOf((NAME, *columns), cells)
+
+
+def _description(column: Object) -> str:
+    return column.get("description") or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}"
 
 
 def _cell(obj: Object, column: Object, now: float) -> Any:

@@ -73,6 +73,16 @@ def duplicate(field: str, value: Any) -> FieldError:
     return FieldError("FieldValueDuplicate", field, value)
 
 
+def too_many(field: str, have: int, most: int) -> FieldError:
+    """There are more than may be."""
+    return FieldError("FieldValueTooMany", field, have, f"must have at most {most} item{'' if most == 1 else 's'}")
+
+
+def too_long(field: str, most: int) -> FieldError:
+    """It has more bytes than it may."""
+    return FieldError("FieldValueTooLong", field, None, f"may not be more than {most} byte{'' if most == 1 else 's'}")
+
+
 def not_found(field: str, value: Any) -> FieldError:
     """The value names something that is not there."""
     return FieldError("FieldValueNotFound", field, value)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from kubelab.engine.apiserver.encoding import Object
-from kubelab.engine.apiserver.times import parse_time
 from kubelab.engine.apiserver.validation import names
 from kubelab.engine.apiserver.validation.fields import IMMUTABLE, FieldError, forbidden, invalid, required
 
@@ -26,13 +25,19 @@ def object_meta(obj: Object, name_rule: NameRule) -> list[FieldError]:
         errors += [invalid("metadata.generateName", generate, problem) for problem in name_rule(stem)]
     if not name:
         errors.append(required("metadata.name", "name or generateName is required"))
-    elif not generate:
+    else:
         errors += [invalid("metadata.name", name, problem) for problem in name_rule(name)]
     errors += names.labels(meta.get("labels"), "metadata.labels")
     errors += names.annotation_map(meta.get("annotations"), "metadata.annotations")
     errors += _owners(meta.get("ownerReferences") or [])
-    for finalizer in meta.get("finalizers") or []:
-        errors += [invalid("metadata.finalizers", finalizer, problem) for problem in names.qualified_name(finalizer)]
+    return errors + _finalizers(meta.get("finalizers") or [])
+
+
+def _finalizers(finalizers: list[str]) -> list[FieldError]:
+    errors = [invalid("metadata.finalizers", each, why) for each in finalizers for why in names.qualified_name(each)]
+    if "foregroundDeletion" in finalizers and "orphan" in finalizers:
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(invalid("metadata.finalizers", finalizers, why))
     return errors
 
 
@@ -46,15 +51,32 @@ def kube_finalizers(obj: Object) -> list[FieldError]:
     ]
 
 
+def finalizer_warnings(obj: Object) -> list[str]:
+    """What a custom resource is only warned of: it may call its finalizers anything, as no other kind may."""
+    return [
+        f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name '
+        f"{'including a path (/) ' if '.' in finalizer else ''}"
+        "to avoid accidental conflicts with other finalizer writers"
+        for finalizer in obj["metadata"].get("finalizers") or []
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
+    ]
+
+
 def _owners(owners: list[Any]) -> list[FieldError]:
     errors: list[FieldError] = []
     controllers = []
     for owner in owners:
+        api_version = owner.get("apiVersion", "")
+        if not api_version.rpartition("/")[2] or api_version.count("/") > 1:
+            errors.append(invalid("metadata.ownerReferences.apiVersion", api_version, "version must not be empty"))
         errors += [
-            invalid(f"metadata.ownerReferences.{member}", owner.get(member, ""), f"{what} must not be empty")
-            for member, what in (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid"))
+            invalid(f"metadata.ownerReferences.{member}", "", "must not be empty")
+            for member in ("kind", "name", "uid")
             if not owner.get(member)
         ]
+        if (api_version, owner.get("kind")) == ("v1", "Event"):
+            why = "/v1, Kind=Event is disallowed from being an owner"
+            errors.append(invalid("metadata.ownerReferences", owner, why))
         if owner.get("controller"):
             controllers.append(owner)
     if len(controllers) > 1:
@@ -70,13 +92,13 @@ def _owners(owners: list[Any]) -> list[FieldError]:
     return errors
 
 
-def times_kept(sent: Object, old: Object) -> list[FieldError]:
-    """What an update says of when the object was made, and that it is going: the server knows, and nobody else."""
+def identity_kept(sent: Object, old: Object) -> list[FieldError]:
+    """What an update says of who the object is, and that it is going: the server knows, and nobody else."""
     after, before = sent["metadata"], old["metadata"]
-    created, was, going = after.get("creationTimestamp"), before["creationTimestamp"], after.get("deletionTimestamp")
+    uid, going = after.get("uid"), after.get("deletionTimestamp")
     errors: list[FieldError] = []
-    if created not in (None, "", was) and parse_time(created) != parse_time(was):
-        errors.append(invalid("metadata.creationTimestamp", created, IMMUTABLE))
+    if uid and uid != before["uid"]:
+        errors.append(invalid("metadata.uid", uid, IMMUTABLE))
     if going and "deletionTimestamp" not in before:
         errors.append(invalid("metadata.deletionTimestamp", going, IMMUTABLE))
     return errors

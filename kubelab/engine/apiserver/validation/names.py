@@ -98,7 +98,7 @@ def qualified_name(value: str) -> list[str]:
     prefix, slash, name = value.rpartition("/")
     problems: list[str] = []
     if "/" in prefix:
-        return [f"a qualified name {_QUALIFIED_RULE.removeprefix('name part ')} {_WITH_PREFIX}"]
+        return [f"a valid label key {_QUALIFIED_RULE.removeprefix('name part ')} {_WITH_PREFIX}"]
     if slash and not prefix:
         problems.append("prefix part must be non-empty")
     elif slash:
