@@ -234,7 +234,7 @@ def _one(obj: dict[str, Any], kind: str) -> None:
                 del parent[key]
     for path, value in FILLED.get(kind, {}).items():
         for parent, key in _places(obj, path.split(".")):
-            if key not in parent:
+            if key not in parent or (value is None and parent[key] == []):  # etcd's protobuf knows no empty slice
                 parent[key] = value if value != {} else {}
 
 
