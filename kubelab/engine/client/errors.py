@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+PASSING = (429, 500, 502, 503, 504)
+"""What an API server answers that has too much to do, no leader or no more time: the same may be answered later."""
+
 
 class ApiError(Exception):
     """The API answered with a Status of ``Failure``.

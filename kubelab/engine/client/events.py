@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
 from datetime import UTC, datetime
 
 from kubelab.engine.client.api import Client, Object
-from kubelab.engine.client.errors import ApiError, is_not_found
+from kubelab.engine.client.errors import PASSING, ApiError, is_not_found
 from kubelab.engine.client.resources import EVENTS
 
 log = logging.getLogger(__name__)
 
+MOST_TRIES, PAUSE_SECONDS = 3, 0.05
+"""Of one event; not more, since whoever tells of something waits as long."""
 MOST_REMEMBERED = 4096
 """Events that a component counts on; older ones begin anew."""
 
@@ -68,10 +71,19 @@ class EventRecorder:
             "lastTimestamp": now(),
             "count": 1,
         }
-        try:
-            await self._client.create(EVENTS, event)
-        except (ApiError, OSError) as error:
-            log.debug("event %s not written: %s", reason, error)
+        await self._write(event)
+
+    async def _write(self, event: Object) -> None:
+        """Its name is its own: one that was written although the answer was lost is not written twice."""
+        for left in reversed(range(MOST_TRIES)):
+            try:
+                await self._client.create(EVENTS, event)
+                return
+            except (ApiError, OSError) as error:
+                if not left or (isinstance(error, ApiError) and error.code not in PASSING):
+                    log.debug("event %s not written: %s", event["reason"], error)
+                    return
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _again(self, namespace: str, same: str) -> bool:
         """Count an event once more, without the right to read it; False when it is not there any more."""

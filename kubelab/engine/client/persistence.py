@@ -6,13 +6,13 @@ import asyncio
 import logging
 
 from kubelab.engine.client.api import Client
+from kubelab.engine.client.errors import PASSING
 from kubelab.engine.client.transport import ApiRequest, ApiResponse, Transport
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-PASSING = (429, 500, 502, 503, 504)
 
 
 def persistent(client: Client, seconds: float) -> Client:

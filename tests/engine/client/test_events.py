@@ -43,3 +43,26 @@ async def test_an_event_of_the_clusters_own_object_is_in_default_and_is_found_as
     selector = "involvedObject.name=web,involvedObject.namespace="
     found = await api.list(EVENTS, query=[("fieldSelector", selector)])
     assert [each["metadata"]["namespace"] for each in found["items"]] == ["default"]
+
+
+class Lossy:
+    """The first writes are lost: on the way there, and on the way back."""
+
+    def __init__(self, transport) -> None:
+        self._transport, self.sent = transport, 0
+
+    async def request(self, request):
+        self.sent += request.method == "POST"
+        if request.method == "POST" and self.sent < 3:
+            if self.sent == 2:
+                await self._transport.request(request)
+            raise ConnectionResetError("the answer broke off")
+        return await self._transport.request(request)
+
+    def lines(self, request):
+        return self._transport.lines(request)
+
+
+async def test_an_event_whose_answer_was_lost_is_there_once(api):
+    await EventRecorder(api.by(Lossy), "kubelet").record(POD, "Started", "Started container main")
+    assert [each["reason"] for each in (await api.list(EVENTS, "default"))["items"]] == ["Started"]
