@@ -45,7 +45,8 @@ class Skipping:
     ) -> None:
         """A cell was broken off: by what the cluster lacks, or by a name that is not there."""
         missing = str(getattr(error, "name", ""))
-        if isinstance(error, NameError) and missing not in self._lost:
+        skipped = missing in self._lost if isinstance(error, NameError) else str(error).startswith(base.SKIPPED)
+        if not skipped:
             shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
             return
         self._told = error
@@ -85,7 +86,7 @@ def in_notebooks() -> None:
 def _listen(shell: Any) -> None:
     skipping = Skipping(shell.user_ns)
     setattr(shell, _HANDLER, skipping)
-    shell.set_custom_exc((errors.Lacking, base.Lacking, NameError), skipping.caught)
+    shell.set_custom_exc((errors.LabError, base.ClusterError, NameError), skipping.caught)
     shell.events.register("pre_run_cell", skipping.begin)
     shell.events.register("post_run_cell", skipping.end)
 

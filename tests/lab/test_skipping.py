@@ -5,7 +5,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from kubelab.clusters.base import Lacking as LackingHere
-from kubelab.lab.errors import Lacking
+from kubelab.lab.errors import LabError, Lacking
 from kubelab.lab.skipping import in_notebooks
 
 
@@ -16,7 +16,7 @@ def notebook():
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     shell.display_pub = CapturingDisplayPublisher()
-    shell.push({"Lacking": Lacking, "LackingHere": LackingHere, "skip": skip})
+    shell.push({"Lacking": Lacking, "LackingHere": LackingHere, "LabError": LabError, "skip": skip})
     in_notebooks()
     yield shell
     InteractiveShell.clear_instance()
@@ -34,7 +34,9 @@ def shown(notebook):
 def test_a_cell_that_the_cluster_cannot_do_shows_why_and_is_no_error(notebook, capsys):
     assert notebook.run_cell("skip('you may not see its nodes.')").success
     assert notebook.run_cell("raise LackingHere('no <shell> for `ip` here.')").success
-    assert shown(notebook) == ["Skipped: you may not see its nodes.", "Skipped: no <shell> for `ip` here."]
+    assert notebook.run_cell("raise LabError(str(Lacking('no switch.')))").success
+    assert shown(notebook)[2] == "Skipped: no switch."
+    assert shown(notebook)[:2] == ["Skipped: you may not see its nodes.", "Skipped: no <shell> for `ip` here."]
     assert "No &lt;shell&gt; for <code>ip</code> here." in notebook.display_pub.outputs[1]["data"]["text/html"]
     assert "Traceback" not in capsys.readouterr().out
 
@@ -69,6 +71,9 @@ def test_other_errors_are_errors_as_ever(notebook, capsys):
     assert isinstance(notebook.run_cell("veiw").error_in_exec, NameError)
     assert "name 'veiw' is not defined" in capsys.readouterr().out
     assert isinstance(notebook.run_cell("1 / 0").error_in_exec, ZeroDivisionError)
+    capsys.readouterr()
+    assert not notebook.run_cell("raise LabError('There is no Service web.')").success
+    assert capsys.readouterr().out.strip() == "LabError: There is no Service web."
     assert len(shown(notebook)) == 1
 
 
