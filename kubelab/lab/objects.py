@@ -182,17 +182,19 @@ class Objects:
         wanted = self._labelled(manifest.object, kind)
         wanted["metadata"].setdefault("annotations", {})[LAST_APPLIED] = _canonical(wanted)
         try:
-            tried = ""
+            tried = lost = ""
             for attempt in range(_ATTEMPTS):
                 change, write = self._change(kind, wanted)
                 try:
                     write()
-                    return tried if tried and change == "unchanged" else change
+                    return lost or (tried if tried and change == "unchanged" else change)
                 except (ApiError, NoAnswer) as error:
                     if attempt == _ATTEMPTS - 1 or not (_is_taken(error) or _is_lost(error)):
                         raise
                     tried = change  # it may have done its work, however it ended
-                    time.sleep(_PAUSE_SECONDS * _is_lost(error))
+                    if _is_lost(error):
+                        lost = lost or change
+                        time.sleep(_PAUSE_SECONDS)
         except ApiError as error:
             raise explained(error, manifest) from error
         raise AssertionError("unreachable")
