@@ -44,6 +44,10 @@ def read_options(call: Call, schema: str) -> Object:
     if not call.request.body:
         return {}
     data = parse_body(call.request.body, call.request.headers.get("content-type", ""), schema=schema)
+    kind = data.get("kind") if isinstance(data, dict) else ""
+    if kind and kind != schema.rpartition(".")[2]:
+        raise bad_request(f'no kind "{kind}" is registered for version "{data.get("apiVersion") or "v1"}" in scheme '
+                          '"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"')  # fmt: skip
     try:
         return Decoder().object(schema, data)
     except DecodeError as error:

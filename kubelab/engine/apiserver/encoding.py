@@ -15,6 +15,11 @@ def dumps_sorted(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal in JSON, where 1, 1.0 and true are three values."""
+    return one == other and dumps_sorted(one) == dumps_sorted(other)
+
+
 def dumps(value: Any) -> bytes:
     """Compact JSON."""
     return _encode(value).encode("utf-8", "surrogatepass")

@@ -17,7 +17,7 @@ from kubelab.engine.apiserver.allocation import ServiceAllocations
 from kubelab.engine.apiserver.call import Call
 from kubelab.engine.apiserver.charging import Quotas
 from kubelab.engine.apiserver.decode import missing
-from kubelab.engine.apiserver.encoding import Object, encode_object
+from kubelab.engine.apiserver.encoding import Object, encode_object, same
 from kubelab.engine.apiserver.kinds import kind_of
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.kinds.service import ServiceKind
@@ -112,8 +112,8 @@ class Registry:
         along = self._quotas.charge(rtype, obj, call.now)
         if (meta.pop("resourceVersion", None) or "0").lstrip("0").isdigit():
             raise failed("resourceVersion should not be set on objects to be created")
-        if self.store.get(rtype.storage_key, key) is not None:
-            raise already_exists(rtype, key[1])
+        if there := self.store.get(rtype.storage_key, key):
+            raise already_exists(rtype, key[1], going="deletionTimestamp" in there.obj["metadata"])
         self._allocate(rtype, obj, key)
         call.warnings += kind.warnings(obj)
         if rtype is r.SERVICES:
@@ -168,7 +168,7 @@ class Registry:
         if rtype is r.SERVICES:
             along += self.addresses.changes(old.obj, new, call.now)
         new["metadata"]["resourceVersion"] = old.obj["metadata"]["resourceVersion"]
-        if new == old.obj:
+        if same(new, old.obj):
             return old
         if self._was_last_finalizer(new):
             gone = self.remove(call, old)

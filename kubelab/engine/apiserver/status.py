@@ -67,9 +67,10 @@ def not_found(rtype: ResourceType, name: str) -> StatusError:
     return StatusError(404, "NotFound", f'{rtype.qualified} "{name}" not found', _details(rtype, name))
 
 
-def already_exists(rtype: ResourceType, name: str) -> StatusError:
-    """409 AlreadyExists."""
-    return StatusError(409, "AlreadyExists", f'{rtype.qualified} "{name}" already exists', _details(rtype, name))
+def already_exists(rtype: ResourceType, name: str, *, going: bool = False) -> StatusError:
+    """409 AlreadyExists; ``going``: not for long."""
+    message = f'{"object is being deleted: " if going else ""}{rtype.qualified} "{name}" already exists'
+    return StatusError(409, "AlreadyExists", message, _details(rtype, name))
 
 
 STALE = "the object has been modified; please apply your changes to the latest version and try again"

@@ -131,6 +131,9 @@ class Writer:
             text = "Incorrect version specified in apply patch. Specified patch version"
             raise bad_request(f"{text}: {said}, expected: {rtype.api_version}")
         check_type(patch, rtype)
+        meta = patch.get("metadata")
+        if isinstance(meta, dict) and meta.get("managedFields") is not None:
+            raise bad_request("metadata.managedFields must be nil")
         refuse_untyped(patch, list(typed_problems(patch, rtype.shape)))
         config, problems = decode(patch, rtype)
         if not rtype.custom:  # of a custom resource that was asked above: where anything may be, it may be left out too
@@ -141,7 +144,7 @@ class Writer:
             raise not_found(rtype, target.name)
         made = apply_patch(call, kind_of(rtype).to_view(old.obj) if old else None, config)
         if old is None:
-            if "name" not in (patch.get("metadata") or {}):
+            if not (meta or {}).get("name"):
                 raise unnamed(target.name)
             self._authorizer.require(attributes_to_create(call.user, target))
             return self._reader.answer(call, self._registry.create(call, made), 201)

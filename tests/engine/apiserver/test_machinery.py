@@ -384,3 +384,31 @@ async def test_a_schema_that_makes_no_sense_is_refused_where_it_is_wrong(api, of
     refused = await api.post(CRDS, definition({"type": "object", "properties": {"a": of}}))
     at = "spec.validation.openAPIV3Schema.properties[spec].properties[a]"
     assert [one["field"] for one in refused.body["details"]["causes"]] == [f"{at}.{where}"]
+
+
+async def test_who_comes_before_an_object_is_gone_is_told_that_it_goes(api) -> None:
+    await api.post(CM, {"metadata": {"name": "a", "finalizers": ["a.b/c"]}})
+    await api.delete(f"{CM}/a")
+    again = await api.post(CM, {"metadata": {"name": "a"}})
+    assert (again.code, again.body["message"]) == (409, 'object is being deleted: configmaps "a" already exists')
+
+
+async def test_only_options_delete(api) -> None:
+    await api.post(CM, {"metadata": {"name": "a"}})
+    refused = await api.delete(f"{CM}/a", {"apiVersion": "v1", "kind": "Pod"})
+    assert (refused.code, refused.body["message"].startswith('no kind "Pod" is registered for version "v1"')) == (
+        400,
+        True,
+    )
+
+
+async def test_a_number_is_no_truth_however_python_sees_it(api, served) -> None:
+    await api.post(WIDGETS, widget(spec={"open": {"x": True, "y": 1}}))
+    changed = (await api.patch(f"{WIDGETS}/one", {"spec": {"open": {"x": 1}}})).body
+    assert (changed["spec"]["open"]["x"], changed["metadata"]["generation"]) == (1, 2)
+    assert changed["spec"]["open"]["x"] is not True
+
+
+async def test_defaults_of_what_a_map_holds_are_not_looked_at(api) -> None:
+    below = {"type": "object", "additionalProperties": {"type": "string", "default": 3}}
+    assert (await api.post(CRDS, definition({"type": "object", "properties": {"a": below}}))).code == 201

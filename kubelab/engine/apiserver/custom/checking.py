@@ -9,6 +9,7 @@ from typing import Any
 from kubelab.engine.apiserver.custom.correlation import ABSENT, correlated
 from kubelab.engine.apiserver.custom.formats import is_of_format
 from kubelab.engine.apiserver.custom.patterns import matches
+from kubelab.engine.apiserver.encoding import same
 from kubelab.engine.apiserver.validation.fields import (
     FieldError,
     duplicate,
@@ -64,7 +65,7 @@ def child(path: str, name: str) -> str:
 
 
 def _check(value: Any, schema: Any, path: str, old: Any = ABSENT) -> Errors:
-    if path and old is not ABSENT and old == value:
+    if path and old is not ABSENT and same(old, value):
         return
     yield from _type(value, schema, path)
     if enum := schema.get("enum"):
@@ -120,12 +121,12 @@ def _is_one(value: Any, one: Any) -> bool:
 
 def _string(value: str, schema: Any, path: str) -> Errors:
     most, least = schema.get("maxLength"), schema.get("minLength")
-    if most is not None and len(value) > most:
-        yield too_long(path, most)
-    if least is not None and len(value) < least:
-        yield invalid(path, value, f"{path} in body should be at least {least} chars long")
     pattern = schema.get("pattern")
-    if pattern and not matches(pattern, value):
+    if most is not None and len(value) > most:  # of these three upstream tells only the first
+        yield too_long(path, most)
+    elif least is not None and len(value) < least:
+        yield invalid(path, value, f"{path} in body should be at least {least} chars long")
+    elif pattern and not matches(pattern, value):
         yield invalid(path, value, f"{path} in body should match '{pattern}'")
     wanted = schema.get("format")
     if wanted and not is_of_format(value, wanted):

@@ -9,7 +9,7 @@ from kubelab.engine.apiserver.custom.pruning import pruned
 from kubelab.engine.apiserver.custom.rules import rule_errors, unread_rules
 from kubelab.engine.apiserver.custom.scaling import scale_errors
 from kubelab.engine.apiserver.custom.version import CustomVersion
-from kubelab.engine.apiserver.encoding import Object, copy
+from kubelab.engine.apiserver.encoding import Object, copy, same
 from kubelab.engine.apiserver.kinds.base import Kind
 from kubelab.engine.apiserver.resources import ResourceType
 from kubelab.engine.apiserver.validation.fields import FieldError, invalid
@@ -47,7 +47,7 @@ class CustomKind(Kind):
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         apart = ("apiVersion", "metadata", "status") if self.has_status else ("apiVersion", "metadata")
-        return _without(new, apart) != _without(self.to_view(old), apart)
+        return not same(_without(new, apart), _without(self.to_view(old), apart))
 
     def validate(self, obj: Object) -> list[FieldError]:
         return self._errors(obj, ABSENT) + self._scale_errors(obj)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from kubelab.engine.apiserver.custom import cel
 from kubelab.engine.apiserver.custom.correlation import ABSENT, correlated
+from kubelab.engine.apiserver.encoding import same
 from kubelab.engine.apiserver.validation.fields import FieldError, duplicate, forbidden, invalid, required
 
 _RULES = "x-kubernetes-validations"
@@ -72,7 +73,7 @@ def _broken(rule: Rule, place: Place) -> FieldError | None:
     is_transition = cel.uses_old(rule["rule"])
     if cel.problem(rule["rule"]) or (is_transition and place.old is ABSENT and not old_is_optional):
         return None
-    if not is_transition and place.old is not ABSENT and place.old == place.value:
+    if not is_transition and place.old is not ABSENT and same(place.old, place.value):
         return None  # what was wrong before may stay as it was
     variables = {"self": cel.value(place.value, place.schema)}
     if is_transition:

@@ -34,7 +34,7 @@ from kubelab.engine.apiserver.ownership.values import (
 )
 from kubelab.engine.apiserver.resources import STATUS
 from kubelab.engine.apiserver.schema import Shape
-from kubelab.engine.apiserver.status import StatusError, bad_request
+from kubelab.engine.apiserver.status import StatusError
 
 _STAY = (("f:metadata",), ("f:spec",))
 
@@ -46,8 +46,6 @@ def apply_patch(call: Call, live: Object | None, config: Object) -> Object:
     if not call.target.subresource and STATUS in call.target.rtype.subresources:
         config.pop("status", None)  # which nobody sets here
     version = config["metadata"].pop("resourceVersion", None)
-    if config["metadata"].pop("managedFields", None) is not None:
-        raise bad_request("metadata.managedFields must be nil")
     mine = entry_of(call, call.query["fieldManager"], "Apply", set_fields(owned_part(config), shape))
     entries = _known(call, live)
     before = next((entry for entry in entries if is_same_manager(entry, mine)), None)

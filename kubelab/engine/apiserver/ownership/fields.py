@@ -82,7 +82,8 @@ def dotted(path: Path) -> str:
         if kind == "f":
             text += f".{name}"
         elif kind == "k":
-            text += "[" + ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(name).items()) + "]"
+            keys = json.loads(name).items()
+            text += "[" + ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in keys) + "]"
         else:
             text += f"[{name}]" if kind == "i" else f"[={name}]"
     return text

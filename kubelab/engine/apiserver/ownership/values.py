@@ -63,7 +63,7 @@ def differences(old: Object, new: Object, shape: Shape | None) -> tuple[Fields, 
     for name, value in new.items():
         if name not in old:
             changed[f"f:{name}"] = _added(value, child(shape, name), always=_is_always_there(shape, name))
-        elif old[name] != value:
+        elif old[name] != value or type(old[name]) is not type(value):
             _differ(f"f:{name}", old[name], value, child(shape, name), changed, removed)
     for name, value in old.items():
         if name not in new:
@@ -81,8 +81,8 @@ def _differ(step: str, old: Any, new: Any, shape: Shape | None, changed: Fields,
     elif isinstance(new, list) and is_keyed(old, shape) and is_keyed(new, shape):
         inside = _differ_by_key(old, new, shape)
     elif isinstance(new, list) and is_set(old, shape) and is_set(new, shape):
-        before: Fields = {f"v:{json.dumps(item)}": {} for item in old}
-        now: Fields = {f"v:{json.dumps(item)}": {} for item in new}
+        before: Fields = {key_step(item, shape): {} for item in old}
+        now: Fields = {key_step(item, shape): {} for item in new}
         inside = _without(now, before), _without(before, now)
     else:
         changed[step] = {}
@@ -128,7 +128,7 @@ def _added(value: Any, shape: Shape | None, *, always: bool = False) -> Fields:
     if is_keyed(value, shape):
         below = {key_step(item, shape): _added(item, shape.item) for item in value}
     elif is_set(value, shape):
-        below = {f"v:{json.dumps(item)}": {} for item in value}
+        below = {key_step(item, shape): {} for item in value}
     else:
         return {}
     return below if shape.required else {".": {}, **below}
@@ -156,9 +156,10 @@ def is_set(items: Any, shape: Shape) -> bool:
 def key_step(item: Any, shape: Shape) -> str:
     """``k:{"port":80,"protocol":"TCP"}``, or ``v:80`` in a set."""
     if shape.list_type == "set":
-        return f"v:{json.dumps(item)}"
+        return f"v:{json.dumps(item, ensure_ascii=False)}"
     keys = {key: item.get(key, _key_default(shape, key)) for key in sorted(shape.list_keys)}
-    return "k:" + json.dumps({key: value for key, value in keys.items() if value is not None}, separators=(",", ":"))
+    told = {key: value for key, value in keys.items() if value is not None}
+    return "k:" + json.dumps(told, separators=(",", ":"), ensure_ascii=False)
 
 
 def _key_default(shape: Shape, key: str) -> Any:

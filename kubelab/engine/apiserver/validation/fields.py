@@ -21,10 +21,16 @@ _WORDS = {
 _WITHOUT_VALUE = frozenset({"FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong"})
 
 
+_LARGEST_IN_FULL = 1e21
+"""Go writes greater numbers with an exponent, and no whole one with a point."""
+
+
 def quoted(value: Any) -> str:
     """A value as messages show it."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and value == int(value) and abs(value) < _LARGEST_IN_FULL:
+        return str(int(value))
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 

@@ -61,7 +61,8 @@ def _whole_object(schema: Schema, at: str) -> list[FieldError]:
     return errors
 
 
-def _schema(schema: Schema, at: str) -> list[FieldError]:
+def _schema(schema: Schema, at: str, *, told: bool = True) -> list[FieldError]:
+    """``told``: whether defaults are looked at, which upstream does not do below ``additionalProperties``."""
     errors = _words(schema, at)
     kind = schema.get("type")
     if kind and kind not in _TYPES:
@@ -74,12 +75,14 @@ def _schema(schema: Schema, at: str) -> list[FieldError]:
         errors.append(
             forbidden(f"{at}.additionalProperties", "additionalProperties and properties are mutual exclusive")
         )
+    why = "must not be empty for specified object fields"
     for name, below in properties.items():
-        errors += _typed(below, f"{at}.properties[{name}]", "must not be empty for specified object fields")
+        errors += _typed(below, f"{at}.properties[{name}]", why, told=told)
     if isinstance(others, dict):
-        errors += _typed(others, f"{at}.additionalProperties", "must not be empty for specified object fields")
-    errors += _list(schema, at) + _object(schema, at) + _conditions(schema, at) + rule_declarations(schema, at)
-    if not errors and schema.get("default") is not None:
+        errors += _typed(others, f"{at}.additionalProperties", why, told=False)
+    errors += _list(schema, at, told=told) + _object(schema, at) + _conditions(schema, at)
+    errors += rule_declarations(schema, at)
+    if told and not errors and schema.get("default") is not None:
         errors += _default(schema, f"{at}.default")
     return errors
 
@@ -142,13 +145,13 @@ def _go_regexp_error(error: re.error, pattern: str) -> str:
     return f"error parsing regexp: {error.msg}: `{rest}`"
 
 
-def _typed(schema: Schema, at: str, why: str) -> list[FieldError]:
+def _typed(schema: Schema, at: str, why: str, *, told: bool) -> list[FieldError]:
     if not schema.get("type") and not schema.get(_INT_OR_STRING) and not schema.get(_PRESERVE):
-        return [required(f"{at}.type", why), *_schema(schema, at)]
-    return _schema(schema, at)
+        return [required(f"{at}.type", why), *_schema(schema, at, told=told)]
+    return _schema(schema, at, told=told)
 
 
-def _list(schema: Schema, at: str) -> list[FieldError]:
+def _list(schema: Schema, at: str, *, told: bool) -> list[FieldError]:
     items, kind = schema.get("items"), schema.get("x-kubernetes-list-type")
     errors: list[FieldError] = []
     if isinstance(items, list):
@@ -156,7 +159,7 @@ def _list(schema: Schema, at: str) -> list[FieldError]:
     if schema.get("type") == "array" and items is None:
         errors.append(required(f"{at}.items", "must be specified"))
     if items is not None:
-        errors += _typed(items, f"{at}.items", "must not be empty for specified array items")
+        errors += _typed(items, f"{at}.items", "must not be empty for specified array items", told=told)
     if kind and kind not in ("atomic", "map", "set"):
         supported = 'supported values: "atomic", "set", "map"'
         errors.append(FieldError("FieldValueNotSupported", f"{at}.x-kubernetes-list-type", kind, supported))
