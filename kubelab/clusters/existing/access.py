@@ -27,6 +27,10 @@ class Refused(ClusterError):
         self.reason = reason
 
 
+class NotAccepted(ClusterError):
+    """The API does not know who asks, or not any more."""
+
+
 class Access:
     """The API behind a kubeconfig. May be asked from several threads."""
 
@@ -60,7 +64,7 @@ class Access:
             raise ClusterError(self._unreachable(error)) from error
         said = _status_of(answer.data)
         if answer.status == 401:
-            raise ClusterError(
+            raise NotAccepted(
                 f"The cluster at {self.server} does not accept these credentials: they may have expired; log in to it "
                 "again, until `kubectl auth whoami` answers."
             )

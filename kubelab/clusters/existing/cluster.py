@@ -11,7 +11,7 @@ from typing import get_args
 
 from kubelab.clusters.base import Capability, ClusterError, Finished, Lacking, Node, ProxyMode, Status
 from kubelab.clusters.existing import examination, ingress, kubeconfig, labelled, record, rights, trial
-from kubelab.clusters.existing.access import Access
+from kubelab.clusters.existing.access import Access, NotAccepted
 from kubelab.clusters.existing.record import Record
 from kubelab.engine.state import StateError, state_of
 
@@ -146,12 +146,24 @@ class ExistingCluster:
         trial.run(self._access(), self.namespace, self.image)
 
     def down(self) -> None:
-        """Delete what is labelled as kubelab's, and forget the cluster; quiet when there is none."""
+        """Delete what is labelled as kubelab's, and forget the cluster; quiet when there is none.
+
+        Raises `ClusterError`; where nobody is let in any more (a workshop is over), the cluster is forgotten all the
+        same.
+        """
         if not self.state.root.exists():
             return
         with _as_cluster_error(), self.state.changing():
-            if (known := record.read(self.state)) is not None and self.kubeconfig.exists():
-                self._clear_away(known)
+            known = record.read(self.state)
+            try:
+                if known is not None and self.kubeconfig.exists():
+                    self._clear_away(known)
+            except NotAccepted as error:
+                self.state.clean()
+                raise ClusterError(
+                    f"The cluster {self.name} is forgotten, but nobody could look whether something of kubelab's is "
+                    f"left in its namespace {known.namespace if known else ''}: its kubeconfig is not accepted any more."
+                ) from error
             self.state.clean()
 
     def reset(self) -> None:

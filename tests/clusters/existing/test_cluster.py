@@ -7,6 +7,7 @@ import yaml
 
 from kubelab.clusters import find
 from kubelab.clusters.base import ClusterError, Lacking
+from kubelab.clusters.existing.access import NotAccepted
 from kubelab.clusters.existing.cluster import ExistingCluster
 from tests.clusters.existing.conftest import NAMESPACE, kubeconfig
 
@@ -131,6 +132,19 @@ def test_down_takes_what_is_labelled_and_forgets_the_cluster_but_not_a_namespace
     there.put(f"{NAMESPACE}/configmaps", "theirs")
     find("classroom").down()
     assert set(there.objects) == {NAMESPACE, f"{NAMESPACE}/configmaps/theirs"}
+    assert not make().state.root.exists()
+    find("classroom", on="existing").down()
+
+
+def test_when_nobody_is_let_in_any_more_down_forgets_the_cluster_and_says_so(make, there, monkeypatch):
+    make().up()
+
+    def over(*_):
+        raise NotAccepted("The cluster does not accept these credentials.")
+
+    monkeypatch.setattr(there, "ask", over)
+    with pytest.raises(ClusterError, match=r"is forgotten, but nobody could look .* its namespace team-blue"):
+        find("classroom").down()
     assert not make().state.root.exists()
     find("classroom", on="existing").down()
 
