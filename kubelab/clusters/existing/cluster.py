@@ -154,16 +154,15 @@ class ExistingCluster:
         if not self.state.root.exists():
             return
         with _as_cluster_error(), self.state.changing():
-            known = record.read(self.state)
-            try:
-                if known is not None and self.kubeconfig.exists():
+            if (known := record.read(self.state)) is not None and self.kubeconfig.exists():
+                try:
                     self._clear_away(known)
-            except NotAccepted as error:
-                self.state.clean()
-                raise ClusterError(
-                    f"The cluster {self.name} is forgotten, but nobody could look whether something of kubelab's is "
-                    f"left in its namespace {known.namespace if known else ''}: its kubeconfig is not accepted any more."
-                ) from error
+                except NotAccepted as error:
+                    self.state.clean()
+                    raise ClusterError(
+                        f"The cluster {self.name} is forgotten, but nobody could look whether something of kubelab's is "
+                        f"left in its namespace {known.namespace}: its kubeconfig is not accepted any more."
+                    ) from error
             self.state.clean()
 
     def reset(self) -> None:
