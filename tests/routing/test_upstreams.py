@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubelab.routing.upstreams import Services
+from kubelab.routing.upstreams import Services, Unresolved
 
 READY = {"ready": True, "serving": True, "terminating": False}
 NOT_READY = {"ready": False, "serving": False, "terminating": False}
@@ -76,3 +76,15 @@ def test_app_protocol_says_what_is_spoken(make, protocol, expected):
     services = Services([make.service("web", ports=[{"port": 80, "appProtocol": protocol}])], [])
     port = services.port("shop", "web", 80)
     assert services.upstreams[port].protocol == expected
+
+
+def test_a_service_without_ports_says_that_it_has_none(make):
+    headless = make.service("web")
+    del headless["spec"]["ports"]
+    with pytest.raises(Unresolved, match="no TCP port 80; it has none"):
+        addresses(Services([headless], []), port=80)
+
+
+def test_what_go_writes_for_a_slice_without_anything_is_nothing(make):
+    empty = {**make.endpoint_slice("web"), "endpoints": None, "ports": None}
+    assert addresses(Services([make.service("web")], [empty])) == []
