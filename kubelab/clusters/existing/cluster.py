@@ -160,8 +160,8 @@ class ExistingCluster:
                 except NotAccepted as error:
                     self.state.clean()
                     raise ClusterError(
-                        f"The cluster {self.name} is forgotten, but nobody could look whether something of kubelab's is "
-                        f"left in its namespace {known.namespace}: its kubeconfig is not accepted any more."
+                        f"The cluster {self.name} is forgotten, but nobody could look whether something of kubelab's "
+                        f"is left in its namespace {known.namespace}: its kubeconfig is not accepted any more."
                     ) from error
             self.state.clean()
 
