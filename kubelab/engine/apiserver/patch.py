@@ -81,7 +81,11 @@ def _check_operation(operation: Any) -> None:
 def _asks_for_nothing(operation: Any, target: Any) -> bool:
     """Whether it tests for a null, which what is not there passes as well."""
     is_null = operation["op"] == "test" and operation.get("value", ABSENT) is None
-    return is_null and jsonpointer.resolve_pointer(target, operation["path"], None) is None
+    if not is_null:
+        return False
+    above, _, name = operation["path"].rpartition("/")
+    holder = jsonpointer.resolve_pointer(target, above, None)
+    return isinstance(holder, dict) and holder.get(jsonpointer.unescape(name)) is None
 
 
 def _cannot_be_done() -> StatusError:
