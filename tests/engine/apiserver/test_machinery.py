@@ -354,6 +354,10 @@ async def test_a_value_that_cannot_be_is_refused(api, served, spec, causes) -> N
             "spec.subresources.scale.labelSelectorPath",
         ),
         ({"additionalPrinterColumns": [{"name": "A", "type": "string"}]}, "spec.additionalPrinterColumns[0].JSONPath"),
+        (
+            {"subresources": {"scale": {"statusReplicasPath": ".status.size"}}},
+            "spec.subresources.scale.specReplicasPath",
+        ),
     ],
 )
 async def test_a_version_that_makes_no_sense_is_refused(api, version, field) -> None:

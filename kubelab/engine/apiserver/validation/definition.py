@@ -192,16 +192,18 @@ def _deprecation(version: Object, at: str) -> list[FieldError]:
 
 
 def _scale(scale: Object | None, at: str) -> list[FieldError]:
+    if scale is None:
+        return []
     errors: list[FieldError] = []
-    for member, root in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")) if scale else ():
-        path: Any = (scale or {}).get(member)
+    for member, root in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
+        path: Any = scale.get(member)
         if not path:
             errors.append(required(f"{at}.{member}"))
         elif not path.startswith("."):
             errors.append(invalid(f"{at}.{member}", path, _NO_PATH))
         elif not path.startswith(root):
             errors.append(invalid(f"{at}.{member}", path, f"should be a json path under {root[:-1]}"))
-    selector = (scale or {}).get("labelSelectorPath")
+    selector = scale.get("labelSelectorPath")
     if selector and not selector.startswith((".spec.", ".status.")):
         why = "should be a json path under either .spec or .status"
         errors.append(invalid(f"{at}.labelSelectorPath", selector, why))
