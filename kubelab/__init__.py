@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kubelab.course import check, hint, predict, progress, solution
-    from kubelab.lab import connect
+    from kubelab.course import check, connect, hint, predict, progress, solution
 
 _HOMES = {
-    "connect": "kubelab.lab",
+    "connect": "kubelab.course",
     "predict": "kubelab.course",
     "check": "kubelab.course",
     "hint": "kubelab.course",
