@@ -73,9 +73,7 @@ class Kind:
         environment, command = {CHOICE: self.engine.name}, [self.program, *argv]
         return run(command, timeout_seconds=seconds, environment=environment, log=self.log, hear=hear)
 
-    def _must(
-        self, *argv: str, doing: str, seconds: float, hear: Callable[[str], None] | None = None
-    ) -> None:  # fmt: skip
+    def _must(self, *argv: str, doing: str, seconds: float, hear: Callable[[str], None] | None = None) -> None:
         done = self._run(*argv, seconds=seconds, hear=hear)
         if done.code:
             why = f"no end within {seconds:g} s" if done.code == TIME_IS_UP else complaint(done.stderr)
