@@ -29,7 +29,7 @@ check: setup-test ## lint, types, import contracts
 notebooks: setup-test ## run the lessons and compare every cell's output
 	@$(VENV) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --timeout=300 notebooks solutions $(PYTEST)
 
-parity: setup-test ## run every lesson on every cluster that is there, and write the table into README.md (an hour; PARITY="--at-once 3": half)
+parity: setup-test ## run every lesson on every cluster that is there, and write the table into README.md (40 minutes; PARITY="--at-once 3": 17)
 	@$(VENV) -m tools.parity --readme $(PARITY)
 
 bench: setup-lab ## measure: start, requests and memory, kube-proxy's modes, traces (minutes)
