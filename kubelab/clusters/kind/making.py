@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,8 @@ LATE_SECONDS = 1.0
 """An engine finishes what a killed kind has asked it for."""
 PAUSE_SECONDS = 0.3
 ARCHIVE = "images.tar"
+HAS_CONTROL_PLANE = "Installing CNI"
+"""kind's step after kubeadm's first: nodes take images from then on, and nothing is in a hurry for their disk."""
 OUTSIDE, INGRESS = "the outside", "ingress"
 
 
@@ -44,6 +47,8 @@ class Maker:
     log: Path
     access: Access
     say: Say
+    has_images: bool = False
+    """Whether the nodes have the images already."""
 
     @cached_property
     def kind(self) -> Kind:
@@ -64,9 +69,11 @@ class Maker:
         self.state.create()
         fresh = Record(self.engine.name, ports=free_ports())
         fresh.write(self.state)
-        prepared = _beside(self._prepare)
+        self.has_images = False
+        nodes: Future[bool] = Future()
+        images = _beside(lambda: self._prepare_and_load(nodes))
         try:
-            self._create_nodes(mode, fresh)
+            self._create_nodes(mode, fresh, nodes)
         except ClusterError as error:
             raise self._failed(fresh, error) from error
         except BaseException:
@@ -75,11 +82,13 @@ class Maker:
             self.delete(fresh)
             self.state.clean()
             raise
+        finally:
+            _tell(nodes, False)
         fresh.control_plane = control_plane(self.engine, self.name)
         fresh.lacks = dict.fromkeys((OUTSIDE, INGRESS), "its start was interrupted")
         fresh.write(self.state)
         self.say("getting the lessons' images, building kubelab's own (minutes, the first time)")
-        self._complete(fresh, prepared.result())
+        self._complete(fresh, images.result())
 
     def start_stopped(self) -> None:
         """Start the nodes that were stopped, for example with the machine. Raises `ClusterError`."""
@@ -109,14 +118,22 @@ class Maker:
         """Wait until all nodes are Ready. Raises `ClusterError`."""
         self.access.ask(_nodes_ready, timeout_seconds=NODES_READY_SECONDS, doing="Waiting for the nodes")
 
-    def _create_nodes(self, mode: ProxyMode, fresh: Record) -> None:
+    def _create_nodes(self, mode: ProxyMode, fresh: Record, nodes: Future[bool]) -> None:
+        """``nodes`` is told when they can take images."""
+
+        def begins(step: str) -> None:
+            self.say(f"kind: {step}")
+            if step == HAS_CONTROL_PLANE:
+                _tell(nodes, True)
+
         config = self.state.root / "kind-config.json"
         self.state.write(config, json.dumps(configuration(self.name, mode, fresh.ports), indent=2))
         self.say(f"getting the node image {NODE_IMAGE.partition('@')[0]} (a gigabyte, the first time)")
         image.pull_node_image(self.engine, self.log)
         self.say("kind creates three nodes (half a minute or more)")
-        self.kind.create(self.name, config, self.state.kubeconfig, self.say)
+        self.kind.create(self.name, config, self.state.kubeconfig, begins)
         self.await_nodes()
+        _tell(nodes, True)
 
     def _failed(self, fresh: Record, error: ClusterError) -> ClusterError:
         self.say("saving the logs of what failed")
@@ -136,6 +153,15 @@ class Maker:
             return str(error).rstrip(".")
         return ""
 
+    def _prepare_and_load(self, nodes: Future[bool]) -> str:
+        """The same, and into the nodes with them beside kind; what fails of that is tried again when kind has ended."""
+        failure = self._prepare()
+        if not failure and nodes.result():
+            with suppress(ClusterError):
+                self.kind.load(self.name, self.state.root / ARCHIVE)
+                self.has_images = True
+        return failure
+
     def _complete(self, known: Record, failure: str) -> None:
         """What lessons need besides nodes. A cluster without it is still a cluster: the reason is kept."""
         known.lacks = {}
@@ -153,7 +179,10 @@ class Maker:
         outside.start(self.engine, self.name, self.access)
 
     def _bring_up_ingress(self) -> None:
-        image.load(self.kind, self.name, self.state.root / ARCHIVE, self.say)
+        archive = self.state.root / ARCHIVE
+        if not self.has_images:
+            image.load(self.kind, self.name, archive, self.say)
+        archive.unlink(missing_ok=True)
         doing = "Bringing up the ingress controller"
         self.access.ask(ingress.install, timeout_seconds=ingress.READY_SECONDS, doing=doing)
 
@@ -170,6 +199,11 @@ def _beside(work: Callable[[], str]) -> Future[str]:
 
     threading.Thread(target=do, name="kubelab-kind-images", daemon=True).start()
     return done
+
+
+def _tell(waiting: Future[bool], value: bool) -> None:
+    if not waiting.done():
+        waiting.set_result(value)
 
 
 async def _nodes_ready(client: Client) -> None:

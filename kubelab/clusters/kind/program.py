@@ -40,15 +40,15 @@ class Kind:
     engine: Engine
     log: Path
 
-    def create(self, name: str, config: Path, kubeconfig: Path, say: Callable[[str], None]) -> None:
-        """Create a cluster; ``say`` is told kind's steps, what a failure leaves stays as evidence.
+    def create(self, name: str, config: Path, kubeconfig: Path, begins: Callable[[str], None]) -> None:
+        """Create a cluster; ``begins`` is told each of kind's steps, what a failure leaves stays as evidence.
 
         Raises `ClusterError`.
         """
 
         def hear(line: str) -> None:
             if step := step_in(line):
-                say(f"kind: {step}")
+                begins(step)
 
         wait = f"--wait={CONTROL_PLANE_SECONDS}s"
         arguments = ("create", "cluster", "--name", name, "--config", str(config), "--kubeconfig", str(kubeconfig))

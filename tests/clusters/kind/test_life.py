@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +116,41 @@ def test_kinds_steps_are_told_while_it_is_at_them(programs, api):
         "kind: Installing StorageClass",
         "kind: Joining worker nodes",
     ]
+
+
+def test_images_come_into_the_nodes_while_kind_is_at_its_last_steps(cluster, programs, monkeypatch):
+    loaded = threading.Event()
+    create, load = Kind.create, Kind.load
+
+    def creates(self, *arguments):
+        create(self, *arguments)
+        assert loaded.wait(60)  # and only now kind has ended
+
+    def loads(self, *arguments):
+        load(self, *arguments)
+        loaded.set()
+
+    monkeypatch.setattr(Kind, "create", creates)
+    monkeypatch.setattr(Kind, "load", loads)
+    cluster.up()
+    assert len(programs.called("kind load")) == 1
+    assert sorted(programs.loaded) == ["demo-control-plane", "demo-worker", "demo-worker2"]
+    assert not (cluster.state.root / "images.tar").exists()
+
+
+def test_images_that_could_not_be_loaded_beside_kind_are_loaded_after_it(cluster, programs, monkeypatch):
+    attempts, load = [], Kind.load
+
+    def loads(self, *arguments):
+        attempts.append(arguments)
+        if len(attempts) == 1:
+            raise ClusterError("the nodes have too much to do")
+        load(self, *arguments)
+
+    monkeypatch.setattr(Kind, "load", loads)
+    cluster.up()
+    assert len(attempts) == 2 and len(programs.loaded) == 3
+    assert "ingress" in cluster.capabilities
 
 
 def test_an_interrupted_start_leaves_no_half_made_cluster(cluster, programs, monkeypatch):
