@@ -3,8 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import pytest
-
 from kubelab.course.catalogue import catalogue
 from tools.parity.__main__ import _beside_each_other
 from tools.parity.course import Course
@@ -90,13 +88,7 @@ def test_a_cluster_is_taken_down_as_soon_as_nothing_has_to_run_again(tmp_path):
     assert (equal.ended, differs.ended, none.ended) == (1, 0, 1)
 
 
-def test_an_interrupt_lets_no_further_lesson_begin(tmp_path, monkeypatch):
-    first, second = Cluster(tmp_path / "first"), Cluster(tmp_path / "second")
-
-    def interrupted(self):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(first, "begin", interrupted.__get__(first))
-    with pytest.raises(KeyboardInterrupt):
-        _beside_each_other([course(first), course(second)], 1)
-    assert second.ran == []
+def test_who_is_told_to_stop_begins_no_further_lesson(tmp_path):
+    cluster = Cluster(tmp_path / "one")
+    course(cluster).take(lambda: len(cluster.ran) == 2)
+    assert cluster.ran == ["notebooks01", "solutions01"]
