@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 
 from kubelab.lab import kinds, waiting
 from kubelab.lab.api import Api, Object
-from kubelab.lab.errors import NotFound
+from kubelab.lab.errors import NotFound, TimedOut
 from kubelab.lab.objects import MANAGED_BY, Objects
 
 BEGUN = "kubelab.dev/begun"
 """Annotation of a namespace: when a lesson or a task was last begun in it."""
 KEPT = 3
 """So many stay beside the one that begins; what lies next door (``lesson-11-neighbours``) goes with its lesson."""
-GONE_SECONDS = 60
+GONE_SECONDS = 30
 _OURS = re.compile(r"(?P<base>(?:lesson|task)-\d+)(?:-.+)?")
 
 
@@ -27,7 +27,8 @@ def make_room(api: Api, namespace: str) -> None:
     """Note that something begins in ``namespace``, and delete what lessons before the last `KEPT` left.
 
     Only namespaces that kubelab made and that are called as its lessons and tasks are. Waits until they are gone, so
-    that nothing of theirs is in the way of what is measured next. Raises `TimedOut`, `ApiError`.
+    that nothing of theirs is in the way of what is measured next; one that is held by a finalizer is not waited for
+    longer than `GONE_SECONDS`, and not again. Raises `ApiError`.
     """
     if not _OURS.fullmatch(namespace):
         return
@@ -39,7 +40,7 @@ def make_room(api: Api, namespace: str) -> None:
         with suppress(NotFound):  # it was on its way out
             Objects(api, name).clear()
             api.request("DELETE", kinds.NAMESPACE.path("", name))
-    if old:
+    with suppress(TimedOut):  # no lesson is kept from beginning by what another has left
         waiting.until(lambda: _left(api, old), "What earlier lessons left is still there", GONE_SECONDS)
 
 
@@ -47,6 +48,7 @@ def _old(api: Api, namespace: str) -> list[str]:
     """The namespaces that have to go, sorted."""
     found = api.request("GET", kinds.NAMESPACE.path(""), {"labelSelector": f"{MANAGED_BY}=kubelab"}).get("items") or []
     begun: dict[str, str] = {}
+    found = [each for each in found if "deletionTimestamp" not in each["metadata"]]
     for each in found:
         if base := _base(each["metadata"]["name"]):
             begun[base] = max(begun.get(base, ""), _when(each))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kubelab.lab import leftovers
 from kubelab.lab.leftovers import BEGUN, KEPT, make_room
 from kubelab.lab.objects import MANAGED_BY
 from kubelab.lab.testing import FakeApi
@@ -58,6 +59,26 @@ def test_what_lessons_did_not_make_stays(api):
     namespace(api, "lesson-plans")
     make_room(api, "lesson-2")
     assert {"lesson-7", "mine", "lesson-plans"} < set(names(api))
+
+
+def test_what_a_finalizer_holds_keeps_no_lesson_from_beginning(api, monkeypatch):
+    held = api.objects["/api/v1/namespaces/lesson-1"]
+    request, asked = FakeApi.request, []
+
+    def holds(self, method, path, *more):
+        if method == "DELETE" and path.endswith("/lesson-1"):
+            held["metadata"]["deletionTimestamp"] = "2026-02-06T10:00:00Z"
+            return held
+        asked.append((method, path))
+        return request(self, method, path, *more)
+
+    monkeypatch.setattr(FakeApi, "request", holds)
+    monkeypatch.setattr(leftovers, "GONE_SECONDS", 0)
+    make_room(api, "task-2")
+    assert "lesson-1" in names(api)
+    asked.clear()
+    make_room(api, "task-2")  # what is going already is not waited for again
+    assert ("GET", "/api/v1/namespaces/lesson-1") not in asked
 
 
 def test_a_namespace_of_the_learners_own_begins_without_a_word(api):
