@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from kubelab.clusters.stock_client import UnusableKubeconfig, open_client
-from kubelab.lab.errors import PASSING, ApiError, LabError, NoAnswer
+from kubelab.lab.errors import PASSING, PAUSES_SECONDS, ApiError, LabError, NoAnswer
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -83,10 +83,6 @@ class Api(Protocol):
 
 
 _TIMEOUT_SECONDS = 30
-_PAUSES_SECONDS = (0.3, 0.6, 1.2)
-"""Between attempts: a kept connection may have been closed meanwhile, an engine that is being healed is away for a
-moment, and a control plane that changes its leader says so with 500, 503 or 504. A POST is then sent once: whether the
-first one did its work, nobody can say."""
 _REVIEWS = "/apis/authorization.k8s.io/"
 """What is POSTed there changes nothing."""
 _LONGEST_WAIT_SECONDS = 5
@@ -145,7 +141,12 @@ class KubeconfigApi:
     def _ask(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Object | None, *, long: bool = False
     ) -> Any:
-        """The response, asked for again as long as that may help and does no harm; of a long one only the head."""
+        """The response, asked for again as long as that may help and does no harm; of a long one only the head.
+
+        A kept connection may have been closed meanwhile, an engine that is being healed is away for a moment, and a
+        control plane that changes its leader says so with 500, 503 or 504. A POST is then sent once: whether the first
+        one did its work, nobody can say.
+        """
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
@@ -157,7 +158,7 @@ class KubeconfigApi:
         data = json.dumps(body) if body is not None else None
         timeout = Timeout(connect=_TIMEOUT_SECONDS, read=None if long else _TIMEOUT_SECONDS)
         once, uncertain = method == "POST" and not path.startswith(_REVIEWS), False
-        for pause in (*_PAUSES_SECONDS, None):
+        for pause in (*PAUSES_SECONDS, None):
             again = pause
             try:
                 # urllib3's own retries would be logged on stderr, in the middle of a lesson.

@@ -8,6 +8,8 @@ from kubelab.clusters.base import SKIPPED
 
 PASSING = (500, 502, 503, 504)
 """What an API server says that has lost its store's leader, or its patience."""
+PAUSES_SECONDS = (0.3, 0.6, 1.2)
+"""Between one attempt and the next, where it is worth asking again."""
 
 
 class LabError(Exception):

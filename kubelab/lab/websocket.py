@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kubelab.lab.errors import CannotRun
+from kubelab.lab.errors import PAUSES_SECONDS, CannotRun
 
-_PAUSES_SECONDS = (0.3, 0.6, 1.2)
 _NOT_NOW = (429, 503, 504)
 """Said before anything is begun; a 500 is also what a node says that has no such container."""
 _STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
@@ -84,7 +83,7 @@ def _opened(configuration: Any, url: str, query: list[tuple[str, str]], headers:
     from kubernetes.client.exceptions import ApiException
     from kubernetes.stream import ws_client
 
-    for pause in (*_PAUSES_SECONDS, None):
+    for pause in (*PAUSES_SECONDS, None):
         try:
             return ws_client.websocket_call(
                 configuration, "get", url, query_params=query, headers=headers,

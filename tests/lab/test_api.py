@@ -56,7 +56,7 @@ def moody(tmp_path, monkeypatch) -> Iterator[tuple[Moody, KubeconfigApi]]:
     }  # fmt: skip
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
-    monkeypatch.setattr("kubelab.lab.api._PAUSES_SECONDS", (0, 0, 0))
+    monkeypatch.setattr("kubelab.lab.api.PAUSES_SECONDS", (0, 0, 0))
     yield server, KubeconfigApi(path)
     server.shutdown()
     server.server_close()

@@ -31,7 +31,7 @@ def opening(monkeypatch, *statuses: int) -> list[int]:
             raise ApiException(status=0, reason=str(error))  # noqa: B904  (so it does)
 
     monkeypatch.setattr(ws_client, "websocket_call", call)
-    monkeypatch.setattr(websocket, "_PAUSES_SECONDS", (0, 0, 0))
+    monkeypatch.setattr(websocket, "PAUSES_SECONDS", (0, 0, 0))
     return left
 
 

@@ -45,25 +45,22 @@ class Course:
         self.running.begin()
         capabilities, lacks = self.running.can()
         for lesson in self.lessons:
-            missing = sorted(lesson.needs - capabilities)
             if stopped():
                 return
-            self._judge(lesson, lambda lesson=lesson, missing=missing: (
-                _lacking(missing, lacks) if missing else self._run(lesson)
-            ))  # fmt: skip
+            begin, missing = time.monotonic(), sorted(lesson.needs - capabilities)
+            self._note(lesson, begin, _lacking(missing, lacks) if missing else self._run(lesson))
 
     def take_again(self, lesson: Lesson) -> None:
         """Run a lesson that differed once more, now that nothing else runs."""
-        before = self.verdicts[lesson.number]
-        self._judge(lesson, lambda: settled(before, self._run(lesson)), "by itself, ")
+        begin = time.monotonic()
+        self._note(lesson, begin, settled(self.verdicts[lesson.number], self._run(lesson)), "by itself, ")
 
     def say(self, sentence: str) -> None:
         """To whoever waits for the table."""
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {self.running.place.head}: {sentence}\n")
 
-    def _judge(self, lesson: Lesson, run: Callable[[], Verdict], how: str = "") -> None:
-        begin = time.monotonic()
-        verdict = self.verdicts[lesson.number] = run()
+    def _note(self, lesson: Lesson, begin: float, verdict: Verdict, how: str = "") -> None:
+        self.verdicts[lesson.number] = verdict
         self.say(f"lesson {lesson.number} {how}after {time.monotonic() - begin:.0f} s: {_in_words(verdict)}")
 
     def _run(self, lesson: Lesson) -> Verdict:

@@ -158,8 +158,9 @@ class Maker:
         failure = self._prepare()
         if not failure and nodes.result():
             with suppress(ClusterError):
-                self.kind.load(self.name, self.state.root / ARCHIVE)
+                self.kind.load(self.name, archive := self.state.root / ARCHIVE)
                 self.has_images = True
+                archive.unlink()
         return failure
 
     def _complete(self, known: Record, failure: str) -> None:
@@ -179,10 +180,8 @@ class Maker:
         outside.start(self.engine, self.name, self.access)
 
     def _bring_up_ingress(self) -> None:
-        archive = self.state.root / ARCHIVE
         if not self.has_images:
-            image.load(self.kind, self.name, archive, self.say)
-        archive.unlink(missing_ok=True)
+            image.load(self.kind, self.name, self.state.root / ARCHIVE, self.say)
         doing = "Bringing up the ingress controller"
         self.access.ask(ingress.install, timeout_seconds=ingress.READY_SECONDS, doing=doing)
 
