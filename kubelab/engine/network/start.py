@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from kubelab.engine.network.agent.backend import TierUnusable
@@ -27,7 +28,13 @@ async def start_network(state: Path, tier: Tier | None = None) -> AgentNetwork:
     except ValueError as error:
         raise NoNetwork(str(error)) from error
     folder = state / "network"
-    agent = await asyncio.to_thread(_first_that_works, (wanted,) if wanted else TIERS, folder)
+    starting = asyncio.ensure_future(asyncio.to_thread(_first_that_works, (wanted,) if wanted else TIERS, folder))
+    try:
+        agent = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(NoNetwork):  # a start cannot be broken off: let it be over, and end what it began
+            await AgentNetwork(await starting, folder).close()
+        raise
     return AgentNetwork(agent, folder)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from kubelab.engine.config import nodes
 from kubelab.engine.network.contract import OUTSIDE, NetworkLost, Program, node, pod
+from kubelab.engine.network.start import start_network
 
 PATH = "/usr/bin:/bin"
 WORKER = nodes()[1]
@@ -112,6 +113,22 @@ async def test_close_takes_every_namespace_away(lab):
     assert len(made) >= 6
     await lab.network.close()
     assert made & namespaces(name for name in os.listdir("/proc") if name.isdigit()) == set()
+
+
+async def test_a_start_that_is_cancelled_leaves_no_process_and_no_directory(lab, tmp_path):
+    before = family(os.getpid())
+    starting = asyncio.create_task(start_network(tmp_path / "cancelled", lab.network.tier))
+
+    async def has_begun() -> bool:
+        return bool(family(os.getpid()) - before)
+
+    await lab.eventually(has_begun)
+    begun = family(os.getpid()) - before
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert alive(begun | family(os.getpid()) - before) == set()
+    assert os.listdir(tmp_path / "cancelled") == []
 
 
 @pytest.mark.parametrize("victim", ["guard", "agent"])

@@ -91,10 +91,7 @@ def measure(lab: Lab, own: Mapping[str, object]) -> Measured:
     lab.delete(f"app={group}")
     _wait_for_new(lab, group, old)
     found = _comes_true(lab, group, _all_ready, FOUND_SECONDS)
-    if found:
-        for pod in lab.pods(f"app={group}"):
-            lab.probe(pod, n=1, path="/sick")
-    not_ready = _comes_true(lab, group, _none_ready, SICK_SECONDS)
+    not_ready = _comes_true(lab, group, lambda pods: _fall_sick(lab, pods), SICK_SECONDS)
     names = {str(peer): f"{peer}.{group}.{lab.namespace}.svc.cluster.local" for peer in _peers(own)}
     leads = {peer: lab.lookup(f"{name}.").addresses == _address(lab, group, peer) for peer, name in names.items()}
     asked = lab.lookup(f"_{own['port_name']}._tcp.{group}.{lab.namespace}.svc.cluster.local.", "SRV")
@@ -179,8 +176,12 @@ def _all_ready(pods: Pods) -> bool:
     return len(pods) == len(_NAMES) and all(pod.ready for pod in pods)
 
 
-def _none_ready(pods: Pods) -> bool:
-    return not any(pod.ready for pod in pods)
+def _fall_sick(lab: Lab, pods: Pods) -> bool:
+    """Tell those that are ready to say that they are not; whether none was. A rollout may still bring ready ones."""
+    ready = [pod for pod in pods if pod.ready]
+    for pod in ready:
+        lab.probe(pod, n=1, path="/sick")
+    return not ready
 
 
 def _comes_true(lab: Lab, group: str, holds: Callable[[Pods], bool], seconds: float) -> bool:
