@@ -127,16 +127,31 @@ def _up_embedded(
 
 @click.command()
 @name_option
-def down(name: str) -> None:
+@click.option("--forget", is_flag=True, help="Let go of a kind or existing cluster that is gone for good, unasked.")
+def down(name: str, forget: bool) -> None:
     """Stop the cluster and leave nothing of it behind."""
-    from kubelab.clusters import find
+    from kubelab import clusters
+    from kubelab.clusters.base import ClusterError
 
-    cluster = find(name)
+    if forget:
+        clusters.forget(name)
+        click.echo(f"Cluster {name} is forgotten; whether something of it is left, nobody has looked.")
+        return
+    cluster = clusters.find(name)
     there = cluster.status()
-    cluster.down()
+    try:
+        cluster.down()
+    except ClusterError as error:
+        if clusters.can_be_forgotten(name):
+            raise ClusterError(f"{error} If it is gone for good, `{_forgetting(name)}` lets go of it.") from error
+        raise
     click.echo(
         f"Cluster {name} is gone." if there.running else f"Cluster {name} was not running; nothing is left of it."
     )
+
+
+def _forgetting(name: str) -> str:
+    return "kubelab down --forget" + (f" --name {name}" if name != "kubelab" else "")
 
 
 @click.command()

@@ -48,6 +48,33 @@ def find(name: str | None = None, on: str | None = None) -> Cluster:
     return _load(PROVIDERS[known or asked], name)
 
 
+def can_be_forgotten(name: str) -> bool:
+    """Whether a cluster is known by this name that is more than a process of this machine."""
+    from kubelab.engine.state import state_of
+
+    return provider_of(state_of(name)) not in ("", DEFAULT_PROVIDER)
+
+
+def forget(name: str) -> None:
+    """Let go of a kind or existing cluster without asking it: it is gone for good. What is left of it stays.
+
+    Raises `ClusterError` when there is none.
+    """
+    from kubelab.clusters.base import ClusterError
+    from kubelab.engine.state import StateError, state_of
+
+    try:
+        if not can_be_forgotten(name):
+            raise ClusterError(
+                f"There is no kind or existing cluster {name!r}; an embedded one ends with `down` alone."
+            )
+        state = state_of(name)
+        with state.changing():
+            state.clean()
+    except StateError as error:
+        raise ClusterError(str(error)) from error
+
+
 def provider_of(state: StateDir) -> str:
     """On what the cluster of this state is; empty when there is none."""
     if not state.exists():

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from kubelab.cli import cli
+from kubelab.clusters.base import ClusterError
 
 
 @pytest.fixture
@@ -34,6 +35,21 @@ def test_status_and_down_know_it_by_its_name(kubelab):
     assert "Cluster classroom is up: Kubernetes v1.36.2" in kubelab("status").output
     assert kubelab("down").output == "Cluster classroom is gone.\n"
     assert kubelab("status").exit_code == 1
+
+
+def test_a_cluster_that_is_gone_for_good_is_let_go_of_when_one_says_so(kubelab, there, monkeypatch):
+    kubelab("up", "--on", "existing")
+
+    def gone(*_):
+        raise ClusterError("The cluster cannot be reached.")
+
+    monkeypatch.setattr(there, "ask", gone)
+    with pytest.raises(ClusterError, match=r"reached\. .*for good, `kubelab down --forget --name classroom` lets go"):
+        kubelab("down")
+    assert kubelab("down", "--forget").output.startswith("Cluster classroom is forgotten;")
+    assert "There is no cluster 'classroom'" in kubelab("status").output
+    with pytest.raises(ClusterError, match="There is no kind or existing cluster 'classroom'"):
+        kubelab("down", "--forget")
 
 
 @pytest.mark.parametrize(
