@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 START = "at the start"
 PATIENCE_SECONDS = 30.0
-"""How long a phase waits for pods that are expected to answer: a name server may keep an old answer for a while."""
-RECONNECT_SECONDS = 5.0
+"""How long a phase waits for pods that are expected to answer (a name server may keep an old answer for a while), and
+for a client that reconnects."""
 OVERTAKEN = 20
 """Requests that were sent before the client reconnected may be answered after the first of the others."""
 
@@ -122,9 +122,9 @@ class SharesOverTime:
         """Make the client give its kept connections up and open new ones; returns when it sends over those."""
         known = {answer.peer_port for answer in self._heard}
         self._stream.reconnect()
-        self._await(lambda: any(answer.peer_port not in known for answer in self._heard), RECONNECT_SECONDS)
+        self._await(lambda: any(answer.peer_port not in known for answer in self._heard), PATIENCE_SECONDS)
         heard = len(self._heard)
-        self._await(lambda: len(self._heard) >= heard + OVERTAKEN, RECONNECT_SECONDS)
+        self._await(lambda: len(self._heard) >= heard + OVERTAKEN, PATIENCE_SECONDS)
 
     @property
     def events(self) -> list[tuple[str, float, float]]:

@@ -43,6 +43,29 @@ def until(
         sleep(POLL_SECONDS)
 
 
+def comes_to_hold(
+    look: Callable[[], Seen],
+    still_seconds: float,
+    at_most_seconds: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether the condition comes to hold before nothing new was seen for ``still_seconds``: a slow machine that gets
+    on with it has its time, all in all ``at_most_seconds``.
+    """
+    last, changed = "", clock()
+    end = changed + at_most_seconds
+    while not (seen := look()).holds:
+        now = clock()
+        if seen.words != last:
+            last, changed = seen.words, now
+        if now >= min(changed + still_seconds, end):
+            return False
+        sleep(POLL_SECONDS)
+    return True
+
+
 def deployment_available(deployment: Object, pods: Pods) -> Seen:
     """Whether a rollout is done, as `kubectl rollout status` judges it, and as many pods are ready as wanted."""
     wanted = deployment["spec"].get("replicas", 1)

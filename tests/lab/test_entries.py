@@ -18,10 +18,13 @@ PORT, HEALTH = 30080, 32000
 
 
 class Street:
-    """Answers for the nodes; a node that is late does for some knocks what it did before."""
+    """Answers for the nodes; a node that is late does for some knocks what it did before.
 
-    def __init__(self, *, local, health=None, late=0):
-        self.local, self.health, self.late = local, health, late
+    It takes ``seconds`` to answer.
+    """
+
+    def __init__(self, *, local, late=0, seconds=0.01):
+        self.local, self.late, self.seconds = local, late, seconds
         self.asked = []
 
     def probe(self, url, n, source, timeout):
@@ -36,7 +39,7 @@ class Street:
         if self.late and node == "control-plane":
             self.late, local = self.late - 1, not local
         pods = [pod for pod, home in POD.items() if home == node] if local else list(POD)
-        if not pods:
+        if not pods or self.seconds > timeout:
             return Traffic(tuple(Answer(at, timeout, error="timeout") for at in range(n)))
         peer = OUTSIDE if local else address
         return Traffic(tuple(Answer(at, 0.01, 200, pod=pods[at % len(pods)], peer=peer) for at in range(n)))
@@ -96,6 +99,12 @@ def test_under_local_a_node_without_a_pod_is_asked_no_more_than_needed_and_its_h
 def test_a_node_that_has_not_heard_of_the_policy_yet_is_waited_for(ask):
     found = ask(Street(local=True, late=3), type="NodePort", externalTrafficPolicy="Local", ports=ONE_PORT)
     assert found["control-plane"].cells == ("control-plane", "nobody: timeout", "–", "none")
+
+
+def test_a_node_that_answers_late_is_not_taken_for_one_that_drops_packets(ask, monkeypatch):
+    monkeypatch.setattr(entries, "SETTLED_SECONDS", 0)
+    found = ask(Street(local=False, seconds=2), type="NodePort", ports=ONE_PORT)
+    assert {entry.cells[1] for entry in found.nodes} == {"web-1, web-2"}
 
 
 def test_a_service_without_a_node_port_is_a_clear_error(ask):

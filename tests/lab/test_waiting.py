@@ -38,6 +38,24 @@ def test_a_wait_that_fails_says_what_it_last_saw():
         )
 
 
+def settling(*looks):
+    """Whether that comes to hold, a look a second, with 3 s of patience and 6 s at most; and when that is known."""
+    clock = Clock()
+    left = iter(looks)
+    found = waiting.comes_to_hold(lambda: next(left), 3, 6, clock=clock, sleep=lambda _: clock.sleep(1))
+    return found, clock.now
+
+
+def test_what_comes_slowly_but_comes_has_its_time():
+    slowly = [Seen(False, "none runs"), Seen(False, "none runs"), Seen(False, "one runs"), Seen(False, "one runs")]
+    assert settling(*slowly, Seen(False, "one runs"), Seen(True, "both run")) == (True, 5)
+
+
+def test_what_stands_still_or_never_settles_does_not_come_to_hold():
+    assert settling(*[Seen(False, "none runs")] * 9) == (False, 3)
+    assert settling(*(Seen(False, f"{number} runs") for number in range(9))) == (False, 6)
+
+
 def test_a_rollout_whose_new_generation_was_not_seen_yet_is_not_done():
     status = {"observedGeneration": 1, "replicas": 0, "updatedReplicas": 0, "availableReplicas": 0}
     deployment = {"metadata": {"generation": 2}, "spec": {"replicas": 0}, "status": status}

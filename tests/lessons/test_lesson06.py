@@ -55,7 +55,7 @@ def slice_by_hand(service, port_name, port, hosts):
 
 
 def test_names_of_ready_pods_a_wrong_subdomain_and_a_service_with_an_address_are_refused(lab, monkeypatch):
-    monkeypatch.setattr(peers, "FOUND_SECONDS", 2.0)  # in the middle of a rollout: some are ready by the old names
+    monkeypatch.setattr(peers, "FOUND_SECONDS", 2.0)  # enough to be in the middle of a rollout
     task = start("6.2")
     assert check("6.2").outcome is Outcome.NOT_ATTEMPTED
     name(lab, task)

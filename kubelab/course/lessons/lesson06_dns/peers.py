@@ -15,14 +15,16 @@ from kubelab.course.lessons.lesson06_dns.shapes import PACKAGE, START_SECONDS
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
-from kubelab.lab.errors import TimedOut
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pods
-from kubelab.lab.waiting import Seen, until
+from kubelab.lab.waiting import Seen, comes_to_hold, until
 
 FOUND_SECONDS = 20.0
-"""From three new pods to three that are ready: their programs start, ask every half second, are probed every second."""
+"""From three new pods to three that are ready: their programs start, ask every half second, are probed every second.
+So long may nothing change before they are given up."""
 SICK_SECONDS = 15.0
+AT_MOST_SECONDS = 120.0
+"""For either, on the slowest machine."""
 _NAMES = (("alder", "ash", "aspen"), ("beech", "birch", "box"), ("cedar", "cherry", "cypress"))
 
 
@@ -185,11 +187,11 @@ def _fall_sick(lab: Lab, pods: Pods) -> bool:
 
 
 def _comes_true(lab: Lab, group: str, holds: Callable[[Pods], bool], seconds: float) -> bool:
-    try:
-        until(lambda: Seen(holds(lab.pods(f"app={group}")), ""), f"The peers of {group} do not settle", seconds)
-    except TimedOut:
-        return False
-    return True
+    def look() -> Seen:
+        pods = lab.pods(f"app={group}")
+        return Seen(holds(pods), str([(pod.uid, pod.phase, pod.ready) for pod in pods]))
+
+    return comes_to_hold(look, seconds, AT_MOST_SECONDS)
 
 
 def _address(lab: Lab, group: object, peer: str) -> tuple[str, ...]:

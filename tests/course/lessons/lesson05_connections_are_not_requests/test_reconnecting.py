@@ -105,19 +105,31 @@ def test_somebody_elses_service_is_refused(lab, task, monkeypatch):
     assert "not your task's Service" in check("5.1").reason
 
 
+def phase(name, pods, *answers):
+    return SimpleNamespace(
+        name=name, ready=[f"web-{n + 1}" for n in range(pods)], traffic=Traffic(answers), answering=1
+    )
+
+
+def answer(port, error=""):
+    return Answer(0, 0.01, None if error else 200, error, pod="web-1", uid="u-1", peer="10.0.0.1", peer_port=port)
+
+
 def test_a_connection_that_broke_by_itself_is_not_the_learners_fault():
-    def phase(name, pods, *answers):
-        return SimpleNamespace(
-            name=name, ready=[f"web-{n + 1}" for n in range(pods)], traffic=Traffic(answers), answering=1
-        )
-
-    def answer(port, error=""):
-        return Answer(0, 0.01, None if error else 200, error, pod="web-1", uid="u-1", peer="10.0.0.1", peer_port=port)
-
     broken = (answer(1), answer(0, "timeout"), answer(2))
     shares = SimpleNamespace(
         phases=[phase("at first", 2, *broken), phase("scaled up", 6, answer(2)), phase("end", 6, answer(3))]
     )
     assert judge(shares, 6).outcome is Outcome.CANNOT_CHECK
     shares.phases[0] = phase("at first", 2, answer(1), answer(2))
+    assert judge(shares, 6).outcome is Outcome.INCORRECT
+
+
+def test_nor_is_a_client_that_reconnects_between_the_events():
+    between = phase("scaled up", 5, answer(1), answer(2))  # a sixth pod is not ready just then
+    shares = SimpleNamespace(phases=[phase("at first", 2, answer(1)), between, phase("end", 6, answer(3))])
+    assert judge(shares, 6).outcome is Outcome.CANNOT_CHECK
+    shares.phases[2] = phase("end", 6, answer(1))
+    assert "the one from the start" in judge(shares, 6).reason
+    shares.phases = [shares.phases[0], phase("both at once", 6, answer(1), answer(2))]
     assert judge(shares, 6).outcome is Outcome.INCORRECT

@@ -121,7 +121,7 @@ def test_a_crowd_starves_nobody_and_leaves_nothing_and_reset_ends_pods_that_begi
     with Call(cluster.state, "reset", {}):
         pass  # and hung up on at once
     eventually(lambda: not api("GET", PODS)["items"])
-    assert not [pid for pid in below(engine) if "--http-port=8099" in command_line(pid)]
+    eventually(lambda: not [pid for pid in below(engine) if "--http-port=8099" in command_line(pid)])
     alive = {pod["metadata"]["uid"] for pod in api("GET", "/api/v1/pods")["items"]}
     for folder in (cluster.state.volumes, cluster.state.logs):
         eventually(lambda folder=folder: {each.name for each in folder.glob("*/*")} <= alive)
