@@ -179,20 +179,24 @@ class SharesOverTime:
 
     def _now(self) -> float:
         """The client's own clock, as its newest answer tells it: no other clock has to agree with it."""
-        return max((answer.at for answer in self._heard), default=0.0)
+        return max((answer.ended for answer in self._heard), default=0.0)
 
     def _between(self, began: float, ended: float) -> Traffic:
-        answers = tuple(answer for answer in self.traffic.answers if began < answer.at <= ended)
+        """Of requests that were sent and answered in between: on a busy machine one that was sent before an event may
+        wait for its connection until after it."""
+        answers = tuple(each for each in self.traffic.answers if began < each.at and each.ended <= ended)
         return Traffic(answers, self.target, counted=False, names=self.traffic.names)
 
     def _end_phase(self) -> None:
         """Wait until the phase has its answers, and note who is ready."""
-        wanted = len(self._heard) + self._enough
-        self._await(lambda: len(self._heard) >= wanted, 2 * PATIENCE_SECONDS)
-        if len(self._heard) < wanted:
-            raise TimedOut(
-                f"Only {len(self._heard)} answers came from {self.target}, errors included; run the cell again."
-            )
+        before, began = len(self._heard), self._now()
+
+        def came() -> int:
+            return sum(answer.at > began for answer in self._heard[before:])
+
+        self._await(lambda: came() >= self._enough, 2 * PATIENCE_SECONDS)
+        if came() < self._enough:
+            raise TimedOut(f"Only {came()} answers came from {self.target}, errors included; run the cell again.")
         self._ready.append(tuple(pod.alias for pod in self._look() if pod.ready and not pod.terminating))
 
     def _await_pods(self, count: int) -> None:

@@ -41,6 +41,11 @@ class Answer:
     peer_port: int = 0
 
     @property
+    def ended(self) -> float:
+        """When the answer was there, or the client gave up, in seconds since it began."""
+        return self.at + self.seconds
+
+    @property
     def ok(self) -> bool:
         """Whether an answer came and it was not an error of the server's (code below 500)."""
         return self.code is not None and self.code < 500

@@ -1,9 +1,11 @@
 import pytest
 
+from kubelab.lab import shares
 from kubelab.lab.errors import LabError
 from kubelab.lab.share_pictures import stacked
-from kubelab.lab.shares import START
+from kubelab.lab.shares import START, SharesOverTime
 from kubelab.lab.testing import fake_lab
+from kubelab.lab.traffic import Answer, Traffic
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -80,6 +82,45 @@ def test_the_picture_stacks_to_a_hundred_percent_and_no_bin_mixes_before_with_af
         assert {began, ended} <= set(moments)
     axes = record.plot().axes[0]
     assert {"scaled to 6", "reconnected"} <= {text.get_text() for text in axes.texts}
+
+
+class Late:
+    """A client of one connection on a busy machine: it tells its next answer whenever it is waited for."""
+
+    def __init__(self, *answers):
+        self._coming = iter(answers)
+        self._told = []
+
+    def start(self, heard):
+        self._heard = heard
+        return self
+
+    @property
+    def failure(self):
+        self._told.append(next(self._coming))
+        self._heard(self._told[-1])
+
+    def reconnect(self):
+        pass
+
+    def stop(self):
+        return Traffic(tuple(self._told))
+
+
+def test_a_request_that_waits_for_its_connection_while_something_happens_is_in_no_phase(monkeypatch):
+    monkeypatch.setattr(shares, "OVERTAKEN", 1)
+    monkeypatch.setattr(shares.time, "sleep", lambda seconds: None)
+
+    def answer(at, seconds, port):
+        return Answer(at, seconds, 200, pod="web-1", uid="u-1", peer="10.0.0.1", peer_port=port)
+
+    overdue = (answer(1.1, 1.0, 2), answer(1.2, 1.0, 2))  # sent before the client reconnected, answered after it
+    client = Late(answer(0.5, 0.1, 1), answer(1.0, 0.1, 1), *overdue, answer(1.9, 0.5, 2), answer(3.0, 0.1, 2))
+    with SharesOverTime("web:80", tuple, client.start, 2) as record, record.event("reconnected"):
+        record._enough = 1
+        record.reconnect()
+    assert [[each.at for each in phase.traffic.answers] for phase in record.phases] == [[0.5, 1.0], [3.0]]
+    assert [phase.traffic.connections for phase in record.phases] == [1, 1]
 
 
 def test_who_was_ready_and_never_asked_is_named(lab):
