@@ -37,7 +37,8 @@ class Call:
             with short_address(state.control) as address:
                 self._socket.connect(address)
             sent = socket.send_fds(self._socket, [request], list(files)) if files else 0
-            self._socket.sendall(request[sent:])
+            if left := request[sent:]:  # to send nothing fails when the answer is there and the other side has closed
+                self._socket.sendall(left)
         except TimeoutError:
             self._socket.close()
             raise EngineHangs("The engine does not answer on its control socket; `kubelab up` restarts it.") from None

@@ -64,7 +64,7 @@ class Handler(socketserver.StreamRequestHandler):
                 self.frame(4, 1, 0, b"")
             if kind == 6 and not flags & 1:
                 self.frame(6, 1, 0, b"\0" * 8)
-            if kind == 1:
+            if kind in (0, 1) and flags & 1:  # the request is whole
                 self.frame(1, 4, number, b"\x88")
                 self.frame(0, 0, number, b"h2c")
                 self.frame(1, 5, number, b"\x00\x0bgrpc-status\x010")

@@ -313,6 +313,7 @@ def test_a_changed_gateway_keeps_its_ports_and_says_of_which_generation_it_speak
     spec = {**old["spec"], "listeners": [*old["spec"]["listeners"], more]}
     edge.lab.apply({**changed, "metadata": {"name": "edge"}, "spec": spec})
     edge.lab.wait("gateway/edge", "Programmed")
+    edge.lab.wait("gateway/edge", "answers")
     assert {port: its for port, its in ports().items() if port != 9000} == before
     now = edge.lab.get("gateway/edge")
     for each in now["status"]["conditions"]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from pathlib import Path
 
@@ -76,6 +77,25 @@ async def test_descriptors_travel_with_a_call_and_are_closed_after_it(state, ser
         await asyncio.to_thread(pending.result, 5)
     assert (os.read(mine, 10), os.read(mine, 10)) == (b"hello", b"")
     os.close(mine)
+
+
+async def test_an_answer_may_be_there_before_the_call_has_been_sent_to_its_end(state, server, monkeypatch):
+    async def answer(call: ServerCall) -> dict:
+        return {"files": len(call.files)}
+
+    send = socket.send_fds
+
+    def send_and_be_hung_up_on(*message) -> int:
+        sent = send(*message)
+        other_side = select.poll()
+        other_side.register(message[0], select.POLLHUP)
+        assert other_side.poll(5000)
+        return sent
+
+    server.on("answer", answer)
+    monkeypatch.setattr(socket, "send_fds", send_and_be_hung_up_on)
+    with await asyncio.to_thread(Call, state, "answer", {}, [0]) as pending:
+        assert await asyncio.to_thread(pending.result, 5) == {"files": 1}
 
 
 async def test_signals_reach_the_handler_while_it_runs(state, server):
