@@ -143,15 +143,12 @@ def down(name: str, forget: bool) -> None:
         cluster.down()
     except ClusterError as error:
         if clusters.can_be_forgotten(name):
-            raise ClusterError(f"{error} If it is gone for good, `{_forgetting(name)}` lets go of it.") from error
+            remedy = f"If it is gone for good, `kubelab down --forget --name {name}` lets go of it."
+            raise ClusterError(f"{error} {remedy}") from error
         raise
     click.echo(
         f"Cluster {name} is gone." if there.running else f"Cluster {name} was not running; nothing is left of it."
     )
-
-
-def _forgetting(name: str) -> str:
-    return "kubelab down --forget" + (f" --name {name}" if name != "kubelab" else "")
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -26,44 +27,28 @@ def until(
     what: str,
     timeout_seconds: float,
     *,
+    still_seconds: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Look again and again until the condition holds.
+    """Look again and again until the condition holds, as long as something new is seen every ``still_seconds``.
 
     Raises `TimedOut`: ``what`` (``deployment/web is not available``), and the last thing seen.
     """
-    deadline = clock() + timeout_seconds
+    last, changed = "", clock()
+    deadline = changed + timeout_seconds
     while True:
         seen = look()
         if seen.holds:
             return
-        if clock() >= deadline:
-            raise TimedOut(f"{what} after {timeout_seconds:g} s; last seen: {seen.words}.")
-        sleep(POLL_SECONDS)
-
-
-def comes_to_hold(
-    look: Callable[[], Seen],
-    still_seconds: float,
-    at_most_seconds: float,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Whether the condition comes to hold before nothing new was seen for ``still_seconds``: a slow machine that gets
-    on with it has its time, all in all ``at_most_seconds``.
-    """
-    last, changed = "", clock()
-    end = changed + at_most_seconds
-    while not (seen := look()).holds:
         now = clock()
         if seen.words != last:
             last, changed = seen.words, now
-        if now >= min(changed + still_seconds, end):
-            return False
+        if now >= deadline:
+            raise TimedOut(f"{what} after {timeout_seconds:g} s; last seen: {seen.words}.")
+        if now >= changed + still_seconds:
+            raise TimedOut(f"{what}, and nothing has changed for {still_seconds:g} s; last seen: {seen.words}.")
         sleep(POLL_SECONDS)
-    return True
 
 
 def deployment_available(deployment: Object, pods: Pods) -> Seen:

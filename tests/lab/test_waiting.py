@@ -42,8 +42,11 @@ def settling(*looks):
     """Whether that comes to hold, a look a second, with 3 s of patience and 6 s at most; and when that is known."""
     clock = Clock()
     left = iter(looks)
-    found = waiting.comes_to_hold(lambda: next(left), 3, 6, clock=clock, sleep=lambda _: clock.sleep(1))
-    return found, clock.now
+    try:
+        waiting.until(lambda: next(left), "x", 6, still_seconds=3, clock=clock, sleep=lambda _: clock.sleep(1))
+    except TimedOut:
+        return False, clock.now
+    return True, clock.now
 
 
 def test_what_comes_slowly_but_comes_has_its_time():

@@ -15,9 +15,10 @@ from kubelab.course.lessons.lesson06_dns.shapes import PACKAGE, START_SECONDS
 from kubelab.course.seed import Seed
 from kubelab.grading import Evidence, Outcome, Result
 from kubelab.lab.api import Object
+from kubelab.lab.errors import TimedOut
 from kubelab.lab.lab import Lab
 from kubelab.lab.pods import Pods
-from kubelab.lab.waiting import Seen, comes_to_hold, until
+from kubelab.lab.waiting import Seen, until
 
 FOUND_SECONDS = 20.0
 """From three new pods to three that are ready: their programs start, ask every half second, are probed every second.
@@ -191,7 +192,11 @@ def _comes_true(lab: Lab, group: str, holds: Callable[[Pods], bool], seconds: fl
         pods = lab.pods(f"app={group}")
         return Seen(holds(pods), str([(pod.uid, pod.phase, pod.ready) for pod in pods]))
 
-    return comes_to_hold(look, seconds, AT_MOST_SECONDS)
+    try:
+        until(look, f"The peers of {group} do not settle", AT_MOST_SECONDS, still_seconds=seconds)
+    except TimedOut:
+        return False
+    return True
 
 
 def _address(lab: Lab, group: object, peer: str) -> tuple[str, ...]:
